@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import structlog
 
@@ -35,6 +35,6 @@ def configure(process: str, *, level: int = logging.INFO) -> None:
     structlog.contextvars.bind_contextvars(process=process)
 
 
-def get_logger(name: str) -> FilteringBoundLogger:
+def get_logger(name: str) -> Logger:
     """Return a logger whose lines carry ``logger=name``."""
-    return cast("FilteringBoundLogger", structlog.get_logger(logger=name))
+    return cast("Logger", structlog.get_logger(logger=name))

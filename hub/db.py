@@ -1,0 +1,236 @@
+"""
+Postgres: the pool, transactions that name their tenants, and SQL kept in files.
+
+Stores receive a ``TenantConn`` and never a raw connection: its first statement was to name the workspaces of this
+transaction, so row-level security answers for the rest. What a transaction appended is handed on after COMMIT as a hint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Literal, cast
+
+import aiosql
+import asyncpg
+import msgspec
+
+from hub.errors import ConfigurationError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from asyncpg import Record
+    from asyncpg.connection import Connection
+    from asyncpg.pool import PoolConnectionProxy
+
+Notice = msgspec.Struct
+Isolation = Literal["read_committed", "repeatable_read"]
+CommitHook = Callable[[Sequence[Notice]], None]
+
+# A statement that waits longer than this for a workspace's row is told so; the batch is tried again (measured: batches
+# hold the row for 5-40 ms).
+LOCK_TIMEOUT_MS = 2_000
+STATEMENT_TIMEOUT_MS = 5_000
+# A frozen process must not hold a workspace's row: Postgres ends its transaction after this.
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 3_000
+
+_LOST_CONNECTION = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+
+
+class Queries(Mapping[str, str]):
+    """The statements of one ``queries.sql``, by name."""
+
+    def __init__(self, statements: dict[str, str]) -> None:
+        self._statements = statements
+
+    def __getitem__(self, name: str) -> str:
+        return self._statements[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._statements)
+
+    def __len__(self) -> int:
+        return len(self._statements)
+
+
+def load_queries(path: Path) -> Queries:
+    """
+    Read a file of ``-- name: …`` statements with ``$1`` parameters.
+
+    Args:
+        path: A ``queries.sql``.
+
+    Returns:
+        Its statements by name; a missing name fails at the import of the store that asks for it.
+    """
+    # aiosql warns about every statement that is not a SELECT; we use it to load text, never to run it.
+    logging.getLogger("aiosql").setLevel(logging.ERROR)
+    loaded = aiosql.from_path(str(path), "asyncpg", mandatory_parameters=False)
+    names = [name for name in loaded.available_queries if not name.endswith("_cursor")]
+    return Queries({name: cast("str", getattr(loaded, name).sql) for name in names})
+
+
+class TenantConn:
+    """A connection inside a transaction that has named its workspaces."""
+
+    def __init__(self, connection: PoolConnectionProxy[Record], workspace_ids: tuple[int, ...]) -> None:
+        self._connection = connection
+        # The tenants this transaction may see and write.
+        self.workspace_ids = workspace_ids
+        # What to tell others once the transaction has committed; dropped with a rollback.
+        self.notices: list[Notice] = []
+
+    async def fetch(self, sql: str, *arguments: object) -> list[Record]:
+        """Run a statement and return its rows."""
+        return await self._connection.fetch(sql, *arguments)
+
+    async def fetchrow(self, sql: str, *arguments: object) -> Record | None:
+        """Run a statement and return its first row, if any."""
+        return await self._connection.fetchrow(sql, *arguments)
+
+    async def fetchval(self, sql: str, *arguments: object) -> object:
+        """Run a statement and return the first column of its first row."""
+        return cast("object", await self._connection.fetchval(sql, *arguments))
+
+    async def execute(self, sql: str, *arguments: object) -> str:
+        """Run a statement and return its command tag, e.g. ``UPDATE 3``."""
+        return await self._connection.execute(sql, *arguments)
+
+    async def executemany(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Run a statement once a row, in one round trip."""
+        await self._connection.executemany(sql, rows)
+
+
+class Database:
+    """The pool of one process."""
+
+    def __init__(self, pool: asyncpg.Pool[Record], on_commit: CommitHook) -> None:
+        self._pool = pool
+        self._on_commit = on_commit
+        # Changes when the database turns out to be another copy (failover, restore); cursors of older epochs are void.
+        self.epoch = 0
+
+    @classmethod
+    async def open(cls, url: str, on_commit: CommitHook, *, max_size: int = 10) -> Database:
+        """
+        Open a pool whose connections act as ``hub_app``.
+
+        Args:
+            url: Connection string.
+            on_commit: Called after each COMMIT that has notices; must neither block nor raise.
+            max_size: Most connections, 2 or more.
+
+        Raises:
+            Unavailable: No connection could be made.
+            ConfigurationError: The database refuses the login or has no ``hub_app`` role.
+        """
+        database = cls.__new__(cls)
+
+        async def note_epoch(connection: Connection[Record] | PoolConnectionProxy[Record]) -> None:
+            database.epoch = await connection.fetchval(
+                "SELECT hub_epoch(s.system_identifier::text, c.timeline_id) "
+                "FROM pg_control_system() s, pg_control_checkpoint() c"
+            )
+
+        settings = {
+            "role": "hub_app",
+            "application_name": "hub",
+            "lock_timeout": str(LOCK_TIMEOUT_MS),
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+        }
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=max_size,
+                init=note_epoch,
+                server_settings=settings,
+                timeout=10,
+                command_timeout=STATEMENT_TIMEOUT_MS / 1000 + 1,
+                max_inactive_connection_lifetime=60,
+            )
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+            raise ConfigurationError(f"Postgres refuses the login: {error}", field="DATABASE_URL") from error
+        except (asyncpg.UndefinedFunctionError, asyncpg.InvalidParameterValueError) as error:
+            raise ConfigurationError("The database is not migrated: run `hub migrate`.") from error
+        except _LOST_CONNECTION as error:
+            raise Unavailable("Postgres does not answer.") from error
+        database._pool = pool
+        database._on_commit = on_commit
+        return database
+
+    async def close(self) -> None:
+        """Close every connection; ones in use get five seconds."""
+        try:
+            async with asyncio.timeout(5):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self, workspace_ids: Sequence[int]) -> AsyncIterator[TenantConn]:
+        """
+        Open a read-write transaction for some workspaces; commits on a clean exit, then passes the notices on.
+
+        Args:
+            workspace_ids: Tenants it may touch: one for a request, a batch's for intake.
+
+        Raises:
+            Unavailable: The database is away, or did not grant a lock in time; nothing was written, or (when COMMIT's
+                answer was lost) perhaps everything: callers retry with the same idempotency keys.
+        """
+        async with self._session(workspace_ids, isolation="read_committed", readonly=False) as conn:
+            yield conn
+        if conn.notices:
+            self._on_commit(conn.notices)
+
+    @asynccontextmanager
+    async def snapshot(self, workspace_ids: Sequence[int]) -> AsyncIterator[TenantConn]:
+        """Open a read-only transaction whose statements all see one moment."""
+        async with self._session(workspace_ids, isolation="repeatable_read", readonly=True) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def across(self) -> AsyncIterator[TenantConn]:
+        """Open a transaction without a tenant: it sees no tenant rows, only the listed ``hub_…`` functions."""
+        async with self._session((), isolation="read_committed", readonly=False) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def _session(
+        self, workspace_ids: Sequence[int], *, isolation: Isolation, readonly: bool
+    ) -> AsyncIterator[TenantConn]:
+        ids = tuple(workspace_ids)
+        try:
+            async with (
+                self._pool.acquire(timeout=5) as connection,
+                connection.transaction(isolation=isolation, readonly=readonly),
+            ):
+                if ids:
+                    await connection.fetchval("SELECT set_config('app.ws_set', $1, true)", _array(ids))
+                yield TenantConn(connection, ids)
+        except _LOST_CONNECTION as error:
+            raise Unavailable("The database is not answering.", retry_after_s=2.0) from error
+
+
+def _array(ids: Sequence[int]) -> str:
+    return "{" + ",".join(str(int(one)) for one in ids) + "}"

@@ -1,0 +1,52 @@
+"""One row of the log, before and after it has a number. Knows nothing of what the events mean."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003  msgspec resolves annotations at run time
+from uuid import UUID  # noqa: TC003
+
+import msgspec
+
+
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    An event about to be appended.
+
+    Attributes:
+        workspace_id: Tenant.
+        type: Past tense, e.g. ``message_received``.
+        data: The event's JSON object as it goes to sockets, ``type`` included.
+        occurred_at: When it happened, UTC.
+        inbox_id: Who may see it: members of this inbox; None means every member.
+        former_inbox_id: The inbox a conversation was moved out of; its members get a removal.
+        conversation_id: The conversation it belongs to, if any.
+        conversation_seq: Number among the events its visitor may see, gapless from 1; None when the visitor may not.
+        contact_id: The contact on whose timeline it stands, if any.
+        actor_id: The member or contact who did it, if any.
+        dedupe_key: Unique in the workspace; a second append of the same key is an error.
+    """
+
+    workspace_id: int
+    type: str
+    data: bytes
+    occurred_at: datetime
+    inbox_id: UUID | None = None
+    former_inbox_id: UUID | None = None
+    conversation_id: UUID | None = None
+    conversation_seq: int | None = None
+    contact_id: UUID | None = None
+    actor_id: UUID | None = None
+    dedupe_key: str | None = None
+
+
+class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the log as sockets need it; the fields are those of ``NewEvent`` plus its ``seq``."""
+
+    workspace_id: int
+    seq: int
+    type: str
+    data: bytes
+    inbox_id: UUID | None = None
+    former_inbox_id: UUID | None = None
+    conversation_id: UUID | None = None
+    conversation_seq: int | None = None

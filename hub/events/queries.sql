@@ -1,0 +1,50 @@
+-- name: lock_workspaces
+-- Names the tenants of this transaction and locks their counters in id order; the first statement of every writing action.
+SELECT workspace_id, event_seq FROM events_lock($1::bigint[])
+
+-- name: append_events
+-- Writes numbered events. A repeated dedupe key or seq is an error and rolls the transaction back.
+INSERT INTO event (workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq,
+                   contact_id, actor_id, dedupe_key, data, occurred_at)
+SELECT workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq,
+       contact_id, actor_id, dedupe_key, data::json, occurred_at
+FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[],
+            $8::uuid[], $9::uuid[], $10::text[], $11::text[], $12::timestamptz[])
+     AS new (workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq,
+             contact_id, actor_id, dedupe_key, data, occurred_at)
+
+-- name: advance_counters
+-- Moves the counters to the newest numbers given out in this transaction.
+UPDATE workspace SET event_seq = new.head
+FROM unnest($1::bigint[], $2::bigint[]) AS new (workspace_id, head)
+WHERE workspace.id = new.workspace_id
+
+-- name: events_after
+-- Events of one workspace after a seq, in order, at most $3.
+SELECT workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq, data::text AS data
+FROM event WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
+
+-- name: conversation_events_after
+-- Events a visitor may see after a conversation_seq, in order, at most $4.
+SELECT workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq, data::text AS data
+FROM event
+WHERE workspace_id = $1 AND conversation_id = $2 AND conversation_seq > $3
+ORDER BY conversation_seq LIMIT $4
+
+-- name: visible_head
+-- Newest seq at or before $2 that an audience may see; $3 is NULL for an audience that sees every inbox.
+SELECT coalesce(max(seq), 0) AS seq FROM event
+WHERE workspace_id = $1 AND seq <= $2
+  AND ($3::uuid[] IS NULL OR inbox_id IS NULL OR inbox_id = ANY ($3::uuid[]) OR former_inbox_id = ANY ($3::uuid[]))
+
+-- name: workspace_head
+-- Newest seq of one workspace.
+SELECT event_seq FROM workspace WHERE id = $1
+
+-- name: recent_heads
+-- Newest seq of every workspace with events since $1; ids and numbers only.
+SELECT workspace_id, head FROM hub_recent_heads($1)
+
+-- name: heads
+-- Newest seq of the named workspaces.
+SELECT workspace_id, head FROM hub_heads($1::bigint[])

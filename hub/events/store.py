@@ -1,0 +1,151 @@
+"""The per-workspace sequence and the event log: lock, append, read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub.db import load_queries
+from hub.errors import NotFound
+from hub.events.model import LoggedEvent, NewEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from asyncpg import Record
+
+    from hub.db import TenantConn
+
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
+
+
+async def lock(conn: TenantConn, workspace_ids: Sequence[int]) -> dict[int, int]:
+    """
+    Lock the counters of some workspaces, in id order; every writing action calls this before anything else.
+
+    Args:
+        conn: A fresh transaction.
+        workspace_ids: Tenants, repeats allowed.
+
+    Returns:
+        The newest seq of each workspace that exists.
+
+    Raises:
+        Unavailable: Somebody held a lock for longer than the lock timeout.
+    """
+    rows = await conn.fetch(QUERIES["lock_workspaces"], sorted(set(workspace_ids)))
+    return {row["workspace_id"]: row["event_seq"] for row in rows}
+
+
+async def lock_one(conn: TenantConn, workspace_id: int) -> int:
+    """Lock one workspace and return its newest seq; ``NotFound`` where there is no such workspace."""
+    heads = await lock(conn, [workspace_id])
+    if workspace_id not in heads:
+        raise NotFound("workspace")
+    return heads[workspace_id]
+
+
+async def append(conn: TenantConn, heads: dict[int, int], events: Sequence[NewEvent]) -> list[LoggedEvent]:
+    """
+    Give events the next numbers of their workspaces and write them.
+
+    Args:
+        conn: The transaction that holds the locks.
+        heads: What ``lock`` returned; moved on to the newest numbers given out.
+        events: In the order they happened.
+
+    Returns:
+        The events with their numbers; they also become notices for after COMMIT.
+    """
+    if not events:
+        return []
+    logged = [_number(heads, event) for event in events]
+    rows = list(zip(logged, events, strict=True))
+    await conn.execute(
+        QUERIES["append_events"],
+        [new.workspace_id for _, new in rows],
+        [old.seq for old, _ in rows],
+        [new.type for _, new in rows],
+        [new.inbox_id for _, new in rows],
+        [new.former_inbox_id for _, new in rows],
+        [new.conversation_id for _, new in rows],
+        [new.conversation_seq for _, new in rows],
+        [new.contact_id for _, new in rows],
+        [new.actor_id for _, new in rows],
+        [new.dedupe_key for _, new in rows],
+        [new.data.decode() for _, new in rows],
+        [new.occurred_at for _, new in rows],
+    )
+    touched = sorted({event.workspace_id for event in logged})
+    await conn.execute(QUERIES["advance_counters"], touched, [heads[one] for one in touched])
+    conn.notices.extend(logged)
+    return logged
+
+
+async def events_after(conn: TenantConn, workspace_id: int, seq: int, limit: int) -> list[LoggedEvent]:
+    """Return up to ``limit`` events after ``seq``, oldest first, whoever may see them."""
+    rows = await conn.fetch(QUERIES["events_after"], workspace_id, seq, limit)
+    return [_logged(row) for row in rows]
+
+
+async def conversation_events_after(
+    conn: TenantConn, workspace_id: int, conversation_id: UUID, conversation_seq: int, limit: int
+) -> list[LoggedEvent]:
+    """Return up to ``limit`` events the conversation's visitor may see after ``conversation_seq``."""
+    rows = await conn.fetch(
+        QUERIES["conversation_events_after"], workspace_id, conversation_id, conversation_seq, limit
+    )
+    return [_logged(row) for row in rows]
+
+
+async def visible_head(conn: TenantConn, workspace_id: int, seq: int, inbox_ids: Sequence[UUID] | None) -> int:
+    """Return the newest seq at or before ``seq`` that members of these inboxes (None: all inboxes) may see."""
+    row = await conn.fetchrow(QUERIES["visible_head"], workspace_id, seq, inbox_ids)
+    return int(row["seq"]) if row else 0
+
+
+async def workspace_head(conn: TenantConn, workspace_id: int) -> int:
+    """Return the newest seq of a workspace."""
+    row = await conn.fetchrow(QUERIES["workspace_head"], workspace_id)
+    if row is None:
+        raise NotFound("workspace")
+    return int(row["event_seq"])
+
+
+async def recent_heads(conn: TenantConn, since: datetime) -> dict[int, int]:
+    """Return the newest seq of every workspace with events since ``since``."""
+    return {row["workspace_id"]: row["head"] for row in await conn.fetch(QUERIES["recent_heads"], since)}
+
+
+async def heads(conn: TenantConn, workspace_ids: Sequence[int]) -> dict[int, int]:
+    """Return the newest seq of the named workspaces, whatever their age."""
+    return {row["workspace_id"]: row["head"] for row in await conn.fetch(QUERIES["heads"], list(workspace_ids))}
+
+
+def _number(heads: dict[int, int], event: NewEvent) -> LoggedEvent:
+    heads[event.workspace_id] += 1
+    return LoggedEvent(
+        workspace_id=event.workspace_id,
+        seq=heads[event.workspace_id],
+        type=event.type,
+        data=event.data,
+        inbox_id=event.inbox_id,
+        former_inbox_id=event.former_inbox_id,
+        conversation_id=event.conversation_id,
+        conversation_seq=event.conversation_seq,
+    )
+
+
+def _logged(row: Record) -> LoggedEvent:
+    return LoggedEvent(
+        workspace_id=row["workspace_id"],
+        seq=row["seq"],
+        type=row["type"],
+        data=row["data"].encode(),
+        inbox_id=row["inbox_id"],
+        former_inbox_id=row["former_inbox_id"],
+        conversation_id=row["conversation_id"],
+        conversation_seq=row["conversation_seq"],
+    )
