@@ -1,0 +1,100 @@
+"""Workspaces, members, roles and what each role may do. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003  msgspec resolves annotations at run time
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID  # noqa: TC003
+
+import msgspec
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    AGENT = "agent"
+    VIEWER = "viewer"
+
+
+class Permission(StrEnum):
+    """The catalogue of permissions; every route and socket message names one."""
+
+    INBOX_READ = "inbox.read"
+    INBOX_REPLY = "inbox.reply"
+    INBOX_ASSIGN = "inbox.assign"
+    CONTACTS_WRITE = "contacts.write"
+    CHANNELS_MANAGE = "channels.manage"
+    MEMBERS_MANAGE = "members.manage"
+    WORKSPACE_MANAGE = "workspace.manage"
+
+
+class Workspace(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+
+
+class Member(msgspec.Struct, frozen=True):
+    """
+    A person in one workspace, as other members see them.
+
+    Attributes:
+        version: ``seq`` of the event that last changed this row; a client keeps the higher one.
+    """
+
+    id: UUID
+    name: str
+    email: str
+    role: Role
+    active: bool
+    version: int
+
+
+class MemberAdded(msgspec.Struct, frozen=True, tag_field="type", tag="member_added"):
+    member: Member
+
+
+class MemberChanged(msgspec.Struct, frozen=True, tag_field="type", tag="member_changed"):
+    member: Member
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """One workspace a login belongs to."""
+
+    workspace_id: int
+    workspace_name: str
+    member_id: UUID
+    role: Role
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """A live session and whose it is."""
+
+    session_id: UUID
+    login_id: UUID
+    email: str
+    name: str
+    expires_at: datetime
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """
+    Who acts, in one workspace: made by the edge from a session, asked by ``policy.may``.
+
+    Attributes:
+        visible_inboxes: Inboxes this member may see; None means all of them.
+        rights_version: The workspace's version of all rights when this was read.
+    """
+
+    workspace_id: int
+    member_id: UUID
+    login_id: UUID
+    role: Role
+    visible_inboxes: frozenset[UUID] | None
+    rights_version: int
+    kind: Literal["member"] = "member"
+
+
+class LinkPurpose(StrEnum):
+    INVITE = "invite"
+    RESET = "reset"

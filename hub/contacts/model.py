@@ -1,0 +1,49 @@
+"""People we talk to, as members see them. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003  msgspec resolves annotations at run time
+from enum import StrEnum
+from uuid import UUID  # noqa: TC003
+
+import msgspec
+
+
+class LifecycleStage(StrEnum):
+    VISITOR = "visitor"
+    LEAD = "lead"
+    QUALIFIED = "qualified"
+    OPPORTUNITY = "opportunity"
+    CUSTOMER = "customer"
+    FORMER = "former"
+
+
+class ContactIdentity(msgspec.Struct, frozen=True):
+    """One address of a contact; ``verified`` says that somebody proved it is theirs."""
+
+    scheme: str
+    value: str
+    scope: str = ""
+    verified: bool = False
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """
+    A person, one row for ever.
+
+    Attributes:
+        name: What to call them; empty until known.
+        identities: Their addresses, oldest first.
+        version: ``seq`` of the event that last changed this row; a client keeps the higher one.
+    """
+
+    id: UUID
+    name: str
+    lifecycle_stage: LifecycleStage
+    identities: tuple[ContactIdentity, ...]
+    created_at: datetime
+    version: int
+
+
+class ContactChanged(msgspec.Struct, frozen=True, tag_field="type", tag="contact_changed"):
+    contact: Contact

@@ -1,0 +1,245 @@
+"""Conversations and messages as members see them, the events that change them, and the rules of their states. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003  msgspec resolves annotations at run time
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID  # noqa: TC003
+
+import msgspec
+
+from hub.contacts.model import Contact  # noqa: TC001
+from hub.envelope import DeliveryStatus
+
+PREVIEW_CHARS = 140
+TEXT_LIMIT_CHARS = 20_000
+
+
+class ConversationStatus(StrEnum):
+    OPEN = "open"
+    PENDING = "pending"
+    SNOOZED = "snoozed"
+    CLOSED = "closed"
+
+
+class MessageKind(StrEnum):
+    MESSAGE = "message"
+    NOTE = "note"
+    CALL = "call"
+    FORM = "form"
+
+
+class AuthorKind(StrEnum):
+    CONTACT = "contact"
+    MEMBER = "member"
+    AI = "ai"
+    SYSTEM = "system"
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """
+    A row of the inbox list.
+
+    Attributes:
+        preview: Start of the newest message or note, at most 140 characters.
+        last_inbound_seq: ``seq`` of the newest message from the contact; unread when above the member's ``read_seq``.
+        last_outbound_seq: ``seq`` of the newest message to the contact.
+        version: ``seq`` of the event that last changed this row; a client keeps the higher one.
+    """
+
+    id: UUID
+    inbox_id: UUID
+    channel_account_id: UUID
+    channel: str
+    contact_id: UUID
+    status: ConversationStatus
+    assignee_id: UUID | None
+    snoozed_until: datetime | None
+    subject: str
+    preview: str
+    preview_author_kind: AuthorKind
+    last_activity_at: datetime
+    last_inbound_seq: int
+    last_outbound_seq: int
+    created_at: datetime
+    version: int
+
+
+class MessageError(msgspec.Struct, frozen=True):
+    """Why a message was not delivered; ``message`` is shown to members."""
+
+    code: str
+    message: str
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    id: UUID
+    kind: str
+    filename: str
+    mime: str
+    size_bytes: int
+    state: Literal["pending", "ready", "failed"]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """
+    One message, note, call or form in a conversation.
+
+    Attributes:
+        seq: ``seq`` of the event that added it; messages are shown by (occurred_at, seq).
+        author_id: Contact or member, by ``author_kind``.
+        status: Only for messages to the contact.
+        client_message_id: What the sending client called it; replaces its optimistic row.
+        occurred_at: The vendor's clock for inbound, ours otherwise.
+        version: ``seq`` of the event that last changed this row.
+    """
+
+    id: UUID
+    conversation_id: UUID
+    seq: int
+    kind: MessageKind
+    direction: Literal["inbound", "outbound"]
+    author_kind: AuthorKind
+    author_id: UUID | None
+    text: str
+    attachments: tuple[Attachment, ...]
+    status: DeliveryStatus | None
+    error: MessageError | None
+    client_message_id: UUID | None
+    occurred_at: datetime
+    version: int
+
+
+class ReadMark(msgspec.Struct, frozen=True):
+    conversation_id: UUID
+    member_id: UUID
+    read_seq: int
+
+
+class ConversationEvent(msgspec.Struct, frozen=True, tag_field="type"):
+    """
+    Base of the events that change a conversation.
+
+    Attributes:
+        conversation: The whole row afterwards.
+        previous_status: Its status before, None when this event opened it; keeps the counts of the tabs.
+    """
+
+    conversation: Conversation
+    previous_status: ConversationStatus | None
+
+
+class MessageReceived(ConversationEvent, frozen=True, tag="message_received"):
+    contact: Contact
+    message: Message
+
+
+class MessageEchoed(ConversationEvent, frozen=True, tag="message_echoed"):
+    """A message our side sent from the vendor's own app."""
+
+    contact: Contact
+    message: Message
+
+
+class MessageQueued(ConversationEvent, frozen=True, tag="message_queued"):
+    message: Message
+
+
+class NoteAdded(ConversationEvent, frozen=True, tag="note_added"):
+    message: Message
+
+
+class ConversationAssigned(ConversationEvent, frozen=True, tag="conversation_assigned"):
+    actor_id: UUID | None
+
+
+class ConversationClosed(ConversationEvent, frozen=True, tag="conversation_closed"):
+    actor_id: UUID | None
+
+
+class ConversationReopened(ConversationEvent, frozen=True, tag="conversation_reopened"):
+    actor_id: UUID | None
+
+
+class ConversationSnoozed(ConversationEvent, frozen=True, tag="conversation_snoozed"):
+    actor_id: UUID | None
+
+
+class ConversationMoved(ConversationEvent, frozen=True, tag="conversation_moved"):
+    """Moved to another inbox; members who lose it get ``conversation_removed`` instead."""
+
+    actor_id: UUID | None
+
+
+class ConversationRemoved(msgspec.Struct, frozen=True, tag_field="type", tag="conversation_removed"):
+    """What an audience is told about a conversation that left its inboxes; never stored, made at delivery."""
+
+    conversation_id: UUID
+    previous_status: ConversationStatus | None
+    removed: Literal[True] = True
+
+
+class MessageStatusChanged(msgspec.Struct, frozen=True, tag_field="type", tag="message_status_changed"):
+    conversation_id: UUID
+    message_id: UUID
+    status: DeliveryStatus
+    error: MessageError | None
+
+
+class ConversationRead(msgspec.Struct, frozen=True, tag_field="type", tag="conversation_read"):
+    """A member's read mark moved (back, when they marked it unread)."""
+
+    conversation_id: UUID
+    member_id: UUID
+    read_seq: int
+
+
+InboxEvent = (
+    MessageReceived
+    | MessageEchoed
+    | MessageQueued
+    | NoteAdded
+    | ConversationAssigned
+    | ConversationClosed
+    | ConversationReopened
+    | ConversationSnoozed
+    | ConversationMoved
+    | ConversationRemoved
+    | MessageStatusChanged
+    | ConversationRead
+)
+
+_RANK = {
+    DeliveryStatus.QUEUED: 0,
+    DeliveryStatus.SENDING: 1,
+    DeliveryStatus.UNKNOWN: 2,
+    DeliveryStatus.SENT: 3,
+    DeliveryStatus.DELIVERED: 4,
+    DeliveryStatus.READ: 5,
+}
+
+
+def advance(old: DeliveryStatus, new: DeliveryStatus) -> DeliveryStatus:
+    """
+    Join a vendor's receipt to what is known: receipts come in any order, and status only moves forward.
+
+    Args:
+        old: The status so far.
+        new: What the receipt says.
+
+    Returns:
+        The later of the two. ``failed`` never overrides delivered or read; delivered or read override ``failed``.
+        ``unknown`` says "perhaps sent": any word of the vendor settles it.
+    """
+    if new is DeliveryStatus.FAILED:
+        return old if old in (DeliveryStatus.DELIVERED, DeliveryStatus.READ) else new
+    if old is DeliveryStatus.FAILED:
+        return new if new in (DeliveryStatus.DELIVERED, DeliveryStatus.READ) else old
+    return new if _RANK[new] > _RANK[old] else old
+
+
+def make_preview(text: str) -> str:
+    """Shorten a text to one line for the list, at most ``PREVIEW_CHARS`` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= PREVIEW_CHARS else line[: PREVIEW_CHARS - 1] + "…"
