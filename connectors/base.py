@@ -1,15 +1,15 @@
 """
 The interface of a channel: a frozen dataclass of functions, one folder each, found by its ``manifest.toml``.
 
-A connector knows the envelope and the errors, never the store. ``verify``, ``split``, ``parse`` and ``render`` are pure;
-the others talk to the vendor and raise ``ConnectorError``.
+A connector knows the envelope and the errors, never the store. ``verify``, ``split``, ``parse`` and ``render`` are
+pure; the others talk to the vendor and raise ``ConnectorError``.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003  msgspec resolves annotations at run time
+from datetime import datetime
 from typing import Literal
 
 import msgspec

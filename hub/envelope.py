@@ -7,12 +7,12 @@ Connectors make them (``split``, ``parse``) and take them (``render``, ``send``)
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  msgspec resolves annotations at run time
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
-from hub.errors import ConnectorErrorInfo  # noqa: TC001
+from hub.errors import ConnectorErrorInfo
 
 
 class Direction(StrEnum):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  msgspec resolves annotations at run time
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
-from uuid import UUID  # noqa: TC003
+from uuid import UUID
 
 import msgspec
 
-from hub.contacts.model import Contact  # noqa: TC001
+from hub.contacts.model import Contact
 from hub.envelope import DeliveryStatus
 
 PREVIEW_CHARS = 140
