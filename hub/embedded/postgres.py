@@ -32,6 +32,7 @@ DATABASE = "hub"
 START_ALLOWANCE_S = 60.0
 STOP_ALLOWANCE_S = 60.0
 RETRY_PAUSE_S = 0.5
+DYING_S = 2.0
 POLL_S = 0.02
 
 
@@ -133,6 +134,7 @@ class EmbeddedPostgres:
         self._lock.release()
 
     async def _start_locked(self) -> PostgresUrls:
+        await self._collect_ended()
         postmaster = read_postmaster(self._data_dir)
         if postmaster is not None and runs_on(postmaster, self._data_dir):
             urls = await self._adopt(postmaster)
@@ -145,12 +147,22 @@ class EmbeddedPostgres:
 
     async def _adopt(self, postmaster: Postmaster) -> PostgresUrls | None:
         """Wait for a server found running; None when it was on its way out and has ended."""
-        self._process = ServerProcess(postmaster.pid)
+        if self._process is None or self._process.pid != postmaster.pid:
+            self._process = ServerProcess(postmaster.pid)
         if await self._is_ready(monotonic_s() + START_ALLOWANCE_S):
-            return await _open(postmaster.socket_dir)
+            try:
+                return await _open(postmaster.socket_dir)
+            except (OSError, asyncpg.PostgresError):
+                if not await self._process.wait(STOP_ALLOWANCE_S):
+                    raise
         if self._process.is_running():
             raise Unavailable(f"Postgres in {self._data_dir} runs but does not answer:\n{last_lines(self._log_path)}")
         return None
+
+    async def _collect_ended(self) -> None:
+        """Let a server of ours that was just killed finish dying: Postgres takes an uncollected one for alive."""
+        if self._process is not None and await self._process.wait(DYING_S):
+            self._process = None
 
     def _runner(self) -> RunAs:
         forced = self._options.has_namespaces

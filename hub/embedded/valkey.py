@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 START_ALLOWANCE_S = 60.0
 STOP_ALLOWANCE_S = 30.0
 ANSWER_TIMEOUT_S = 5.0
+DYING_S = 2.0
+# A server that was told to end still answers until its next timer tick, 100 ms at its slowest (hz 10).
+ENDING_S = 0.3
 POLL_S = 0.02
 MAXMEMORY_BYTES = 1024 * 1024 * 1024
 EPHEMERAL_MAXMEMORY_BYTES = 256 * 1024 * 1024
@@ -131,13 +134,12 @@ class EmbeddedValkey:
 
     async def _start_locked(self) -> None:
         deadline_s = monotonic_s() + START_ALLOWANCE_S
+        if self._process is not None and await self._process.wait(DYING_S):
+            self._process = None
         while not self._server_lock.try_acquire():
             leftover = await self._leftover()
-            if leftover is not None and leftover[1] == _promises(self._options):
-                self._process = ServerProcess(leftover[0])
+            if leftover is not None and await self._take(*leftover):
                 return
-            if leftover is not None:
-                await ServerProcess(leftover[0]).stop((signal.SIGTERM,), STOP_ALLOWANCE_S)
             if monotonic_s() >= deadline_s:
                 raise ConfigurationError(
                     f"A server still uses {self._data_dir} but does not answer on {self._socket}. Stop it first."
@@ -150,6 +152,17 @@ class EmbeddedValkey:
             self._server_lock.release()
         if not await self._is_ready(deadline_s):
             raise Unavailable(f"{self.name} did not start:\n{last_lines(self._log_path)}")
+
+    async def _take(self, pid: int, promises: dict[str, str]) -> bool:
+        """Take over a running server; False when it was ending, or had other settings and was stopped for it."""
+        found = self._process if self._process is not None and self._process.pid == pid else ServerProcess(pid)
+        if await found.wait(ENDING_S):
+            return False
+        if promises != _promises(self._options):
+            await found.stop((signal.SIGTERM,), STOP_ALLOWANCE_S)
+            return False
+        self._process = found
+        return True
 
     def _launch(self) -> None:
         rotate_log(self._log_path)
