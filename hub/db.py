@@ -1,8 +1,8 @@
 """
 Postgres: the pool, transactions that name their tenants, and SQL kept in files.
 
-Stores receive a ``TenantConn`` and never a raw connection: its first statement was to name the workspaces of this
-transaction, so row-level security answers for the rest. What a transaction appended is handed on after COMMIT as a hint.
+Stores receive a ``TenantConn`` and never a raw connection: its first statement named the workspaces of this
+transaction, so row-level security answers for the rest. What was appended is handed on after COMMIT, as a hint.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  msgspec resolves annotations at run time
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
-from uuid import UUID  # noqa: TC003
+from uuid import UUID
 
 import msgspec
 

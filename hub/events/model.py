@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  msgspec resolves annotations at run time
-from uuid import UUID  # noqa: TC003
+from datetime import datetime
+from uuid import UUID
 
 import msgspec
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  msgspec resolves annotations at run time
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
-from uuid import UUID  # noqa: TC003
+from uuid import UUID
 
 import msgspec
 
-from hub.contacts.model import Contact  # noqa: TC001
+from hub.contacts.model import Contact
 from hub.envelope import DeliveryStatus
 
 PREVIEW_CHARS = 140
@@ -89,6 +89,7 @@ class Message(msgspec.Struct, frozen=True):
     Attributes:
         seq: ``seq`` of the event that added it; messages are shown by (occurred_at, seq).
         author_id: Contact or member, by ``author_kind``.
+        author_name: The member's name when they wrote it; empty for contacts, whose row has it.
         status: Only for messages to the contact.
         client_message_id: What the sending client called it; replaces its optimistic row.
         occurred_at: The vendor's clock for inbound, ours otherwise.
@@ -102,6 +103,7 @@ class Message(msgspec.Struct, frozen=True):
     direction: Literal["inbound", "outbound"]
     author_kind: AuthorKind
     author_id: UUID | None
+    author_name: str
     text: str
     attachments: tuple[Attachment, ...]
     status: DeliveryStatus | None

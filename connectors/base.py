@@ -1,0 +1,244 @@
+"""
+The interface of a channel: a frozen dataclass of functions, one folder each, found by its ``manifest.toml``.
+
+A connector knows the envelope and the errors, never the store. ``verify``, ``split``, ``parse`` and ``render`` are
+pure; the others talk to the vendor and raise ``ConnectorError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from hub.envelope import InboundItem, OutboundMessage, SendResult
+from hub.errors import ConnectorErrorInfo
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One input of the connect form.
+
+    Attributes:
+        name: Key in ``credentials`` or ``settings``.
+        label: What members read.
+        help: One sentence under the input, may name where to find the value.
+        kind: How it is entered.
+        required: Whether the form can be saved without it.
+        pattern: Regular expression a value must match whole; empty means any.
+        options: For ``select``.
+        default: Value shown at first.
+    """
+
+    name: str
+    label: str
+    help: str = ""
+    kind: Literal["text", "secret", "phone", "url", "select", "checkbox", "multiline", "color"] = "text"
+    required: bool = True
+    pattern: str = ""
+    options: tuple[str, ...] = ()
+    default: str = ""
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What the channel can do; drives the composer and the validation, so no other code names a channel.
+
+    Attributes:
+        text_limit: Longest text, in ``text_limit_unit``.
+        segments: Whether the composer shows SMS segments.
+        receipts: Delivery states the vendor reports.
+        visitors: Whether contacts come over our own sockets.
+        start_conversation: Whether we may write first.
+    """
+
+    text_limit: int
+    text_limit_unit: Literal["chars", "utf16", "bytes"] = "chars"
+    segments: bool = False
+    receipts: tuple[Literal["sent", "delivered", "read"], ...] = ()
+    typing_in: bool = False
+    typing_out: bool = False
+    reply: bool = False
+    react: bool = False
+    edit: bool = False
+    delete: bool = False
+    attachments: bool = False
+    visitors: bool = False
+    start_conversation: bool = True
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """``rate`` tokens per ``per_s`` seconds, at most ``burst`` saved up."""
+
+    rate: float
+    per_s: float
+    burst: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    ``manifest.toml``.
+
+    Attributes:
+        id: The channel, equal to the folder's name.
+        transport: How items come in.
+        unknown_policy: What to do with a send nobody confirmed: leave it to a person, or send again.
+        limits: Rate limits by bucket name; a customer's account may override them in its settings.
+        read_on: The day the vendor's documentation was read.
+    """
+
+    id: str
+    name: str
+    summary: str
+    transport: Literal["webhook", "poll", "socket", "own"]
+    docs_url: str
+    read_on: str
+    capabilities: Capabilities
+    unknown_policy: Literal["at_most_once", "at_least_once"]
+    credentials: tuple[Field, ...] = ()
+    settings: tuple[Field, ...] = ()
+    limits: Mapping[str, tuple[Limit, ...]] = {}
+    needs_public_url: bool = False
+    setup_steps: tuple[str, ...] = ()
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A connected instance as its connector sees it, secrets open; lives only as long as the call.
+
+    Attributes:
+        id: UUID text.
+        webhook_url: Our address for this account, as the vendor calls it.
+        base_url: The vendor's API origin where it is not the vendor's own (an emulator, a region); else empty.
+    """
+
+    id: str
+    workspace_id: int
+    credentials: Mapping[str, str]
+    settings: Mapping[str, str]
+    webhook_url: str
+    base_url: str = ""
+
+
+class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A vendor's call.
+
+    Attributes:
+        url: The address as configured with the vendor (public URL + path + query), not as proxies show it.
+        headers: Names in lower case; of repeated ones the last.
+        body: Raw bytes, as signed.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+class WebhookReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What to answer; the default answer of a channel to a stored call, or the whole answer to a handshake."""
+
+    status: int = 200
+    content_type: str = "text/plain"
+    body: bytes = b""
+
+
+class RawItem(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One item of a webhook call, not yet read.
+
+    Attributes:
+        key: Dedupe key, stable over the vendor's retries, 1-300 characters.
+        body: What ``parse`` will read.
+        account_ref: For app-level webhooks: the vendor's own id of the account; empty means the account in the URL.
+    """
+
+    key: str
+    body: bytes
+    account_ref: str = ""
+
+
+class ParseContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``parse`` may know besides the bytes: when they came, and the account's public settings."""
+
+    received_at: datetime
+    key: str
+    settings: Mapping[str, str]
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """What a send takes from one rate bucket; ``key`` is shared by all who share the vendor's limit."""
+
+    key: str
+    limits: tuple[Limit, ...]
+    cost: float = 1.0
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One request to the vendor, rendered: an operation's name and its fields, no secrets."""
+
+    operation: str
+    fields: Mapping[str, str]
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What the vendor said of an account's keys.
+
+    Attributes:
+        external_ref: The vendor's own id of the account, routes app-level webhooks.
+        warnings: Sentences for the member, e.g. that no webhook is configured there yet.
+    """
+
+    external_ref: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+async def _no_check(account: Account) -> Checked:  # noqa: ARG001  a channel without keys has nothing to check
+    return Checked()
+
+
+async def _never_confirmed(account: Account, message: OutboundMessage) -> SendResult | None:  # noqa: ARG001
+    return None
+
+
+def _no_charges(account: Account, message: OutboundMessage) -> tuple[Charge, ...]:  # noqa: ARG001
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """
+    The functions of one channel.
+
+    Attributes:
+        verify: Checks a call's signature; returns a reply for a handshake, else None. Raises SignatureRejected.
+        split: Cuts a verified call into raw items. Raises MalformedPayload.
+        stored_reply: What the vendor gets once the items are stored.
+        parse: Reads one raw item. Raises MalformedPayload, UnsupportedPayload.
+        render: Makes the vendor calls of one message. Raises ConnectorError (CONTENT, UNSUPPORTED).
+        check: Asks the vendor whether the keys are good, before they are saved. Raises ConnectorError, InvalidInput.
+        send: Performs a rendered message, all its calls. Raises ConnectorError.
+        reconcile: After an ambiguous send: asks the vendor; None means it does not know (either).
+        classify: Turns whatever ``send`` or ``check`` let through into our words.
+        charges: What a send takes from which rate buckets.
+        poll: For polled channels: items after a cursor, each batch with the new cursor.
+    """
+
+    manifest: Manifest
+    parse: Callable[[bytes, ParseContext], Sequence[InboundItem]]
+    render: Callable[[OutboundMessage, Account], Sequence[Call]]
+    send: Callable[[Account, OutboundMessage, Sequence[Call]], Awaitable[SendResult]]
+    classify: Callable[[BaseException], ConnectorErrorInfo]
+    verify: Callable[[WebhookRequest, Account], WebhookReply | None] | None = None
+    split: Callable[[WebhookRequest], Sequence[RawItem]] | None = None
+    stored_reply: WebhookReply = WebhookReply()
+    check: Callable[[Account], Awaitable[Checked]] = _no_check
+    reconcile: Callable[[Account, OutboundMessage], Awaitable[SendResult | None]] = _never_confirmed
+    charges: Callable[[Account, OutboundMessage], Sequence[Charge]] = _no_charges
+    poll: Callable[[Account, str | None], AsyncIterator[tuple[Sequence[RawItem], str]]] | None = None
