@@ -100,6 +100,7 @@ class InboundItem(msgspec.Struct, frozen=True, kw_only=True):
         attachments: Files to fetch.
         target_external_id: The message that is edited, deleted, reacted to or receipted.
         correlation_id: Our message id (UUID text), where the vendor echoes it.
+        client_message_id: The sending client's own id (UUID text), on channels where the client is ours.
         receipt: For ``RECEIPT``.
         consent: For ``CONSENT``: ``"stop"`` or ``"start"``; a message may carry it too.
         auto_submitted: Sent by a machine: never answered automatically.
@@ -116,6 +117,7 @@ class InboundItem(msgspec.Struct, frozen=True, kw_only=True):
     attachments: tuple[AttachmentRef, ...] = ()
     target_external_id: str | None = None
     correlation_id: str | None = None
+    client_message_id: str | None = None
     receipt: Receipt | None = None
     consent: str | None = None
     auto_submitted: bool = False

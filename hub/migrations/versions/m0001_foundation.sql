@@ -260,6 +260,7 @@ CREATE TABLE message (
     direction          text NOT NULL CHECK (direction IN ('inbound', 'outbound')),
     author_kind        text NOT NULL CHECK (author_kind IN ('contact', 'member', 'ai', 'system')),
     author_id          uuid,
+    author_name        text NOT NULL DEFAULT '',
     text               text NOT NULL DEFAULT '',
     attachments        jsonb NOT NULL DEFAULT '[]',
     external_id        text,
