@@ -1,4 +1,4 @@
-"""Every change of a conversation: receive, queue, assign, close, snooze, move, read. Given a connection, never commits."""
+"""Every change of a conversation: receive, queue, assign, close, snooze, move, read. Actions never commit."""
 
 from __future__ import annotations
 
