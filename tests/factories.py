@@ -12,8 +12,8 @@ import msgspec
 from hub import clock
 from hub.accounts.model import Actor, Role
 from hub.envelope import DeliveryStatus, Direction, Identity, InboundItem, ItemKind, Receipt
-from hub.inbox.actions import Author
-from hub.inbox.receive import ReceivedItem
+from hub.inbox.batch import ReceivedItem
+from hub.inbox.replies import Author
 
 if TYPE_CHECKING:
     from hub.db import Database, TenantConn
