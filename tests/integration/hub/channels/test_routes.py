@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import asyncpg
 import pytest
 
 from hub import clock
@@ -14,15 +16,18 @@ from hub.channels import actions, routes
 from hub.channels.model import AccountChange, NewAccount
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer
+from hub.db import Database
+from hub.embedded.binaries import find_postgres
+from hub.embedded.postgres import EmbeddedPostgres, PostgresOptions
 from hub.errors import NotFound, Unavailable
+from hub.migrations import runner
 from tests import factories
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from uuid import UUID
 
-    from hub.db import Database
-    from tests.conftest import DatabaseUrls, RecordedNotices
+    from tests.conftest import RecordedNotices
 
 pytestmark = pytest.mark.postgres
 
@@ -67,14 +72,20 @@ async def connect(database: Database, workspace_id: int, secret: str = "first") 
         return (await actions.connect(conn, SEALER, new)).id
 
 
-async def forbid_connections(urls: DatabaseUrls) -> None:
-    """Take the database away: no new connection, and the open ones cut."""
-    admin = await asyncpg.connect(urls.owner_url.replace(f"/{urls.name}?", "/postgres?"))
+@pytest.fixture
+async def own_postgres() -> AsyncIterator[tuple[EmbeddedPostgres, Database]]:
+    """A migrated Postgres of this test's own, that it may stop."""
+    top = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    postgres = EmbeddedPostgres(find_postgres(), top / "data", top / "run", top / "log", PostgresOptions(is_durable=False))
     try:
-        await admin.execute(f'ALTER DATABASE "{urls.name}" ALLOW_CONNECTIONS false')
-        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", urls.name)
+        urls = await postgres.start()
+        await runner.upgrade(urls.owner_url, urls.login_role)
+        database = await Database.open(urls.database_url, lambda _: None, max_size=3)
+        yield postgres, database
+        await database.close()
     finally:
-        await admin.close()
+        await postgres.stop()
+        shutil.rmtree(top, ignore_errors=True)
 
 
 async def test_find_and_open_every_tenants_accounts(database: Database, workspace: factories.WorkspaceFacts):
@@ -98,32 +109,26 @@ async def test_text_of_a_route_holds_no_secret(database: Database, workspace: fa
     assert "hush-hush" not in f"{cache!r}{route!r}{cache.open(route)!r}"
 
 
-async def test_routes_last_an_hour_without_postgres(
-    database: Database, database_urls: DatabaseUrls, workspace: factories.WorkspaceFacts
-):
-    """With Postgres gone a known account is found and opened for an hour, and then no more."""
-    account_id = await connect(database, workspace.id)
+async def test_routes_last_an_hour_without_postgres(own_postgres: tuple[EmbeddedPostgres, Database]):
+    """With Postgres stopped a known account is found and opened for an hour, then no more; a fresh process knows none."""
+    postgres, database = own_postgres
+    account_id = await connect(database, (await factories.make_workspace(database)).id)
     now = Clock()
     cache = ChannelRoutes(database, SEALER, monotonic_s=now)
     await cache.refresh()
-    await forbid_connections(database_urls)
+    await postgres.stop()
     with pytest.raises(Unavailable):
         await cache.refresh()
-    now.now_s += routes.USABLE_FOR_S
+    now.now_s += routes.USABLE_FOR_S - 1
     route = await cache.find(account_id)
     assert cache.open(route).credentials == {"auth_token": "first"}
-    now.now_s += 1
+    with pytest.raises(NotFound):
+        await cache.find(clock.new_id())
+    now.now_s += 2
     with pytest.raises(Unavailable):
         await cache.find(account_id)
-
-
-async def test_find_says_unavailable_before_the_first_reading(
-    database: Database, database_urls: DatabaseUrls, workspace: factories.WorkspaceFacts
-):
-    """A process that never read the accounts does not answer that there are none."""
-    await forbid_connections(database_urls)
     with pytest.raises(Unavailable):
-        await ChannelRoutes(database, SEALER).find(workspace.sms_id)
+        await ChannelRoutes(database, SEALER).find(account_id)
 
 
 async def test_a_miss_asks_at_once_but_a_flood_asks_once(database: Database, workspace: factories.WorkspaceFacts):
