@@ -99,6 +99,7 @@ class Suppress(msgspec.Struct, frozen=True, kw_only=True):
 class Writes(msgspec.Struct, kw_only=True):
     """What a batch becomes; every row once, in its last state."""
 
+    now: datetime
     contacts: dict[tuple[int, UUID], Contact] = {}
     identities: dict[IdentityKey, UUID] = {}
     conversations: dict[tuple[int, UUID], ConversationRow] = {}
@@ -144,7 +145,7 @@ class Planner:
         self._heads = dict(heads)
         self._now = clockwork.now
         self._ids = iter(clockwork.ids)
-        self.writes = Writes()
+        self.writes = Writes(now=clockwork.now)
 
     def plan(self, batch: list[ReceivedItem]) -> list[Outcome]:
         """
