@@ -36,5 +36,5 @@ def configure(process: str, *, level: int = logging.INFO) -> None:
 
 
 def get_logger(name: str) -> Logger:
-    """Return a logger whose lines carry ``logger=name``."""
-    return cast("Logger", structlog.get_logger(logger=name))
+    """Return a logger whose lines carry ``logger_name=name``."""
+    return cast("Logger", structlog.get_logger(logger_name=name))
