@@ -99,7 +99,9 @@ class IngressStreams:
         Read entries that were handed out and never acknowledged, oldest first.
 
         Args:
+            partition: A partition this worker leases.
             after: ``"0"``, or the id of the last entry of the page before.
+            limit: Most entries to return.
 
         Returns:
             Entries with their delivery counts, this delivery included. Content that has gone raises the alarm.
@@ -112,7 +114,7 @@ class IngressStreams:
         if not ids:
             return 0
         async with _redis_errors(partition):
-            return cast("int", await self._commands.execute_command("XACK", stream_key(partition), GROUP, *ids))
+            return int(await self._commands.xack(stream_key(partition), GROUP, *ids))
 
     async def claim_stale(self, partition: int, min_idle_ms: int, limit: int) -> Claimed:
         """
@@ -123,12 +125,10 @@ class IngressStreams:
             has been raised.
         """
         async with _redis_errors(partition):
-            # Of redis-py's reply only the raw shape carries the deleted ids under both protocols.
-            reply = await self._commands.execute_command(
-                "XAUTOCLAIM", stream_key(partition), GROUP, CONSUMER, min_idle_ms, "0", "COUNT", limit
-            )
-        entries = [_entry(raw) for raw in cast("list[_RawEntry]", reply[1])]
-        lost = [raw.decode() for raw in cast("list[bytes]", reply[2])]
+            reply = await self._commands.xautoclaim(stream_key(partition), GROUP, CONSUMER, min_idle_ms, "0", limit)
+        _, claimed, deleted = cast("tuple[bytes, list[_RawEntry], list[bytes]]", reply)
+        entries = [_entry(raw) for raw in claimed]
+        lost = [raw.decode() for raw in deleted]
         self._alarm_lost(partition, lost)
         return Claimed(await self._with_deliveries(partition, entries), lost)
 
@@ -136,7 +136,7 @@ class IngressStreams:
         """Return how often each pending entry from ``first`` to ``last`` was handed out."""
         async with _redis_errors(partition):
             rows = await self._commands.xpending_range(stream_key(partition), GROUP, min=first, max=last, count=limit)
-        return {row["message_id"].decode(): int(row["times_delivered"]) for row in rows}
+        return {cast("bytes", row["message_id"]).decode(): int(row["times_delivered"]) for row in rows}
 
     async def trim(self, partition: int) -> int:
         """
@@ -153,13 +153,13 @@ class IngressStreams:
         async with _redis_errors(partition):
             # The last delivered id is read first: what is handed out between the two calls lies above it.
             for group in await self._groups(key):
-                pending = await self._commands.xpending(key, group["name"])
+                pending = await self._commands.xpending(key, cast("bytes", group["name"]))
                 floor = cast("bytes | None", pending["min"]) or cast("bytes", group["last-delivered-id"])
                 floors.append(_parse_id(floor))
             if not floors or min(floors) == (0, 0):
                 return 0
             milliseconds, number = min(floors)
-            removed = cast("int", await self._commands.xtrim(key, minid=f"{milliseconds}-{number}", approximate=False))
+            removed = await self._commands.xtrim(key, minid=f"{milliseconds}-{number}", approximate=False)
         self.metrics.trimmed += removed
         return removed
 
@@ -167,7 +167,7 @@ class IngressStreams:
         """Measure how far behind a partition is; also kept in ``metrics.backlog``."""
         key = stream_key(partition)
         async with _redis_errors(partition):
-            length = cast("int", await self._commands.xlen(key))
+            length = await self._commands.xlen(key)
             groups = await self._groups(key)
         mine = [group for group in groups if group["name"] == GROUP.encode()]
         pending = cast("int", mine[0]["pending"]) if mine else 0
@@ -185,7 +185,7 @@ class IngressStreams:
         """
         key = stream_key(partition)
         async with _redis_errors(partition):
-            await self._commands.execute_command("XADD", f"{key}:unreadable", "*", FIELD, entry.payload or b"")
+            await self._commands.xadd(f"{key}:unreadable", {FIELD: entry.payload or b""})
         await self.ack(partition, [entry.id])
 
     async def close(self) -> None:
