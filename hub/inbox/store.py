@@ -10,8 +10,8 @@ import msgspec
 
 from hub.db import load_queries
 from hub.errors import NotFound
+from hub.inbox.batch import Known, Writes
 from hub.inbox.model import ConversationStatus, ReadMark
-from hub.inbox.receive import Known, Writes
 from hub.inbox.rows import AccountRow, ConversationRow, IdentityRow, MessageRow, SeenRow, TargetRow
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hub.db import TenantConn
-    from hub.inbox.receive import DedupeKey, IdentityKey, TargetKey, ThreadKey
+    from hub.inbox.batch import DedupeKey, IdentityKey, TargetKey, ThreadKey
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
