@@ -156,7 +156,7 @@ async def _answer(scope: Scope, receive: Receive, deps: WebhookDeps) -> Answer:
     except Unavailable as error:
         metrics.unavailable += 1
         return _problem(503, Problem(error.code, error.message, retry_after_s=error.retry_after_s))
-    except Exception as error:
+    except Exception as error:  # loop: the outermost edge; the vendor is told to come back
         metrics.failed += 1
         code = error.code if isinstance(error, HubError) else type(error).__name__
         _log.error("webhook_failed", error=code, path_chars=len(scope["path"]))

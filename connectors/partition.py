@@ -98,7 +98,7 @@ class PartitionLoop:
                 await self._hold(error)
             except Unavailable as error:
                 await self._recover(error)
-            except Exception:
+            except Exception:  # loop: the entry that caused it stays pending
                 _log.exception("intake_turn_failed", partition=self._partition)
                 await self._recover(None)
 

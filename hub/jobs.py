@@ -124,7 +124,7 @@ def due_snoozes_job(
                 continue
             except Unavailable:
                 raise
-            except Exception as error:
+            except Exception as error:  # loop: one bad row must not keep the others asleep
                 _log.error("snooze_not_ended", conversation_id=str(conversation_id), error=type(error).__name__)
         return woken
 
@@ -157,7 +157,7 @@ async def _run_once(job: Job, metrics: JobMetrics) -> int:
         metrics.failed[job.name] = metrics.failed.get(job.name, 0) + 1
         _log.warning("job_put_off", job=job.name, reason=error.code)
         return 0
-    except Exception:
+    except Exception:  # loop: the next tick tries again
         metrics.failed[job.name] = metrics.failed.get(job.name, 0) + 1
         _log.exception("job_failed", job=job.name)
         return 0
