@@ -356,6 +356,13 @@ CREATE TABLE partition_lease (
     holder      text NOT NULL,
     lease_until timestamptz NOT NULL
 );
+-- Workers that want partitions, those without any included, so that each can work out its fair share. A process that
+-- finds another incarnation under its name steps down. Not tenant data.
+CREATE TABLE intake_worker (
+    holder      text PRIMARY KEY CHECK (length(holder) BETWEEN 1 AND 200),
+    incarnation uuid NOT NULL,
+    live_until  timestamptz NOT NULL
+);
 
 -- ── tenancy ─────────────────────────────────────────────────────────────────────────────────────────────────────
 DO $$
@@ -385,7 +392,7 @@ CREATE POLICY tenant ON workspace TO hub_app
 GRANT SELECT, UPDATE, DELETE ON workspace TO hub_app;
 REVOKE UPDATE, DELETE ON event FROM hub_app;
 GRANT SELECT ON installation, alembic_version TO hub_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON partition_lease TO hub_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON partition_lease, intake_worker TO hub_app;
 GRANT INSERT, SELECT (id), UPDATE (name, password_hash) ON login TO hub_app;
 GRANT INSERT ON login_session, login_link TO hub_app;
 
