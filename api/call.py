@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from starlette.requests import Request
 
+    from connectors.registry import ConnectorRegistry
     from hub.accounts.model import Actor, SignedIn
     from hub.accounts.passwords import Passwords
     from hub.config import Settings
@@ -78,7 +79,7 @@ class Resources:
     ingress: object | None = None
     broker: object | None = None
     realtime: object | None = None
-    registry: object | None = None
+    registry: ConnectorRegistry | None = None
     routes: object | None = None
     sealer: object | None = None
     metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
