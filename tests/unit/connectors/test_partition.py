@@ -10,6 +10,7 @@ from connectors import batches
 from connectors.partition import Pace, PartitionLoop
 from hub.errors import Unavailable
 from tests.unit.connectors.fakes import Intake, PostgresRefusal, make_entry
+from tests.waiting import wait_until
 
 FAST = Pace(block_s=0.0, retry_pending_s=0.0, claim_every_s=1000.0, hold_s=0.0)
 
@@ -92,8 +93,7 @@ async def test_run_reads_pending_first_after_a_lost_reply():
     rig.streams.pending = {}
 
     task = asyncio.create_task(rig.loop.run())
-    while len(rig.streams.reads) < 2:
-        await asyncio.sleep(0)
+    await wait_until(lambda: len(rig.streams.reads) >= 2)
     rig.streams.pending = {"1-0": make_entry(1)}
     rig.streams.new = [make_entry(2)]
     await task
@@ -155,8 +155,7 @@ async def test_run_stands_still_after_too_many_dead_letters(monkeypatch):
     rig.streams.new = [make_entry(1, b"malformed"), make_entry(2, b"malformed")]
 
     task = asyncio.create_task(rig.loop.run())
-    while not rig.intake.ports.metrics.stopped:
-        await asyncio.sleep(0)
+    await wait_until(lambda: bool(rig.intake.ports.metrics.stopped))
 
     assert rig.intake.ports.metrics.stopped == {3}
     assert list(rig.streams.pending) == ["2-0"]
@@ -181,8 +180,7 @@ async def test_stop_ends_a_waiting_loop():
     rig = Rig(turns=1000)
     rig.streams.read_errors = [Unavailable("gone") for _ in range(100)]
     task = asyncio.create_task(rig.loop.run())
-    while rig.intake.ports.metrics.unavailable < 1:
-        await asyncio.sleep(0)
+    await wait_until(lambda: rig.intake.ports.metrics.unavailable > 0)
 
     rig.loop.stop()
 
