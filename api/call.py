@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from starlette.requests import Request
 
+    from connectors.registry import ConnectorRegistry
     from hub.accounts.model import Actor, SignedIn
     from hub.accounts.passwords import Passwords
+    from hub.channels.routes import ChannelRoutes
+    from hub.channels.sealing import Sealer
     from hub.config import Settings
     from hub.db import Database
     from hub.throttle import Throttle
@@ -78,9 +81,9 @@ class Resources:
     ingress: object | None = None
     broker: object | None = None
     realtime: object | None = None
-    registry: object | None = None
-    routes: object | None = None
-    sealer: object | None = None
+    registry: ConnectorRegistry | None = None
+    routes: ChannelRoutes | None = None
+    sealer: Sealer | None = None
     metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
 
 
