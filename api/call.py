@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from connectors.registry import ConnectorRegistry
     from hub.accounts.model import Actor, SignedIn
     from hub.accounts.passwords import Passwords
+    from hub.channels.routes import ChannelRoutes
+    from hub.channels.sealing import Sealer
     from hub.config import Settings
     from hub.db import Database
     from hub.throttle import Throttle
@@ -80,8 +82,8 @@ class Resources:
     broker: object | None = None
     realtime: object | None = None
     registry: ConnectorRegistry | None = None
-    routes: object | None = None
-    sealer: object | None = None
+    routes: ChannelRoutes | None = None
+    sealer: Sealer | None = None
     metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
 
 

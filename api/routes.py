@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from api import contacts, conversations, health, members, openapi, session, setup, snapshot
+from api import (
+    channel_accounts,
+    channels,
+    contacts,
+    conversations,
+    health,
+    livechat,
+    livechat_visit,
+    members,
+    openapi,
+    session,
+    setup,
+    snapshot,
+    widget,
+)
 from api.route import Access, Route
 from hub.accounts.model import Permission
 
@@ -12,6 +26,9 @@ _API: Final = "/api/v1"
 _WORKSPACE: Final = "/api/v1/workspaces/{workspace_id}"
 _CONVERSATION: Final = f"{_WORKSPACE}/conversations/{{conversation_id}}"
 _PAGING: Final = {"before": "The next of the page before.", "limit": "Rows on a page, 1-200; 50 by default."}
+_ACCOUNTS: Final = f"{_WORKSPACE}/channel-accounts"
+_ACCOUNT: Final = f"{_ACCOUNTS}/{{channel_account_id}}"
+_LIVECHAT: Final = f"{_API}/livechat/{{channel_account_id}}"
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/healthz", health.alive, Access.OPEN, answer=health.Health),
@@ -128,4 +145,70 @@ ROUTES: Final[tuple[Route, ...]] = (
         body=contacts.ContactRequest,
         answer=contacts.ContactChange,
     ),
+    # Channels.
+    Route("GET", f"{_API}/channels", channels.read_all, Access.SESSION, answer=channels.ChannelsView),
+    Route(
+        "GET",
+        _ACCOUNTS,
+        channel_accounts.read_all,
+        Permission.CHANNELS_MANAGE,
+        answer=channel_accounts.AccountsView,
+    ),
+    Route(
+        "POST",
+        _ACCOUNTS,
+        channel_accounts.connect,
+        Permission.CHANNELS_MANAGE,
+        status=201,
+        body=channel_accounts.ConnectRequest,
+        answer=channel_accounts.ConnectedView,
+    ),
+    Route(
+        "PATCH",
+        _ACCOUNT,
+        channel_accounts.change,
+        Permission.CHANNELS_MANAGE,
+        body=channel_accounts.ChangeRequest,
+        answer=channel_accounts.ConnectedView,
+    ),
+    Route("DELETE", _ACCOUNT, channel_accounts.remove, Permission.CHANNELS_MANAGE, status=204),
+    Route(
+        "POST",
+        f"{_ACCOUNT}/test",
+        channel_accounts.test,
+        Permission.CHANNELS_MANAGE,
+        answer=channel_accounts.TestedView,
+    ),
+    Route(
+        "POST",
+        f"{_ACCOUNT}/secrets/{{name}}",
+        channel_accounts.renew_secret,
+        Permission.CHANNELS_MANAGE,
+        answer=channel_accounts.SecretView,
+    ),
+    # Live chat.
+    Route("GET", _LIVECHAT, livechat.read, Access.VISITOR, answer=livechat.ChatView),
+    Route("OPTIONS", _LIVECHAT, livechat.preflight, Access.VISITOR, status=204),
+    Route(
+        "POST",
+        f"{_LIVECHAT}/visitors",
+        livechat.visit,
+        Access.VISITOR,
+        body=livechat_visit.VisitRequest,
+        answer=livechat.VisitView,
+    ),
+    Route("OPTIONS", f"{_LIVECHAT}/visitors", livechat.preflight, Access.VISITOR, status=204),
+    Route(
+        "GET",
+        f"{_LIVECHAT}/messages",
+        livechat.read_messages,
+        Access.VISITOR,
+        answer=livechat.VisitorPage,
+        query={"before": "The ``next`` of the page before."},
+    ),
+    Route("OPTIONS", f"{_LIVECHAT}/messages", livechat.preflight, Access.VISITOR, status=204),
+    Route("GET", "/widget.js", widget.read_script, Access.OPEN),
+    Route("GET", "/widget-assets/{name:path}", widget.read_asset, Access.OPEN),
+    Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),
+    Route("GET", "/sample/{channel_account_id}", widget.read_sample, Access.OPEN),
 )

@@ -57,6 +57,7 @@ class Identity(msgspec.Struct, frozen=True):
         value: Canonical form, 1-320 characters: E.164 for phones, lower-case addr-spec for mail.
         scope: What makes ``value`` unique where the scheme alone does not (a page, a team); else empty.
         display_name: A name the vendor gave, if any.
+        verified: Whether somebody proved that the address is theirs.
         aliases: Other identities of the same contact seen in the same item.
     """
 
@@ -65,6 +66,7 @@ class Identity(msgspec.Struct, frozen=True):
     scope: str = ""
     display_name: str | None = None
     aliases: tuple[Identity, ...] = ()
+    verified: bool = False
 
 
 class AttachmentRef(msgspec.Struct, frozen=True):

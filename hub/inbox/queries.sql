@@ -60,10 +60,10 @@ WITH contacts AS (
                                            created_at timestamptz, version bigint)
     ON CONFLICT (workspace_id, id) DO UPDATE SET name = excluded.name, version = excluded.version
 ), identities AS (
-    INSERT INTO contact_identity (workspace_id, scheme, scope, value, contact_id, created_at)
-    SELECT workspace_id, scheme, scope, value, contact_id, created_at
+    INSERT INTO contact_identity (workspace_id, scheme, scope, value, contact_id, verified, created_at)
+    SELECT workspace_id, scheme, scope, value, contact_id, verified, created_at
     FROM json_to_recordset($2::json) AS r (workspace_id bigint, scheme text, scope text, value text, contact_id uuid,
-                                           created_at timestamptz)
+                                           verified boolean, created_at timestamptz)
 ), conversations AS (
     INSERT INTO conversation (workspace_id, id, inbox_id, channel_account_id, channel, thread_key, contact_id,
                               identity_scheme, identity_scope, identity_value, status, assignee_id, snoozed_until,
@@ -211,6 +211,11 @@ ORDER BY m.conversation_seq DESC LIMIT $4
 -- One member's read marks of some conversations.
 SELECT conversation_id, member_id, read_seq FROM conversation_read
 WHERE workspace_id = $1 AND member_id = $2 AND conversation_id = ANY ($3::uuid[])
+
+-- name: move_thread
+-- Gives the conversations of a thread another thread and address; nothing that members see changes.
+UPDATE conversation SET thread_key = $4, identity_scheme = $5, identity_scope = $6, identity_value = $7
+WHERE workspace_id = $1 AND channel_account_id = $2 AND thread_key = $3
 
 -- name: find_thread
 -- The newest conversation of a thread, live or closed.

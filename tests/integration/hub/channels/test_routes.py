@@ -99,8 +99,6 @@ async def test_find_and_open_every_tenants_accounts(database: Database, workspac
         route = await cache.find(account_id)
         assert (route.workspace_id, route.settings) == (workspace_id, {"phone_number": "+15550001"})
         assert cache.open(route).credentials == {"auth_token": secret}
-    assert {route.workspace_id for route in cache.by_external_ref("twilio_sms", "AC1")} == {workspace.id, other.id}
-    assert cache.by_external_ref("twilio_sms", "") == []
 
 
 async def test_text_of_a_route_holds_no_secret(database: Database, workspace: factories.WorkspaceFacts):
