@@ -87,6 +87,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         transport: How items come in.
         unknown_policy: What to do with a send nobody confirmed: leave it to a person, or send again.
         limits: Rate limits by bucket name; a customer's account may override them in its settings.
+        events: What it reads, e.g. ``message``; each has a fixture ``<event>.in.json`` or ``<event>.<case>.in.json``.
         read_on: The day the vendor's documentation was read.
     """
 
@@ -101,6 +102,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     credentials: tuple[Field, ...] = ()
     settings: tuple[Field, ...] = ()
     limits: Mapping[str, tuple[Limit, ...]] = {}
+    events: tuple[str, ...] = ()
     needs_public_url: bool = False
     setup_steps: tuple[str, ...] = ()
 
