@@ -37,6 +37,7 @@ _BY_CODE: dict[int, tuple[ErrorClass, str]] = {
     63024: (ErrorClass.RECIPIENT, "The recipient is not valid on this channel."),
     # the text
     21602: (ErrorClass.CONTENT, "The message has no text."),
+    21619: (ErrorClass.CONTENT, "The message has no text."),
     21617: (ErrorClass.CONTENT, "The text is longer than 1,600 characters."),
     30007: (ErrorClass.CONTENT, "The carrier filtered the message as unwanted."),
     63016: (ErrorClass.WINDOW_CLOSED, "The recipient wrote more than 24 hours ago; only a template may be sent."),
