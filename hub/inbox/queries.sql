@@ -271,3 +271,8 @@ WHERE workspace_id = $1 AND id = $2 AND state IN ('queued', 'sending', 'unknown'
 -- name: due_snoozes
 -- Snoozed conversations whose time has come, across workspaces: ids only.
 SELECT workspace_id, id FROM hub_due_snoozes($1, $2)
+
+-- name: abandon_deliveries
+-- Ends the unfinished deliveries of one message.
+UPDATE delivery SET state = 'failed', finished_at = $3, lease_until = NULL, error_code = 'superseded'
+WHERE workspace_id = $1 AND message_id = $2 AND state IN ('queued', 'sending', 'unknown')
