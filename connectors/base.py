@@ -31,6 +31,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
         pattern: Regular expression a value must match whole; empty means any.
         options: For ``select``.
         default: Value shown at first.
+        generated: Made by the hub when the account is connected, never entered; shown once when it is renewed.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     pattern: str = ""
     options: tuple[str, ...] = ()
     default: str = ""
+    generated: bool = False
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):

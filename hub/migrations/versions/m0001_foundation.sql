@@ -358,6 +358,13 @@ CREATE TABLE partition_lease (
     holder      text NOT NULL,
     lease_until timestamptz NOT NULL
 );
+-- Workers that want partitions, those without any included, so that each can work out its fair share. A process that
+-- finds another incarnation under its name steps down. Not tenant data.
+CREATE TABLE intake_worker (
+    holder      text PRIMARY KEY CHECK (length(holder) BETWEEN 1 AND 200),
+    incarnation uuid NOT NULL,
+    live_until  timestamptz NOT NULL
+);
 
 -- ── tenancy ─────────────────────────────────────────────────────────────────────────────────────────────────────
 DO $$
@@ -386,9 +393,9 @@ CREATE POLICY tenant ON workspace TO hub_app
     WITH CHECK (id = ANY (nullif(current_setting('app.ws_set', true), '')::bigint[]));
 GRANT SELECT, UPDATE, DELETE ON workspace TO hub_app;
 REVOKE UPDATE, DELETE ON event FROM hub_app;
-GRANT SELECT ON installation TO hub_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON partition_lease TO hub_app;
-GRANT INSERT, UPDATE (name, password_hash) ON login TO hub_app;
+GRANT SELECT ON installation, alembic_version TO hub_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON partition_lease, intake_worker TO hub_app;
+GRANT INSERT, SELECT (id), UPDATE (name, password_hash) ON login TO hub_app;
 GRANT INSERT ON login_session, login_link TO hub_app;
 
 -- What the router may see across workspaces, column by column.
@@ -423,6 +430,11 @@ CREATE FUNCTION hub_create_workspace(workspace_name text, made_at timestamptz) R
 CREATE FUNCTION hub_has_owner() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT EXISTS (SELECT FROM member WHERE role = 'owner' AND active) $$;
+
+-- The id of the workspace where there is exactly one: what a command means that names none.
+CREATE FUNCTION hub_only_workspace() RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ SELECT CASE WHEN count(*) = 1 THEN min(w.id) END FROM workspace w $$;
 
 CREATE FUNCTION hub_find_login(wanted_email text)
     RETURNS TABLE (id uuid, email text, name text, password_hash text)
@@ -466,13 +478,19 @@ CREATE FUNCTION hub_revoked_sessions(since timestamptz) RETURNS SETOF uuid
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT id FROM login_session WHERE revoked_at >= since $$;
 
--- Uses a one-time link up: a second call, or a late one, gets no row.
+-- Uses a one-time link up, and the login's other open links with it: a second call, or a late one, gets no row.
 CREATE FUNCTION hub_consume_link(wanted_hash bytea) RETURNS TABLE (login_id uuid, purpose text)
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
     AS $$
-        UPDATE login_link l SET used_at = now()
-        WHERE l.token_hash = wanted_hash AND l.used_at IS NULL AND l.expires_at > now()
-        RETURNING l.login_id, l.purpose
+        WITH used AS (
+            UPDATE login_link l SET used_at = now()
+            WHERE l.token_hash = wanted_hash AND l.used_at IS NULL AND l.expires_at > now()
+            RETURNING l.login_id, l.purpose
+        ), others AS (
+            UPDATE login_link o SET used_at = now() FROM used
+            WHERE o.login_id = used.login_id AND o.token_hash <> wanted_hash AND o.used_at IS NULL
+        )
+        SELECT used.login_id, used.purpose FROM used
     $$;
 
 -- Every connected or paused channel account with what a webhook needs to be verified and routed.
