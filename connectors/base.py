@@ -228,7 +228,8 @@ class Connector:
         render: Makes the vendor calls of one message. Raises ConnectorError (CONTENT, UNSUPPORTED).
         check: Asks the vendor whether the keys are good, before they are saved. Raises ConnectorError, InvalidInput.
         send: Performs a rendered message, all its calls. Raises ConnectorError.
-        reconcile: After an ambiguous send: asks the vendor; None means it does not know (either).
+        reconcile: After an ambiguous send: asks the vendor; ``FAILED`` where it says so, None where it does not know
+            (either). Raises ConnectorError when it could not be asked.
         classify: Turns whatever ``send`` or ``check`` let through into our words.
         charges: What a send takes from which rate buckets.
         poll: For polled channels: items after a cursor, each batch with the new cursor.

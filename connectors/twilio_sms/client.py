@@ -72,7 +72,10 @@ class TwilioClient:
             raise ConnectorError(
                 ConnectorErrorInfo(ErrorClass.AMBIGUOUS, "no_sid", "Twilio's answer could not be read.")
             )
-        return _result(created)
+        result = _result(created)
+        if result.status is DeliveryStatus.FAILED:
+            raise ConnectorError(describe_code(int(created.error_code or 0)))
+        return result
 
     async def check(self, account: Account) -> Checked:
         """
@@ -107,10 +110,10 @@ class TwilioClient:
             message: ``attempted_at`` says when the try began; without it nothing can be told.
 
         Returns:
-            The message found, or None.
+            The message found, ``FAILED`` where Twilio says so; or None.
 
         Raises:
-            ConnectorError: Twilio could not be asked, or it says that the message failed.
+            ConnectorError: Twilio could not be asked.
         """
         if message.attempted_at is None:
             return None
@@ -228,8 +231,6 @@ def _point_to_us(number: IncomingPhoneNumberInstance, account: Account) -> tuple
 
 def _result(message: MessageInstance) -> SendResult:
     status = read_status(str(message.status or "")) or DeliveryStatus.SENT
-    if status is DeliveryStatus.FAILED:
-        raise ConnectorError(describe_code(int(message.error_code or 0)))
     return SendResult(external_ids=(str(message.sid),), status=status)
 
 
