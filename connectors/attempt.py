@@ -20,12 +20,13 @@ from hub.errors import (
     ConnectorError,
     ConnectorErrorInfo,
     ErrorClass,
+    HubError,
     NotFound,
     Unavailable,
 )
 from hub.inbox.deliveries import Claimed, Due
 
-# Longer than everything between claim and record: waiting for a token, the call, and a database that is away for a while.
+# Longer than everything between claim and record: waiting for a token, the call, a database that is away for a while.
 LEASE_S = 120
 CALL_TIMEOUT_S = 40.0
 HOLD_S = 5.0
@@ -55,8 +56,20 @@ Step = Callable[[], Awaitable[None]]
 class OpenAccount(Protocol):
     """Opens a channel account for the length of a call."""
 
-    def __call__(self, channel_account_id: UUID) -> Awaitable[tuple[Account, Connector]]:
-        """Return the account with its secrets, and its connector. Raises NotFound when it was removed."""
+    def __call__(self, channel_account_id: UUID, *, fresh: bool = False) -> Awaitable[tuple[Account, Connector]]:
+        """
+        Open an account.
+
+        Args:
+            channel_account_id: Which one.
+            fresh: Read it anew, not from a cache.
+
+        Returns:
+            The account with its secrets, and its connector.
+
+        Raises:
+            NotFound: It was removed, or is so new that it is not known here yet.
+        """
         ...
 
 
@@ -84,6 +97,7 @@ class Attempts:
         buckets: Rate limits.
         open_account: Finds account and connector.
         now: The wall clock; tests move it.
+        missing_for_s: How long an account must be unknown before its messages fail.
     """
 
     def __init__(
@@ -92,7 +106,9 @@ class Attempts:
         buckets: Buckets,
         open_account: OpenAccount,
         now: Callable[[], datetime] = clock.now,
+        missing_for_s: float = 120.0,
     ) -> None:
+        self._missing_for_s = missing_for_s
         self.counters = Counters()
         self._store = store
         self._buckets = buckets
@@ -100,6 +116,7 @@ class Attempts:
         self._now = now
         # How often in a row a vendor said "too fast" without saying for how long, by bucket.
         self._throttled: dict[str, int] = {}
+        self._missing_since_s: dict[UUID, float] = {}
         self._log = log.get_logger("dispatch")
 
     async def deliver(self, wanted: Due) -> bool:
@@ -119,6 +136,7 @@ class Attempts:
             account, connector = await self._open_account(wanted.channel_account_id)
         except NotFound:
             return await self._drop(wanted)
+        self._missing_since_s.pop(wanted.channel_account_id, None)
         claimed = await self._store.claim(wanted, LEASE_S)
         if claimed is None:
             return False
@@ -155,11 +173,21 @@ class Attempts:
             self._note(claimed, "send refused", f"{info.klass.value} {info.code}")
             if info.klass is ErrorClass.RATE_LIMITED:
                 return self._put_back(claimed, await self._penalise(info, charges), info)
+            if info.klass is ErrorClass.AUTH and await self._has_newer_keys(account, claimed):
+                return self._put_back(claimed, 0.0, info)
             return self._conclude(claimed, info)
         for charge in charges:
             self._throttled.pop(charge.key, None)
         self.counters.sent += 1
         return lambda: self._store.mark_sent(claimed, result)
+
+    async def _has_newer_keys(self, account: Account, claimed: Claimed) -> bool:
+        """Say whether the refused keys were only our cache's: a member may just have mended them."""
+        try:
+            fresh, _ = await self._open_account(claimed.due.channel_account_id, fresh=True)
+        except HubError:
+            return False
+        return fresh.credentials != account.credentials
 
     async def _take(self, charges: Sequence[Charge], *, may_hold: bool) -> float:
         """Take the tokens; a member's reply waits a little for them, bulk goes back into the queue at once."""
@@ -291,7 +319,10 @@ class Attempts:
         return lambda: self._store.leave_unknown(claimed, _NOT_CONFIRMED)
 
     async def _drop(self, wanted: Due) -> bool:
-        """End a delivery whose account is gone."""
+        """End a delivery whose account is gone; one just connected may be missing from a cache for a minute."""
+        since_s = self._missing_since_s.setdefault(wanted.channel_account_id, clock.monotonic_s())
+        if clock.monotonic_s() - since_s < self._missing_for_s:
+            raise Unavailable("The channel account is not known here.")
         claimed = await self._store.claim(wanted, LEASE_S)
         if claimed is None:
             return False

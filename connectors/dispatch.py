@@ -13,9 +13,14 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from connectors.attempt import Attempts
+from connectors.accounts import account_of
+from connectors.attempt import Attempts, OpenAccount
+from connectors.base import Account, Connector
 from connectors.outbox import DeliveryStore
+from connectors.registry import ConnectorRegistry
 from hub import clock, log
+from hub.channels.routes import ChannelRoutes
+from hub.config import Settings
 from hub.inbox.deliveries import Due
 
 POLL_S = 1.0
@@ -24,6 +29,28 @@ PLACES_PER_ACCOUNT = 8
 PLACES = 400
 REST_S = 5.0
 STOP_GRACE_S = 20.0
+
+
+def open_with(routes: ChannelRoutes, registry: ConnectorRegistry, settings: Settings) -> OpenAccount:
+    """
+    Make the opener of accounts over the process's routes.
+
+    Args:
+        routes: Knows the accounts and opens their secrets.
+        registry: Knows the channels.
+        settings: Our public address, and where vendors are.
+
+    Returns:
+        What ``Attempts`` needs.
+    """
+
+    async def open_account(channel_account_id: UUID, *, fresh: bool = False) -> tuple[Account, Connector]:
+        if fresh:
+            await routes.refresh()
+        route = await routes.find(channel_account_id)
+        return account_of(route, routes.open(route).credentials, settings), registry.get(route.channel)
+
+    return open_account
 
 
 class Dispatcher:

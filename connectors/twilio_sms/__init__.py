@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from connectors.base import Account, Charge, Connector, Manifest, WebhookReply
+from connectors.base import Account, Charge, Connector, WebhookReply
+from connectors.manifest import read_manifest
 from connectors.twilio_sms import parse, render, verify
 from connectors.twilio_sms.client import TwilioClient, classify
 from hub.envelope import OutboundMessage
 
-_MANIFEST = msgspec.toml.decode((Path(__file__).parent / "manifest.toml").read_bytes(), type=Manifest)
+_MANIFEST = read_manifest(Path(__file__).parent)
 
 
 def _charges(account: Account, message: OutboundMessage) -> Sequence[Charge]:

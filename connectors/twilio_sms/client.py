@@ -14,12 +14,13 @@ from twilio.rest import Client
 from twilio.rest.api.v2010.account.incoming_phone_number import IncomingPhoneNumberInstance
 from twilio.rest.api.v2010.account.message import MessageInstance
 
+from connectors.accounts import is_loopback
 from connectors.base import Account, Call, Checked
 from connectors.blocking import in_thread
 from connectors.twilio_sms.errors import describe_answer, describe_code
 from connectors.twilio_sms.numbers import canonical_number, is_e164
 from connectors.twilio_sms.parse import read_status
-from connectors.twilio_sms.render import account_bucket, is_loopback, sender_bucket
+from connectors.twilio_sms.render import account_bucket, sender_bucket
 from connectors.twilio_sms.transport import NoAnswer, Wire
 from hub.envelope import DeliveryStatus, OutboundMessage, SendResult
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, InvalidInput

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
+from connectors.accounts import is_loopback
 from connectors.base import Account, Call, Charge, Limit
 from connectors.twilio_sms.numbers import is_e164
 from connectors.twilio_sms.segments import segments
@@ -73,17 +72,6 @@ def sender_bucket(account: Account) -> str:
 def account_bucket(account: Account) -> str:
     """Return the key of the bucket of the whole Twilio account."""
     return f"twilio:account:{account.credentials.get('account_sid', '')}"
-
-
-def is_loopback(url: str) -> bool:
-    """Say whether an address leads only to this computer, so that no vendor can call it."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _can_receive(number: str) -> bool:

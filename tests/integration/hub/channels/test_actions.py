@@ -85,9 +85,7 @@ async def test_credentials_are_stored_sealed(database: Database, workspace: fact
     """No column and no event holds a secret; the store opens it again."""
     account = await connect(database, workspace.id)
     async with database.transaction([workspace.id]) as conn:
-        row = await conn.fetchrow(
-            "SELECT a::text AS all, credentials_sealed FROM channel_account a WHERE id = $1", account.id
-        )
+        row = await conn.fetchrow("SELECT a::text AS all, credentials_sealed FROM channel_account a WHERE id = $1", account.id)
         assert row is not None
         opened = await store.open_credentials(conn, SEALER, workspace.id, account.id)
     assert opened == CREDENTIALS
@@ -190,7 +188,9 @@ async def test_remove_forgets_the_secrets_and_is_final(database: Database, works
         assert await actions.mark_needs_sign_in(conn, workspace.id, account.id, "late") == removed
         for wanted in ({"status": AccountStatus.CONNECTED}, {"name": "Again"}, {"credentials": {"a": "b"}}):
             with pytest.raises(Conflict):
-                await actions.change(conn, SEALER, AccountChange(workspace_id=workspace.id, id=account.id, **wanted))
+                await actions.change(
+                    conn, SEALER, AccountChange(workspace_id=workspace.id, id=account.id, **wanted)
+                )
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 201])

@@ -76,9 +76,7 @@ async def connect(database: Database, workspace_id: int, secret: str = "first") 
 async def own_postgres() -> AsyncIterator[tuple[EmbeddedPostgres, Database]]:
     """A migrated Postgres of this test's own, that it may stop."""
     top = Path(tempfile.mkdtemp(prefix="hub-test-"))
-    postgres = EmbeddedPostgres(
-        find_postgres(), top / "data", top / "run", top / "log", PostgresOptions(is_durable=False)
-    )
+    postgres = EmbeddedPostgres(find_postgres(), top / "data", top / "run", top / "log", PostgresOptions(is_durable=False))
     try:
         urls = await postgres.start()
         await runner.upgrade(urls.owner_url, urls.login_role)
