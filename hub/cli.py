@@ -20,7 +20,7 @@ from hub.embedded.doctor import Finding, examine
 from hub.embedded.folders import private_dir
 from hub.embedded.process import Launch, last_lines
 from hub.embedded.services import log_path
-from hub.embedded.stopping import stopping_on_signals
+from hub.embedded.stopping import stopping_on_signals, until_stopped
 from hub.embedded.supervisor import ChildProcess, Supervisor
 from hub.embedded.up import Steps, run_up
 from hub.errors import ConfigurationError, HubError
@@ -110,7 +110,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
         log.configure("serve")
         asyncio.run(_run_workers(options.workers))
         return 0
-    from api.serve import main as serve  # type: ignore[import-not-found]  # remove when it lands
+    from api.serve import main as serve
 
     serve(settings, options.worker_index, options.worker_count)
     return 0
@@ -133,9 +133,12 @@ async def _run_workers(count: int) -> None:
 
 
 def _work(settings: Settings, _options: argparse.Namespace) -> int:
-    from connectors.intake import run_worker  # type: ignore[import-not-found]  # remove when it lands
+    import uvloop
 
-    run_worker(settings)
+    from connectors.intake import run_worker
+
+    log.configure("work")
+    uvloop.run(until_stopped(run_worker(settings)))
     return 0
 
 
