@@ -9,41 +9,26 @@ from uuid import UUID
 import msgspec
 
 from hub import clock
-from hub.envelope import DeliveryStatus, ItemKind, clean_text
-from hub.errors import Conflict, InvalidInput, NotFound
+from hub.contacts.store import get_contact
+from hub.envelope import DeliveryStatus, ItemKind
+from hub.errors import Conflict, InvalidInput
 from hub.events import store as events
 from hub.events.model import NewEvent
 from hub.inbox import deliveries, store
+from hub.inbox.batch import IDS_PER_ITEM, Clockwork, Outcome, ReceivedItem, dedupe_key, sender_key, thread_key
 from hub.inbox.model import (
-    TEXT_LIMIT_CHARS,
-    AuthorKind,
     ConversationAssigned,
     ConversationClosed,
-    ConversationEvent,
     ConversationMoved,
     ConversationRead,
     ConversationReopened,
     ConversationSnoozed,
     ConversationStatus,
-    MessageKind,
-    MessageQueued,
-    MessageStatusChanged,
-    NoteAdded,
     ReadMark,
-    make_preview,
 )
-from hub.inbox.receive import (
-    IDS_PER_ITEM,
-    Clockwork,
-    Outcome,
-    Planner,
-    ReceivedItem,
-    dedupe_key,
-    encoder,
-    sender_key,
-    thread_key,
-)
-from hub.inbox.rows import ConversationRow, MessageRow
+from hub.inbox.receive import Planner, encoder
+from hub.inbox.replies import make_event
+from hub.inbox.rows import ConversationRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,37 +36,6 @@ if TYPE_CHECKING:
     from hub.db import TenantConn
 
 SNOOZE_LIMIT = timedelta(days=366)
-
-
-class Author(msgspec.Struct, frozen=True, kw_only=True):
-    """Who writes: a member, or an AI acting as one."""
-
-    id: UUID
-    name: str
-    kind: AuthorKind = AuthorKind.MEMBER
-
-
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What somebody wants to send.
-
-    Attributes:
-        client_message_id: The sending client's own id; sending it again returns the first message.
-        text: 1-20,000 characters.
-        seen_seq: Newest seq the author had on screen; a colleague's newer reply then refuses the send.
-    """
-
-    client_message_id: UUID
-    kind: MessageKind
-    text: str
-    seen_seq: int | None = None
-    priority: str = "interactive"
-
-
-class Sent(msgspec.Struct, frozen=True):
-    message_id: UUID
-    seq: int
-    conversation_id: UUID
 
 
 async def receive(conn: TenantConn, batch: Sequence[ReceivedItem]) -> list[Outcome]:
@@ -111,101 +65,6 @@ async def receive(conn: TenantConn, batch: Sequence[ReceivedItem]) -> list[Outco
     return outcomes
 
 
-async def queue_message(
-    conn: TenantConn, workspace_id: int, conversation_id: UUID, author: Author, draft: Draft
-) -> Sent:
-    """
-    Add a note, or a message to the contact together with its delivery.
-
-    Args:
-        conn: A transaction of this workspace.
-        workspace_id: Tenant.
-        conversation_id: Where.
-        author: Who.
-        draft: What.
-
-    Returns:
-        The message and its seq; the same ones again for a repeated ``client_message_id``.
-
-    Raises:
-        InvalidInput: Empty or too long.
-        NotFound: No such conversation.
-        Conflict: Code ``stale``: a colleague replied after ``seen_seq``.
-    """
-    heads = await events.lock(conn, [workspace_id])
-    before = await store.find_sent(conn, workspace_id, author.id, draft.client_message_id)
-    if before is not None:
-        return Sent(before.id, before.seq, before.conversation_id)
-    text = _check_text(draft)
-    row = await store.get_conversation(conn, workspace_id, conversation_id)
-    if draft.kind is MessageKind.MESSAGE and draft.seen_seq is not None:
-        await _refuse_stale(conn, row, draft.seen_seq, author)
-    now, seq = clock.now(), heads[workspace_id] + 1
-    message = _make_message(row, author, draft, text=text, seq=seq, now=now)
-    is_reply = message.kind is MessageKind.MESSAGE
-    changed = msgspec.structs.replace(
-        row,
-        preview=make_preview(text),
-        preview_author_kind=author.kind,
-        last_activity_at=now,
-        last_outbound_seq=seq if is_reply else row.last_outbound_seq,
-        visitor_seq=row.visitor_seq + 1 if is_reply else row.visitor_seq,
-        version=seq,
-    )
-    await store.write_message(conn, message)
-    await store.write_conversation(conn, changed)
-    body: ConversationEvent
-    if is_reply:
-        await deliveries.enqueue(conn, changed, message, draft.priority)
-        body = MessageQueued(conversation=changed.view(), previous_status=row.status, message=message.view())
-    else:
-        body = NoteAdded(conversation=changed.view(), previous_status=row.status, message=message.view())
-    event = _event(changed, body, actor_id=author.id, conversation_seq=message.conversation_seq)
-    await events.append(conn, heads, [event])
-    return Sent(message.id, seq, row.id)
-
-
-async def retry_message(
-    conn: TenantConn, workspace_id: int, conversation_id: UUID, message_id: UUID, *, actor_id: UUID
-) -> int:
-    """
-    Send a failed or unconfirmed message again, because a member asked for it.
-
-    Returns:
-        The seq of the change.
-
-    Raises:
-        Conflict: The message is neither failed nor unconfirmed.
-    """
-    heads = await events.lock(conn, [workspace_id])
-    row = await store.get_conversation(conn, workspace_id, conversation_id)
-    message = await store.get_message(conn, workspace_id, message_id)
-    if message.conversation_id != row.id:
-        raise NotFound("message")
-    if message.status not in (DeliveryStatus.FAILED, DeliveryStatus.UNKNOWN):
-        raise Conflict("Only a message that failed or was not confirmed can be sent again.")
-    await deliveries.abandon(conn, message)
-    seq = heads[workspace_id] + 1
-    again = msgspec.structs.replace(
-        message, status=DeliveryStatus.QUEUED, error_code=None, error_message=None, version=seq
-    )
-    await store.write_message_status(conn, again)
-    await deliveries.enqueue(conn, row, again, "interactive")
-    body = MessageStatusChanged(conversation_id=row.id, message_id=message.id, status=DeliveryStatus.QUEUED, error=None)
-    event = NewEvent(
-        workspace_id=workspace_id,
-        type="message_status_changed",
-        data=encoder.encode(body),
-        occurred_at=clock.now(),
-        inbox_id=row.inbox_id,
-        conversation_id=row.id,
-        contact_id=row.contact_id,
-        actor_id=actor_id,
-    )
-    await events.append(conn, heads, [event])
-    return seq
-
-
 async def assign(
     conn: TenantConn, workspace_id: int, conversation_id: UUID, assignee_id: UUID | None, *, actor_id: UUID | None
 ) -> ConversationRow:
@@ -217,7 +76,7 @@ async def assign(
     seq = heads[workspace_id] + 1
     changed = msgspec.structs.replace(row, assignee_id=assignee_id, version=seq)
     body = ConversationAssigned(conversation=changed.view(), previous_status=row.status, actor_id=actor_id)
-    return await _change(conn, heads, changed, _event(changed, body, actor_id=actor_id))
+    return await _change(conn, heads, changed, make_event(changed, body, actor_id=actor_id))
 
 
 async def close(
@@ -237,7 +96,7 @@ async def close(
         version=heads[workspace_id] + 1,
     )
     body = ConversationClosed(conversation=changed.view(), previous_status=row.status, actor_id=actor_id)
-    event = _event(changed, body, actor_id=actor_id, conversation_seq=changed.visitor_seq)
+    event = make_event(changed, body, actor_id=actor_id, conversation_seq=changed.visitor_seq)
     return await _change(conn, heads, changed, event)
 
 
@@ -261,7 +120,7 @@ async def reopen(
         row, status=ConversationStatus.OPEN, snoozed_until=None, closed_at=None, version=heads[workspace_id] + 1
     )
     body = ConversationReopened(conversation=changed.view(), previous_status=row.status, actor_id=actor_id)
-    return await _change(conn, heads, changed, _event(changed, body, actor_id=actor_id))
+    return await _change(conn, heads, changed, make_event(changed, body, actor_id=actor_id))
 
 
 async def snooze(
@@ -287,7 +146,7 @@ async def snooze(
         row, status=ConversationStatus.SNOOZED, snoozed_until=until, version=heads[workspace_id] + 1
     )
     body = ConversationSnoozed(conversation=changed.view(), previous_status=row.status, actor_id=actor_id)
-    return await _change(conn, heads, changed, _event(changed, body, actor_id=actor_id))
+    return await _change(conn, heads, changed, make_event(changed, body, actor_id=actor_id))
 
 
 async def wake_snoozed(conn: TenantConn, workspace_id: int, conversation_id: UUID) -> bool:
@@ -304,7 +163,7 @@ async def wake_snoozed(conn: TenantConn, workspace_id: int, conversation_id: UUI
         version=heads[workspace_id] + 1,
     )
     body = ConversationReopened(conversation=changed.view(), previous_status=row.status, actor_id=None)
-    await _change(conn, heads, changed, _event(changed, body, actor_id=None))
+    await _change(conn, heads, changed, make_event(changed, body, actor_id=None))
     return True
 
 
@@ -317,8 +176,13 @@ async def move(
     if row.inbox_id == inbox_id:
         return row
     changed = msgspec.structs.replace(row, inbox_id=inbox_id, version=heads[workspace_id] + 1)
-    body = ConversationMoved(conversation=changed.view(), previous_status=row.status, actor_id=actor_id)
-    event = msgspec.structs.replace(_event(changed, body, actor_id=actor_id), former_inbox_id=row.inbox_id)
+    body = ConversationMoved(
+        conversation=changed.view(),
+        previous_status=row.status,
+        contact=await get_contact(conn, workspace_id, row.contact_id),
+        actor_id=actor_id,
+    )
+    event = msgspec.structs.replace(make_event(changed, body, actor_id=actor_id), former_inbox_id=row.inbox_id)
     return await _change(conn, heads, changed, event)
 
 
@@ -401,68 +265,6 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _check_text(draft: Draft) -> str:
-    text = clean_text(draft.text)
-    if not text.strip():
-        raise InvalidInput("text", "Write something first.")
-    if len(text) > TEXT_LIMIT_CHARS:
-        raise InvalidInput("text", f"At most {TEXT_LIMIT_CHARS} characters, this has {len(text)}.")
-    if draft.kind not in (MessageKind.MESSAGE, MessageKind.NOTE):
-        raise InvalidInput("kind", "Must be message or note.")
-    return text
-
-
-async def _refuse_stale(conn: TenantConn, row: ConversationRow, seen_seq: int, author: Author) -> None:
-    """Stop a reply written before a colleague's newer one was seen: the customer would get two answers."""
-    newer = await store.newest_reply(conn, row, seen_seq, author.id)
-    if newer is None:
-        return
-    error = Conflict(f"{newer.author_name or 'Somebody'} replied meanwhile. Read it before you send yours.")
-    error.code = "stale"
-    raise error
-
-
-def _make_message(
-    row: ConversationRow, author: Author, draft: Draft, *, text: str, seq: int, now: datetime
-) -> MessageRow:
-    is_reply = draft.kind is MessageKind.MESSAGE
-    return MessageRow(
-        workspace_id=row.workspace_id,
-        id=clock.new_id(),
-        conversation_id=row.id,
-        channel_account_id=row.channel_account_id,
-        seq=seq,
-        version=seq,
-        kind=draft.kind,
-        direction="outbound",
-        author_kind=author.kind,
-        author_id=author.id,
-        author_name=author.name,
-        text=text,
-        client_message_id=draft.client_message_id,
-        status=DeliveryStatus.QUEUED if is_reply else None,
-        conversation_seq=row.visitor_seq + 1 if is_reply else None,
-        occurred_at=now,
-        created_at=now,
-    )
-
-
-def _event(
-    row: ConversationRow, body: ConversationEvent, *, actor_id: UUID | None, conversation_seq: int | None = None
-) -> NewEvent:
-    return NewEvent(
-        workspace_id=row.workspace_id,
-        type=str(body.__struct_config__.tag),
-        data=encoder.encode(body),
-        occurred_at=clock.now(),
-        inbox_id=row.inbox_id,
-        conversation_id=row.id,
-        conversation_seq=conversation_seq,
-        contact_id=row.contact_id,
-        actor_id=actor_id,
-    )
 
 
 async def _change(

@@ -13,9 +13,9 @@ from hub.db import Database
 from hub.envelope import DeliveryStatus, Identity
 from hub.events import store as events
 from hub.events.model import LoggedEvent
-from hub.inbox import actions, store
+from hub.inbox import actions, replies, store
+from hub.inbox.batch import OutcomeKind
 from hub.inbox.model import ConversationStatus, MessageKind
-from hub.inbox.receive import OutcomeKind
 from tests.factories import WorkspaceFacts, make_item, make_receipt, make_workspace, received
 
 pytestmark = pytest.mark.postgres
@@ -40,14 +40,14 @@ async def test_receive_makes_contact_conversation_message_and_event(database, wo
     assert outcome.kind is OutcomeKind.STORED
     logged = await read_events(database, workspace.id)
     body = msgspec.json.decode(logged[0].data)
-    assert [1] == [one.seq for one in logged]
-    assert ("message_received", None, "open") == (
+    assert [one.seq for one in logged] == [1]
+    assert (
         body["type"],
         body["previous_status"],
         body["conversation"]["status"],
-    )
-    assert ("Where is my parcel?", "Ana") == (body["message"]["text"], body["contact"]["name"])
-    assert [1] == [one.seq for one in notices]
+    ) == ("message_received", None, "open")
+    assert (body["message"]["text"], body["contact"]["name"]) == ("Where is my parcel?", "Ana")
+    assert [one.seq for one in notices] == [1]
 
 
 async def test_receive_same_item_twice_stores_one(database, workspace):
@@ -57,9 +57,9 @@ async def test_receive_same_item_twice_stores_one(database, workspace):
     first = await receive(database, item, item)
     (again,) = await receive(database, item)
 
-    assert [OutcomeKind.STORED, OutcomeKind.DUPLICATE] == [one.kind for one in first]
+    assert [one.kind for one in first] == [OutcomeKind.STORED, OutcomeKind.DUPLICATE]
     assert (OutcomeKind.DUPLICATE, first[0].message_id, 1) == (again.kind, again.message_id, again.seq)
-    assert 1 == len(await read_events(database, workspace.id))
+    assert len(await read_events(database, workspace.id)) == 1
 
 
 async def test_receive_batch_keeps_order_and_one_conversation(database, workspace):
@@ -72,17 +72,17 @@ async def test_receive_batch_keeps_order_and_one_conversation(database, workspac
         rows = await store.list_messages(conn, workspace.id, outcomes[0].conversation_id, None, 500)
     assert [str(n) for n in range(200)] == [row.text for row in rows]
     assert list(range(1, 201)) == [row.seq for row in rows] == [row.conversation_seq for row in rows]
-    assert 1 == len({one.conversation_id for one in outcomes})
+    assert len({one.conversation_id for one in outcomes}) == 1
 
 
 async def test_receive_racing_on_new_identity_makes_one_contact(database, workspace):
     """Two writers that meet the same new number at once agree on one contact and one conversation."""
     results = await asyncio.gather(*(receive(database, received(workspace, make_item())) for _ in range(8)))
 
-    assert 1 == len({one.conversation_id for (one,) in results})
+    assert len({one.conversation_id for (one,) in results}) == 1
     async with database.transaction([workspace.id]) as conn:
         contacts = await conn.fetch("SELECT id FROM contact WHERE workspace_id = $1", workspace.id)
-    assert 1 == len(contacts)
+    assert len(contacts) == 1
 
 
 async def test_receive_racing_with_close_never_loses_a_message(database, workspace):
@@ -90,7 +90,7 @@ async def test_receive_racing_with_close_never_loses_a_message(database, workspa
     for _ in range(10):
         (first,) = await receive(database, received(workspace, make_item()))
 
-        async def close() -> None:
+        async def close(first=first) -> None:
             async with database.transaction([workspace.id]) as conn:
                 await actions.close(conn, workspace.id, first.conversation_id, actor_id=workspace.agent_id)
 
@@ -135,7 +135,7 @@ async def test_receive_wakes_a_snoozed_conversation(database, workspace):
 
     async with database.transaction([workspace.id]) as conn:
         row = await store.get_conversation(conn, workspace.id, first.conversation_id)
-    assert (ConversationStatus.OPEN, None) == (row.status, row.snoozed_until)
+    assert (row.status, row.snoozed_until) == (ConversationStatus.OPEN, None)
 
 
 async def test_receive_same_identifiers_in_two_workspaces_never_cross(database, workspace):
@@ -145,7 +145,7 @@ async def test_receive_same_identifiers_in_two_workspaces_never_cross(database, 
 
     outcomes = await receive(database, received(workspace, item), received(other, item))
 
-    assert [OutcomeKind.STORED, OutcomeKind.STORED] == [one.kind for one in outcomes]
+    assert [one.kind for one in outcomes] == [OutcomeKind.STORED, OutcomeKind.STORED]
     assert outcomes[0].conversation_id != outcomes[1].conversation_id
     for one, facts in zip(outcomes, (workspace, other), strict=True):
         async with database.transaction([facts.id]) as conn:
@@ -161,7 +161,7 @@ async def test_receive_text_postgres_refuses_is_stored_with_marks(database, work
 
     async with database.transaction([workspace.id]) as conn:
         rows = await store.list_messages(conn, workspace.id, outcomes[0].conversation_id, None, 10)
-    assert ["a�b", "c�d", "\u202eabc", "👩‍👩‍👧"] == [row.text for row in rows]
+    assert [row.text for row in rows] == ["a�b", "c�d", "\u202eabc", "👩‍👩‍👧"]
 
 
 async def test_receive_stop_suppresses_and_start_undoes(database, workspace):
@@ -174,14 +174,14 @@ async def test_receive_stop_suppresses_and_start_undoes(database, workspace):
         started = await conn.fetchval("SELECT count(*) FROM suppression")
         consents = await conn.fetch("SELECT state FROM consent ORDER BY id")
 
-    assert (1, 0) == (stopped, started)
-    assert ["stop", "start"] == [row["state"] for row in consents]
+    assert (stopped, started) == (1, 0)
+    assert [row["state"] for row in consents] == ["stop", "start"]
 
 
 async def queue(database: Database, workspace: WorkspaceFacts, conversation_id, text="On its way."):
     async with database.transaction([workspace.id]) as conn:
-        draft = actions.Draft(client_message_id=clock.new_id(), kind=MessageKind.MESSAGE, text=text)
-        return await actions.queue_message(conn, workspace.id, conversation_id, workspace.author(), draft)
+        draft = replies.Draft(client_message_id=clock.new_id(), kind=MessageKind.MESSAGE, text=text)
+        return await replies.queue_message(conn, workspace.id, conversation_id, workspace.author(), draft)
 
 
 STATUSES = [DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.READ]
@@ -199,7 +199,7 @@ async def test_receive_receipts_in_any_order_end_at_the_furthest(database, works
 
     async with database.transaction([workspace.id]) as conn:
         row = await store.get_message(conn, workspace.id, sent.message_id)
-    assert (DeliveryStatus.READ, "SMout") == (row.status, row.external_id)
+    assert (row.status, row.external_id) == (DeliveryStatus.READ, "SMout")
     statuses = [
         STATUSES.index(msgspec.json.decode(one.data)["status"])
         for one in await read_events(database, workspace.id)
@@ -217,7 +217,7 @@ async def test_receive_receipt_of_another_workspace_changes_nothing(database, wo
 
     outcomes = await receive(database, received(other, receipt), received(workspace, receipt, channel="livechat"))
 
-    assert [OutcomeKind.UNMATCHED, OutcomeKind.UNMATCHED] == [one.kind for one in outcomes]
+    assert [one.kind for one in outcomes] == [OutcomeKind.UNMATCHED, OutcomeKind.UNMATCHED]
 
 
 async def test_receive_message_and_its_receipt_in_one_batch(database, workspace):
@@ -228,4 +228,4 @@ async def test_receive_message_and_its_receipt_in_one_batch(database, workspace)
 
     async with database.transaction([workspace.id]) as conn:
         rows = await conn.fetch("SELECT status FROM message")
-    assert ["delivered"] == [row["status"] for row in rows]
+    assert [row["status"] for row in rows] == ["delivered"]
