@@ -47,7 +47,7 @@ async def test_token_is_stored_as_a_hash_only(client, tenant, database_urls):
 
 async def test_each_sign_in_has_a_new_token(client, tenant, parts):
     """No token from before a sign-in is worth anything after it, also one an attacker planted."""
-    client.cookies.set("hub_session", "planted-by-somebody")
+    client.cookies.set("hub_session", "planted-by-somebody", domain="localhost.local", path="/")
     await sign_in(client)
     first = client.cookies["hub_session"]
     await sign_in(client)
