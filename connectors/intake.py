@@ -1,7 +1,8 @@
 """
 The intake process: leases partitions and stores what webhooks and pollers put on their streams.
 
-``run`` stands beside dispatch and jobs in ``work``. Any number of workers may run; each partition has one at a time, and every item is stored once even if it had two.
+``run`` stands beside dispatch and jobs in ``work``. Any number of workers may run; each partition has one at a time,
+and every item is stored once even if it had two.
 """
 
 from __future__ import annotations
