@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
@@ -247,13 +248,13 @@ def _route(workspace_id: int, account_id: UUID, channel: str, form: Form) -> Rou
 
 async def _ask(call: MemberCall, connector: Connector, route: Route, form: Form) -> Checked:
     account = account_of(route, form.credentials, call.resources.settings)
-    try:
-        return await connector.check(account)
-    except (ConnectorError, InvalidInput):
-        raise
-    except Exception as error:
-        # ``classify`` knows the vendor's own exceptions; their text may hold keys and is not passed on.
-        raise ConnectorError(connector.classify(error)) from error
+    (answer,) = await asyncio.gather(connector.check(account), return_exceptions=True)
+    if isinstance(answer, Checked):
+        return answer
+    if isinstance(answer, ConnectorError | InvalidInput) or not isinstance(answer, Exception):
+        raise answer
+    # ``classify`` knows the vendor's own exceptions; their text may hold keys and is not passed on.
+    raise ConnectorError(connector.classify(answer)) from answer
 
 
 async def _check(call: MemberCall, connector: Connector, route: Route, form: Form) -> Checked:
