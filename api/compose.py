@@ -12,6 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.call import Resources
+from connectors.registry import ConnectorRegistry
 from hub.accounts.passwords import Passwords
 from hub.db import Database
 from hub.errors import ConfigurationError
@@ -58,6 +59,7 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             setup_token=setup_token,
             redis_durable=durable,
             redis_ephemeral=ephemeral,
+            registry=ConnectorRegistry.load(),
         )
 
 

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
-from api import channel_accounts, channels, health, livechat, livechat_visit, members, openapi, session, setup, widget
+from api import (
+    channel_accounts,
+    channels,
+    contacts,
+    conversations,
+    health,
+    livechat,
+    livechat_visit,
+    members,
+    openapi,
+    session,
+    setup,
+    snapshot,
+    widget,
+)
 from api.route import Access, Route
 from hub.accounts.model import Permission
 
 _API: Final = "/api/v1"
 _WORKSPACE: Final = "/api/v1/workspaces/{workspace_id}"
+_CONVERSATION: Final = f"{_WORKSPACE}/conversations/{{conversation_id}}"
+_PAGING: Final = {"before": "The next of the page before.", "limit": "Rows on a page, 1-200; 50 by default."}
 _ACCOUNTS: Final = f"{_WORKSPACE}/channel-accounts"
 _ACCOUNT: Final = f"{_ACCOUNTS}/{{channel_account_id}}"
 _LIVECHAT: Final = f"{_API}/livechat/{{channel_account_id}}"
@@ -44,6 +60,91 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=session.TicketView,
     ),
     Route("GET", f"{_WORKSPACE}/members", members.read_all, Permission.INBOX_READ, answer=members.MembersView),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/snapshot",
+        snapshot.read,
+        Permission.INBOX_READ,
+        answer=snapshot.Snapshot,
+        query={"limit": "Most conversations, 1-200; 50 by default."},
+    ),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/conversations",
+        conversations.read_all,
+        Permission.INBOX_READ,
+        answer=conversations.ConversationPage,
+        query={
+            "status": "open, pending, snoozed or closed; all by default.",
+            "assignee": "me, none, or a member's id.",
+            "contact": "A contact's id.",
+            **_PAGING,
+        },
+    ),
+    Route("GET", _CONVERSATION, conversations.read, Permission.INBOX_READ, answer=conversations.ConversationView),
+    Route(
+        "PATCH",
+        _CONVERSATION,
+        conversations.change,
+        Permission.INBOX_READ,  # the handler asks for more, by what is changed
+        body=conversations.ConversationPatch,
+        answer=conversations.ConversationChange,
+    ),
+    Route(
+        "GET",
+        f"{_CONVERSATION}/messages",
+        conversations.read_messages,
+        Permission.INBOX_READ,
+        answer=conversations.MessagePage,
+        query=_PAGING,
+    ),
+    Route(
+        "POST",
+        f"{_CONVERSATION}/messages",
+        conversations.send,
+        Permission.INBOX_REPLY,
+        status=201,
+        body=conversations.NewMessage,
+        answer=conversations.MessageAccepted,
+    ),
+    Route(
+        "POST",
+        f"{_CONVERSATION}/messages/{{message_id}}/retry",
+        conversations.retry,
+        Permission.INBOX_REPLY,
+        answer=conversations.SeqView,
+    ),
+    Route(
+        "PUT",
+        f"{_CONVERSATION}/read",
+        conversations.mark_read,
+        Permission.INBOX_READ,
+        body=conversations.ReadRequest,
+        answer=conversations.SeqView,
+    ),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/contacts",
+        contacts.read_all,
+        Permission.INBOX_READ,
+        answer=contacts.ContactPage,
+        query={"q": "Part of a name or address.", **_PAGING},
+    ),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/contacts/{{contact_id}}",
+        contacts.read,
+        Permission.INBOX_READ,
+        answer=contacts.ContactView,
+    ),
+    Route(
+        "PATCH",
+        f"{_WORKSPACE}/contacts/{{contact_id}}",
+        contacts.change,
+        Permission.CONTACTS_WRITE,
+        body=contacts.ContactRequest,
+        answer=contacts.ContactChange,
+    ),
     # Channels.
     Route("GET", f"{_API}/channels", channels.read_all, Access.SESSION, answer=channels.ChannelsView),
     Route(

@@ -98,9 +98,11 @@ class Problem(msgspec.Struct, frozen=True):
     retry_after_s: float | None = None
 
 
-class _Refused(Exception):
+class _Refused(HubError):
+    """An answer on its way out."""
+
     def __init__(self, status: int, problem: Problem) -> None:
-        super().__init__(problem.code)
+        super().__init__(problem.message)
         self.status = status
         self.problem = problem
 

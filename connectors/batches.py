@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+# What one transaction takes (measured elsewhere: beyond this, locks are held longer for nothing).
+MAX_ITEMS = 200
 MAX_DELIVERIES = 5
 # An entry that was handed out this often and never failed stops whoever touches it, or never gets its lock.
 MAX_UNFINISHED = 50
@@ -97,15 +99,11 @@ class BatchStore:
     async def _store_parsed(self, parsed: list[Parsed]) -> list[Failed]:
         """Store in one transaction; where that fails because of the data, in halves, down to the guilty entry."""
         failed: list[Failed] = []
-        suspects = [one for one in parsed if one.entry.deliveries > MAX_DELIVERIES]
-        groups = deque(
-            [[one for one in parsed if one.entry.deliveries <= MAX_DELIVERIES], *([one] for one in suspects)]
-        )
+        suspects = [[one] for one in parsed if one.entry.deliveries > MAX_DELIVERIES]
+        groups = deque([*_pack([one for one in parsed if one.entry.deliveries <= MAX_DELIVERIES]), *suspects])
         backoff = Backoff()
         while groups:
             group = groups.popleft()
-            if not group:
-                continue
             try:
                 await self._finish(self._commit_and_ack(group))
                 backoff.reset()
@@ -209,6 +207,19 @@ class BatchStore:
             elif not task.cancelled():
                 task.exception()
             raise
+
+
+def _pack(parsed: list[Parsed]) -> list[list[Parsed]]:
+    """Make groups of at most ``MAX_ITEMS`` items; an entry is never spread over two."""
+    groups: list[list[Parsed]] = []
+    items = MAX_ITEMS
+    for one in parsed:
+        items += len(one.received)
+        if items > MAX_ITEMS:
+            groups.append([])
+            items = len(one.received)
+        groups[-1].append(one)
+    return groups
 
 
 def _split(group: list[Parsed], error: Exception) -> list[list[Parsed]]:

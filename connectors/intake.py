@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from connectors.backoff import Backoff
-from connectors.batches import FINISH_S, Acknowledging
+from connectors.batches import FINISH_S
+from connectors.entries import Acknowledging
 from connectors.leases import RENEW_EVERY_S
 from connectors.partition import Pace, PartitionLoop, Reading
 from hub.errors import HubError, Unavailable
@@ -21,7 +22,7 @@ from hub.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from connectors.batches import BatchPorts
+    from connectors.entries import BatchPorts
 
 # Leases run 10 s whether or not Postgres hears that we leave: stopping must not wait for it longer than this.
 LEAVE_S = 1.5

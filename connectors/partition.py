@@ -19,7 +19,7 @@ from hub.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from connectors.batches import BatchPorts
+    from connectors.entries import BatchPorts
     from hub.streams import Claimed, Entry
 
 _log = get_logger("connectors.intake")

@@ -158,6 +158,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
         reply_to_external_id: The vendor's id of the newest inbound message, where threading needs it.
         author_is_human: False for AI and automations.
         attempt: 1 for the first try.
+        attempted_at: When the newest try began, by our clock; tells ``reconcile`` where to look. None before any.
     """
 
     message_id: str
@@ -167,6 +168,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     reply_to_external_id: str | None = None
     author_is_human: bool = True
     attempt: int = 1
+    attempted_at: datetime | None = None
 
 
 class SendResult(msgspec.Struct, frozen=True):

@@ -235,13 +235,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10)
 -- name: due_deliveries
 -- Deliveries to look at now, across workspaces: ids and routing facts only.
 SELECT workspace_id, id, message_id, channel_account_id, channel, thread_key, priority, state, attempt
-FROM hub_due_deliveries($1, $2)
+FROM hub_due_deliveries($1, $2, $3)
 
 -- name: claim_delivery
 -- Takes a due delivery unless somebody else did; a ``queued`` one becomes ``sending`` under a lease.
 UPDATE delivery SET
     state = CASE state WHEN 'queued' THEN 'sending' ELSE state END,
     attempt = attempt + CASE state WHEN 'queued' THEN 1 ELSE 0 END,
+    attempted_at = CASE state WHEN 'queued' THEN $3 ELSE attempted_at END,
     lease_until = $4
 FROM (SELECT id, state AS state_before FROM delivery
       WHERE workspace_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED) AS before
@@ -253,7 +254,7 @@ WHERE delivery.workspace_id = $1 AND delivery.id = before.id
       WHERE earlier.workspace_id = delivery.workspace_id AND earlier.channel_account_id = delivery.channel_account_id
         AND earlier.thread_key = delivery.thread_key AND earlier.position < delivery.position
         AND earlier.state IN ('queued', 'sending', 'unknown'))
-RETURNING before.state_before, delivery.attempt, delivery.created_at
+RETURNING before.state_before, delivery.attempt, delivery.attempted_at, delivery.created_at
 
 -- name: delivery_message
 -- The message of a delivery, its conversation's address, and whether that address told us to stop.
