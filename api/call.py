@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hub.channels.sealing import Sealer
     from hub.config import Settings
     from hub.db import Database
+    from hub.streams import IngressStreams
     from hub.throttle import Throttle
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class Resources:
     redis_durable: Redis | None = None
     redis_ephemeral: Redis | None = None
     tickets: TicketStore | None = None
-    ingress: object | None = None
+    ingress: IngressStreams | None = None
     broker: object | None = None
     realtime: object | None = None
     registry: ConnectorRegistry | None = None

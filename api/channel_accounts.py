@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
@@ -248,13 +247,13 @@ def _route(workspace_id: int, account_id: UUID, channel: str, form: Form) -> Rou
 
 async def _ask(call: MemberCall, connector: Connector, route: Route, form: Form) -> Checked:
     account = account_of(route, form.credentials, call.resources.settings)
-    (answer,) = await asyncio.gather(connector.check(account), return_exceptions=True)
-    if isinstance(answer, Checked):
-        return answer
-    if isinstance(answer, ConnectorError | InvalidInput) or not isinstance(answer, Exception):
-        raise answer
-    # ``classify`` knows the vendor's own exceptions; their text may hold keys and is not passed on.
-    raise ConnectorError(connector.classify(answer)) from answer
+    try:
+        return await connector.check(account)
+    except (ConnectorError, InvalidInput):
+        raise
+    except Exception as error:  # edge: a vendor library may raise anything; classified
+        # ``classify`` knows the vendor's own exceptions; their text may hold keys and is not passed on.
+        raise ConnectorError(connector.classify(error)) from error
 
 
 async def _check(call: MemberCall, connector: Connector, route: Route, form: Form) -> Checked:
