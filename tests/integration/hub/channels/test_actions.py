@@ -1,4 +1,4 @@
-"""Channel accounts and inboxes on a real Postgres: every change is an event, secrets stay sealed, tenants stay apart."""
+"""Channel accounts and inboxes on a real Postgres: changes are events, secrets stay sealed, tenants apart."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ async def test_credentials_swapped_between_rows_do_not_open(database: Database, 
     first, second = await connect(database, workspace.id), await connect(database, workspace.id)
     async with database.transaction([workspace.id]) as conn:
         await conn.execute(
-            "UPDATE channel_account SET credentials_sealed = (SELECT credentials_sealed FROM channel_account WHERE id = $1)"
-            " WHERE id = $2",
+            "UPDATE channel_account SET credentials_sealed ="
+            " (SELECT credentials_sealed FROM channel_account WHERE id = $1) WHERE id = $2",
             first.id,
             second.id,
         )
