@@ -66,7 +66,7 @@ class HubHttpProtocol(HttpToolsProtocol):
         """Take bytes of the peer; a first frame may come in one packet with the request."""
         self._unset_keepalive_if_required()
         try:
-            cast("httptools.HttpRequestParser", self.parser).feed_data(data)
+            self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess]  # uvicorn sets it in __init__
         except httptools.HttpParserUpgrade as upgrade:
             if not self._should_upgrade():
                 self._unsupported_upgrade_warning()
