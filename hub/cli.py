@@ -98,7 +98,7 @@ def _up(settings: Settings, _options: argparse.Namespace) -> int:
             asyncio.run(run_up(settings, steps))
     except HubError:
         raise
-    except Exception as error:  # the last resort of a process: whatever it was, the person gets words and the log
+    except Exception as error:  # edge: the last resort of a process: whatever it was, the person gets words and the log
         print(f"{last_lines(path)}\n{type(error).__name__}: {error}", file=sys.stderr)
         print(f"The hub could not start; its log is {path}.", file=sys.stderr)
         return EXIT_FAILED
