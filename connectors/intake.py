@@ -1,43 +1,32 @@
 """
 The intake process: leases partitions and stores what webhooks and pollers put on their streams.
 
-``run`` stands beside dispatch and jobs in one task group of ``hub work``; ``run_worker`` runs it with the jobs alone.
-Any number of workers may run; each partition has one at a time, and every item is stored once even if it had two.
+``run`` stands beside dispatch and jobs in ``work``. Any number of workers may run; each partition has one at a time,
+and every item is stored once even if it had two.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from connectors.backoff import Backoff
 from connectors.batches import FINISH_S
-from connectors.entries import Acknowledging, BatchPorts, Routes
-from connectors.leases import RENEW_EVERY_S, Leases
+from connectors.entries import Acknowledging
+from connectors.leases import RENEW_EVERY_S
 from connectors.partition import Pace, PartitionLoop, Reading
-from connectors.registry import ConnectorRegistry
-from connectors.slots import worker_slot
-from hub import jobs
-from hub.channels.routes import ChannelRoutes
-from hub.channels.sealing import Sealer, read_keys
-from hub.db import Database
 from hub.errors import HubError, Unavailable
-from hub.inbox import actions, store
 from hub.log import get_logger
-from hub.streams import PARTITIONS, IngressStreams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from hub.config import Settings
-    from hub.db import CommitHook, Notice
+    from connectors.entries import BatchPorts
+
 
 # Leases run 10 s whether or not Postgres hears that we leave: stopping must not wait for it longer than this.
 LEAVE_S = 1.5
-# One connection a partition at most, and a few for renewals and jobs.
-DATABASE_CONNECTIONS = PARTITIONS + 4
 # How long a renewal may wait for loops of partitions that are given up; what has not ended is looked at again.
 GIVE_UP_S = 1.5
 
@@ -87,64 +76,6 @@ async def run(deps: IntakeDeps) -> None:
     finally:
         await loops.end()
         await _leave(deps.leases)
-
-
-def make_deps(
-    database: Database, streams: IngressStreams, connectors: ConnectorRegistry, routes: Routes, holder: str
-) -> IntakeDeps:
-    """
-    Put the product's own parts together.
-
-    Args:
-        database: With a hook that hands committed events to the broker.
-        streams: The ingress streams.
-        connectors: All channels.
-        routes: Kept fresh by whoever made it.
-        holder: This worker's name, from ``worker_slot``.
-    """
-    ports = BatchPorts(
-        database=database, streams=streams, connectors=connectors, routes=routes, receive=actions.receive
-    )
-    return IntakeDeps(streams=streams, leases=Leases(database, holder, PARTITIONS), ports=ports)
-
-
-def make_jobs(database: Database, deps: IntakeDeps, streams: IngressStreams) -> list[jobs.Job]:
-    """Return the jobs every worker runs: snoozes that end, and trimming the partitions it holds."""
-    return [
-        jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
-        jobs.trim_job(streams, deps.leases.held),
-    ]
-
-
-def _tell_nobody(notices: Sequence[Notice]) -> None:
-    """Sockets find out by themselves within 2 s: the hint after COMMIT is never the truth."""
-
-
-async def run_worker(settings: Settings, on_commit: CommitHook = _tell_nobody) -> None:
-    """
-    Run intake and the jobs until cancelled.
-
-    Args:
-        settings: Addresses of Postgres and the durable Redis are filled in.
-        on_commit: Hands committed events to the broker; must neither block nor raise.
-
-    Raises:
-        ConfigurationError: A manifest or an address cannot be used.
-        Unavailable: Postgres does not answer at the start; once started, it is waited for.
-    """
-    async with AsyncExitStack() as stack:
-        holder = stack.enter_context(worker_slot(settings.data_dir))
-        registry = ConnectorRegistry.load()
-        database = await Database.open(settings.database_url, on_commit, max_size=DATABASE_CONNECTIONS)
-        stack.push_async_callback(database.close)
-        streams = IngressStreams(settings.redis_url)
-        stack.push_async_callback(streams.close)
-        routes = ChannelRoutes(database, Sealer(read_keys(settings.secret_key)))
-        deps = make_deps(database, streams, registry, routes, holder)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(routes.run(), name="routes")
-            group.create_task(run(deps), name="intake")
-            group.create_task(jobs.run(make_jobs(database, deps, streams), jobs.JobMetrics()), name="jobs")
 
 
 async def _create_groups(streams: IntakeStreams) -> None:

@@ -20,7 +20,7 @@ from hub.embedded.doctor import Finding, examine
 from hub.embedded.folders import private_dir
 from hub.embedded.process import Launch, last_lines
 from hub.embedded.services import log_path
-from hub.embedded.stopping import stopping_on_signals, until_stopped
+from hub.embedded.stopping import stopping_on_signals
 from hub.embedded.supervisor import ChildProcess, Supervisor
 from hub.embedded.up import Steps, run_up
 from hub.errors import ConfigurationError, HubError
@@ -98,7 +98,7 @@ def _up(settings: Settings, _options: argparse.Namespace) -> int:
             asyncio.run(run_up(settings, steps))
     except HubError:
         raise
-    except Exception as error:  # the last resort of a process: whatever it was, the person gets words and the log
+    except Exception as error:  # edge: the last resort of a process: whatever it was, the person gets words and the log
         print(f"{last_lines(path)}\n{type(error).__name__}: {error}", file=sys.stderr)
         print(f"The hub could not start; its log is {path}.", file=sys.stderr)
         return EXIT_FAILED
@@ -112,7 +112,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
         return 0
     from api.serve import main as serve
 
-    serve(settings, options.worker_index, options.worker_count)
+    serve(settings, options.worker_index, options.worker_count, setup_token=os.environ.get("HUB_SETUP_TOKEN", ""))
     return 0
 
 
@@ -133,12 +133,9 @@ async def _run_workers(count: int) -> None:
 
 
 def _work(settings: Settings, _options: argparse.Namespace) -> int:
-    import uvloop
+    from connectors.work import main as work
 
-    from connectors.intake import run_worker
-
-    log.configure("work")
-    uvloop.run(until_stopped(run_worker(settings)))
+    work(settings)
     return 0
 
 

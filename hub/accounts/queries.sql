@@ -102,3 +102,7 @@ SELECT m.id, m.role, w.rights_version,
                WHERE im.workspace_id = $1 AND im.inbox_id = i.id AND im.member_id = m.id))) END AS visible_inboxes
 FROM member m JOIN workspace w ON w.id = m.workspace_id
 WHERE m.workspace_id = $1 AND m.login_id = $2 AND m.active
+
+-- name: get_workspace
+-- One workspace by id.
+SELECT id, name FROM workspace WHERE id = $1

@@ -18,6 +18,7 @@ from hub.accounts.model import (
     Role,
     SignedIn,
     UsedLink,
+    Workspace,
 )
 from hub.db import load_queries
 from hub.errors import Conflict, Forbidden, NotFound
@@ -49,6 +50,14 @@ async def lock_set_up(conn: TenantConn) -> None:
 async def create_workspace(conn: TenantConn, name: str, made_at: datetime) -> int:
     """Make a workspace and return its id."""
     return cast("int", await conn.fetchval(QUERIES["create_workspace"], name, made_at))
+
+
+async def get_workspace(conn: TenantConn, workspace_id: int) -> Workspace:
+    """Return a workspace; ``NotFound`` where there is none by that id."""
+    row = await conn.fetchrow(QUERIES["get_workspace"], workspace_id)
+    if row is None:
+        raise NotFound("workspace")
+    return Workspace(id=row["id"], name=row["name"])
 
 
 async def only_workspace(conn: TenantConn) -> int | None:

@@ -38,6 +38,14 @@ DEFAULT_REOPEN_DAYS = 7
 _encoder = msgspec.json.Encoder()
 
 
+def check_name(name: str) -> str:
+    """Return the name of an inbox or account as it is kept; raises ``InvalidInput`` unless 1-200 characters remain."""
+    name = " ".join(clean_text(name).split())
+    if not 1 <= len(name) <= NAME_LIMIT_CHARS:
+        raise InvalidInput("name", f"A name has 1 to {NAME_LIMIT_CHARS} characters.")
+    return name
+
+
 # ── inboxes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -56,7 +64,7 @@ async def create_inbox(conn: TenantConn, workspace_id: int, name: str, actor_id:
         NotFound: No such workspace.
     """
     heads = await _lock(conn, workspace_id)
-    return await _add_inbox(conn, heads, workspace_id, _clean_name(name), actor_id)
+    return await _add_inbox(conn, heads, workspace_id, check_name(name), actor_id)
 
 
 async def rename_inbox(
@@ -65,7 +73,7 @@ async def rename_inbox(
     """Rename an inbox; raises ``InvalidInput`` for the name and ``NotFound`` for the inbox."""
     heads = await _lock(conn, workspace_id)
     old = await store.get_inbox(conn, workspace_id, inbox_id)
-    name = _clean_name(name)
+    name = check_name(name)
     if name == old.name:
         return old
     inbox = msgspec.structs.replace(old, name=name, version=heads[workspace_id] + 1)
@@ -91,7 +99,7 @@ async def connect(conn: TenantConn, sealer: Sealer, new: NewAccount) -> ChannelA
         NotFound: No such workspace or inbox.
     """
     heads = await _lock(conn, new.workspace_id)
-    name = _clean_name(new.name)
+    name = check_name(new.name)
     inbox = await _choose_inbox(conn, heads, new)
     account = ChannelAccount(
         id=new.id,
@@ -246,7 +254,7 @@ def _apply(old: ChannelAccount, wanted: AccountChange) -> ChannelAccount:
     reason = clean_text(wanted.status_reason)[:REASON_LIMIT_CHARS] if wanted.status else old.status_reason
     return msgspec.structs.replace(
         old,
-        name=old.name if wanted.name is None else _clean_name(wanted.name),
+        name=old.name if wanted.name is None else check_name(wanted.name),
         status=status,
         status_reason="" if status is AccountStatus.CONNECTED else reason,
         settings=old.settings if wanted.settings is None else wanted.settings,
@@ -265,13 +273,6 @@ async def _write(
         [_event(wanted.workspace_id, "channel_account_changed", event, account.inbox_id, wanted.actor_id)],
     )
     return account
-
-
-def _clean_name(name: str) -> str:
-    name = " ".join(clean_text(name).split())
-    if not 1 <= len(name) <= NAME_LIMIT_CHARS:
-        raise InvalidInput("name", f"A name has 1 to {NAME_LIMIT_CHARS} characters.")
-    return name
 
 
 def _inbox_changed(workspace_id: int, inbox: Inbox, actor_id: UUID | None) -> NewEvent:

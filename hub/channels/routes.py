@@ -129,14 +129,6 @@ class ChannelRoutes:
             self._opened[route.id] = opened
         return opened
 
-    def by_external_ref(self, channel: str, external_ref: str) -> list[Route]:
-        """Return the accounts of a channel that carry the vendor's own id, for app-level webhooks."""
-        return [
-            one.route
-            for one in self._routes.values()
-            if external_ref and one.route.channel == channel and one.route.external_ref == external_ref
-        ]
-
     def is_usable(self) -> bool:
         """Whether what is known is young enough to route by."""
         return self._refreshed_at is not None and self._monotonic_s() - self._refreshed_at <= USABLE_FOR_S

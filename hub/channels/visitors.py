@@ -57,7 +57,7 @@ class VisitorClaims(msgspec.Struct, frozen=True, kw_only=True):
         """Return the identity whose contact this visitor is."""
         scope = str(self.channel_account_id)
         if self.external_user_id is not None:
-            return Identity(SCHEME_VERIFIED, self.external_user_id, scope, self.name or None)
+            return Identity(SCHEME_VERIFIED, self.external_user_id, scope, self.name or None, verified=True)
         return Identity(SCHEME_ANONYMOUS, str(self.visitor_id), scope, self.name or None)
 
     def sender(self) -> Identity:

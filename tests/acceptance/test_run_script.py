@@ -1,7 +1,7 @@
 """scripts/run in a fresh copy of the repository, with a data folder, a home and a port of its own.
 
-The copy runs the real installer against the real registries (a first run needs the network). Until api.serve is in the
-tree the start itself is tried with a stand-in for it: what is tested here is the script.
+The copy runs the real installer against the real registries (a first run needs the network). A process entry not
+in the tree yet is replaced by a stand-in: what is tested here is the script.
 """
 
 from __future__ import annotations
@@ -27,6 +27,26 @@ LINES = re.compile(
     r"  Open   http://localhost:(?P<port>\d+)/(?:setup#(?P<token>[\w-]{43}))?\n"
     r"  Stop   Ctrl-C      Logs   (?P<logs>\S+)\n"
 )
+
+STAND_INS = {
+    "api/serve.py": """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(204)
+        self.end_headers()
+
+def main(settings, worker_index, worker_count):
+    HTTPServer((settings.host, settings.port), Handler).serve_forever()
+""",
+    "connectors/intake.py": """
+import time
+
+def run_worker(settings):
+    time.sleep(600)
+""",
+}
 
 
 class Run:
@@ -67,6 +87,9 @@ def copy(tmp_path_factory):
         if name and (ROOT / name).is_file():
             (top / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, top / name)
+    for name, text in STAND_INS.items():
+        if not (ROOT / name).exists():
+            (top / name).write_text(text)
     return top
 
 
@@ -101,7 +124,7 @@ def _offline(environ):
         "http_proxy": nowhere,
         "https_proxy": nowhere,
         "NO_PROXY": "localhost,127.0.0.1",
-        "PIP_RETRIES": "0",
+        "PIP_RETRIES": "1",
         "PIP_NO_CACHE_DIR": "1",
         "npm_config_fetch_retries": "0",
     }
@@ -112,7 +135,7 @@ def _offline(environ):
 @pytest.mark.timeout(600)
 def test_run_from_a_fresh_copy(copy, environ, start, tmp_path):
     """Offline the registry is named; then the same copy installs, starts, restarts offline in 5 s and stops clean."""
-    refused = start(**_offline(environ), PIP_FIND_LINKS=str(tmp_path)).end()
+    refused = start(**_offline(environ)).end()
     assert "cannot be reached" in refused.splitlines()[-1]
     assert "run ./scripts/run again" in refused.splitlines()[-1]
 

@@ -320,6 +320,8 @@ CREATE TABLE delivery (
     attempt            integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     due_at             timestamptz NOT NULL,
     lease_until        timestamptz,
+    -- When the newest try began: where to look when the vendor is asked about it.
+    attempted_at       timestamptz,
     error_code         text,
     created_at         timestamptz NOT NULL,
     finished_at        timestamptz,
@@ -514,8 +516,9 @@ CREATE FUNCTION hub_due_snoozes(due_before timestamptz, at_most integer) RETURNS
         WHERE c.status = 'snoozed' AND c.snoozed_until <= due_before ORDER BY c.snoozed_until LIMIT at_most
     $$;
 
--- Deliveries to look at now, of threads in which nothing earlier is unfinished; interactive before bulk.
-CREATE FUNCTION hub_due_deliveries(due_before timestamptz, at_most integer)
+-- Deliveries to look at now, of threads in which nothing earlier is unfinished; interactive before bulk. Accounts that
+-- are paused or wait for a sign-in keep their queue; busy ones are left out, so that they hide nobody else's.
+CREATE FUNCTION hub_due_deliveries(due_before timestamptz, at_most integer, busy_accounts uuid[])
     RETURNS TABLE (workspace_id bigint, id uuid, message_id uuid, channel_account_id uuid, channel text,
                    thread_key text, priority text, state text, attempt integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
@@ -525,6 +528,11 @@ CREATE FUNCTION hub_due_deliveries(due_before timestamptz, at_most integer)
         WHERE d.state IN ('queued', 'sending', 'unknown')
           AND d.due_at <= due_before
           AND (d.lease_until IS NULL OR d.lease_until <= due_before)
+          AND d.channel_account_id <> ALL (busy_accounts)
+          AND EXISTS (
+              SELECT FROM channel_account a
+              WHERE a.workspace_id = d.workspace_id AND a.id = d.channel_account_id
+                AND a.status IN ('connected', 'removed'))
           AND NOT EXISTS (
               SELECT FROM delivery earlier
               WHERE earlier.workspace_id = d.workspace_id AND earlier.channel_account_id = d.channel_account_id

@@ -95,7 +95,8 @@ def test_token_with_other_claims_is_refused():
 
 
 @pytest.mark.parametrize(
-    "token", ["", "v1", "v1..", "v1.e30.", "v2.e30.e30", "v1.!!.e30", "v1.é.e30", "\x00", "v1." + "A" * TOKEN_LIMIT_CHARS]
+    "token",
+    ["", "v1", "v1..", "v1.e30.", "v2.e30.e30", "v1.!!.e30", "v1.é.e30", "\x00", "v1." + "A" * TOKEN_LIMIT_CHARS],
 )
 def test_token_of_another_shape_is_refused(token: str):
     """Whatever is not a token is refused in the same words, never with another error."""
