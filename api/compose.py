@@ -16,7 +16,7 @@ from api.call import Resources
 from connectors.registry import ConnectorRegistry
 from hub.accounts.passwords import Passwords
 from hub.channels.routes import ChannelRoutes
-from hub.channels.sealing import Sealer
+from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.streams import IngressStreams
@@ -56,7 +56,7 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
         ephemeral = await _open_redis(settings.redis_ephemeral_url, "REDIS_EPHEMERAL_URL", stack)
         ingress = IngressStreams(settings.redis_url)
         stack.push_async_callback(ingress.close)
-        sealer = Sealer({1: settings.secret_key})
+        sealer = Sealer(read_keys(settings.secret_key))
         routes = ChannelRoutes(database, sealer)
         notices.listeners.append(routes.notice)
         await _run_beside(routes.run(), stack)

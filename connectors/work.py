@@ -25,7 +25,7 @@ from connectors.outbox import PostgresDeliveries
 from connectors.registry import ConnectorRegistry
 from hub import jobs, log
 from hub.channels.routes import ChannelRoutes
-from hub.channels.sealing import Sealer
+from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.inbox import actions, store
@@ -89,7 +89,7 @@ async def _work(settings: Settings) -> None:
         streams = IngressStreams(settings.redis_url)
         stack.push_async_callback(streams.close)
         registry = ConnectorRegistry.load()
-        routes = ChannelRoutes(database, Sealer({1: settings.secret_key}))
+        routes = ChannelRoutes(database, Sealer(read_keys(settings.secret_key)))
         notices.routes = routes
         leases = Leases(database, worker_name(), PARTITIONS)
         dispatcher = _dispatcher(settings, database, routes, registry, stack)
