@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def main(
     worker_index: int = 0,
     worker_count: int = 1,
     *,
-    setup_token: str = "",
+    setup_token: str | None = None,
     on_ready: ReadyHook | None = None,
 ) -> None:
     """
@@ -53,7 +54,8 @@ def main(
         settings: Addresses of Postgres and both Redis are filled in.
         worker_index: 0 to ``worker_count`` - 1; on each line of the log.
         worker_count: With more than one, each has its own socket on the same port and the kernel spreads connections.
-        setup_token: What the set-up page must show, the same in all workers; empty closes set-up over HTTP.
+        setup_token: What the set-up page must show, the same in all workers; ``HUB_SETUP_TOKEN`` of the environment
+            when left out; empty closes set-up over HTTP.
         on_ready: Called with our address once connections are taken.
 
     Raises:
@@ -62,9 +64,10 @@ def main(
     """
     log.configure(f"serve-{worker_index}" if worker_count > 1 else "serve")
     auth.edge_of(settings)
+    token = os.environ.get("HUB_SETUP_TOKEN", "") if setup_token is None else setup_token
     listener = listen(settings.host, settings.port, shared=worker_count > 1)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listener, setup_token, on_ready))
+        runner.run(_serve(settings, listener, token, on_ready))
 
 
 def listen(host: str, port: int, *, shared: bool) -> socket.socket:
