@@ -122,6 +122,10 @@ class Ports(Protocol):
         """Return the JSON object for those who lose a conversation with this event."""
         ...
 
+    def arrival(self, event: LoggedEvent) -> bytes:
+        """Return the JSON object for those who gain a conversation with this event."""
+        ...
+
     def epoch(self) -> int:
         """Return the installation's epoch as the database last told it."""
         ...
