@@ -17,15 +17,18 @@ from typing import get_args
 import msgspec
 from msgspec import inspect
 
+from api import channel_accounts, conversations, members, session
+from api import contacts as contact_views
+from api.channels import ChannelView
+from api.snapshot import Snapshot
+from hub.accounts import model as accounts
+from hub.channels import model as channels
+from hub.contacts import model as contacts
+from hub.inbox import model as inbox
+
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "frontend" / "app" / "src" / "types.gen.ts"
-sys.path.insert(0, str(ROOT))  # so that it runs from a plain checkout too
 
-from connectors.base import Manifest  # noqa: E402  needs the path above
-from hub.accounts import model as accounts  # noqa: E402
-from hub.channels import model as channels  # noqa: E402
-from hub.contacts import model as contacts  # noqa: E402
-from hub.inbox import model as inbox  # noqa: E402
 
 HEADER = """\
 // Made by scripts/gen_types.py from the hub's structs. Do not edit: change the struct and run the script.
@@ -36,12 +39,20 @@ export type Timestamp = string;
 export type Uuid = string;
 """
 
-ROWS: tuple[type, ...] = (
-    accounts.Workspace,
-    accounts.Membership,
-    accounts.Permission,
-    inbox.ReadMark,
-    Manifest,
+ANSWERS: tuple[type, ...] = (
+    session.SessionView,
+    Snapshot,
+    ChannelView,
+    conversations.ConversationPage,
+    conversations.ConversationView,
+    conversations.ConversationChange,
+    conversations.MessagePage,
+    contact_views.ContactView,
+    contact_views.ContactChange,
+    members.MembersView,
+    channel_accounts.AccountsView,
+    channel_accounts.TestedView,
+    channel_accounts.SecretView,
 )
 EVENTS: tuple[type, ...] = (
     *get_args(inbox.InboxEvent),
@@ -112,7 +123,10 @@ class TypeWriter:
             return name
         self.declarations[name] = ""  # keeps the place, and ends recursion
         lines = [f"  readonly {info.tag_field}: {_quote(info.tag)};"] if info.tag_field else []
-        lines += [f"  readonly {field.encode_name}: {self._expression(field.type)};" for field in info.fields]
+        may_lack = info.cls.__struct_config__.omit_defaults
+        for field in info.fields:
+            optional = "?" if may_lack and not field.required else ""
+            lines.append(f"  readonly {field.encode_name}{optional}: {self._expression(field.type)};")
         self.declarations[name] = f"export interface {name} {{\n" + "\n".join(lines) + "\n}\n"
         return name
 
@@ -120,8 +134,8 @@ class TypeWriter:
 def render() -> str:
     """Return the whole file as it must be."""
     writer = TypeWriter()
-    for row in ROWS:
-        writer.declare(row)
+    for answer in ANSWERS:
+        writer.declare(answer)
     names = [writer.declare(event) for event in EVENTS]
     union = "export type HubEvent =\n" + "\n".join(f"  | {name}" for name in names) + ";\n"
     return "\n".join([HEADER, *writer.declarations.values(), union])

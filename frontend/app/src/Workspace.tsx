@@ -9,7 +9,7 @@ import { Rail } from "./inbox/Rail";
 import { INBOX, Link, navigate, useRoute } from "./router";
 import { HubClient } from "./sync/client";
 import { systemClock } from "./sync/clock";
-import type { Manifest } from "./types.gen";
+import type { ChannelView } from "./types.gen";
 import { Button, Empty } from "./ui/basics";
 
 const Settings = lazy(() => import("./settings/Settings").then((module) => ({ default: module.Settings })));
@@ -56,7 +56,7 @@ interface RunningProps extends WorkspaceProps {
 
 function Running({ session, workspaceId, memberId, onSignedOut, signOut, switchWorkspace }: RunningProps) {
   const client = useClientOf(workspaceId, memberId, onSignedOut);
-  const [manifests, setManifests] = useState<readonly Manifest[]>([]);
+  const [manifests, setManifests] = useState<readonly ChannelView[]>([]);
   const ready = useSyncExternalStore(client.feed.subscribe, () => client.feed.get() !== null);
 
   useEffect(() => {

@@ -1,8 +1,8 @@
 /** The HTTP API of docs/http-api.md: one function that calls, and the shapes of the answers. */
 import type {
-  ChannelAccount, Contact, Conversation, Manifest, Member, Membership, Message, ReadMark, Uuid,
+  AccountsView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
+  ConversationView, MembersView, MessagePage, SecretView, SessionView, Snapshot, TestedView, Uuid,
 } from "./types.gen";
-import type { Snapshot } from "./sync/state";
 
 /** A refusal in the hub's words; `code` is "offline" when no answer came at all. */
 export class ApiError extends Error {
@@ -17,30 +17,8 @@ export class ApiError extends Error {
   }
 }
 
-export interface SessionAnswer {
-  readonly login: { readonly name: string; readonly email: string };
-  readonly workspaces: readonly Membership[];
-}
-
-export interface ConversationPage {
-  readonly seq: number;
-  readonly conversations: readonly Conversation[];
-  readonly contacts: readonly Contact[];
-  readonly reads: readonly ReadMark[];
-  readonly next: string | null;
-}
-
-export interface MessagePage {
-  readonly seq: number;
-  readonly messages: readonly Message[];
-  readonly next: string | null;
-}
-
-export interface AccountAnswer {
-  readonly channel_account: ChannelAccount;
-  readonly webhook_url: string;
-  readonly warnings: readonly string[];
-}
+export type SessionAnswer = SessionView;
+export type AccountAnswer = ConnectedView;
 
 export interface AccountForm {
   readonly channel: string;
@@ -91,7 +69,7 @@ export const accountApi = {
   signIn: (email: string, password: string) => call<SessionAnswer>("POST", "/session", { email, password }),
   signOut: () => call<void>("DELETE", "/session"),
   useLink: (form: { token: string; name?: string; password: string }) => call<SessionAnswer>("POST", "/password-links", form),
-  channels: () => call<{ channels: readonly Manifest[] }>("GET", "/channels"),
+  channels: () => call<{ channels: readonly ChannelView[] }>("GET", "/channels"),
 };
 
 export type WorkspaceApi = ReturnType<typeof workspaceApi>;
@@ -104,23 +82,24 @@ export function workspaceApi(workspaceId: number) {
     conversations: (filter: { status?: string; assignee?: string | null; before?: string | null; limit?: number }) =>
       call<ConversationPage>("GET", `${base}/conversations${query(filter)}`),
     conversation: (id: Uuid) =>
-      call<{ seq: number; conversation: Conversation; contact: Contact; reads: readonly ReadMark[] }>("GET", `${base}/conversations/${id}`),
+      call<ConversationView>("GET", `${base}/conversations/${id}`),
     change: (id: Uuid, change: ConversationChange) =>
-      call<{ conversation: Conversation; seq: number }>("PATCH", `${base}/conversations/${id}`, change),
+      call<ConversationChanged>("PATCH", `${base}/conversations/${id}`, change),
     messages: (id: Uuid, before: string | null) =>
       call<MessagePage>("GET", `${base}/conversations/${id}/messages${query({ before, limit: 50 })}`),
     sendAgain: (id: Uuid, messageId: Uuid) =>
       call<{ seq: number }>("POST", `${base}/conversations/${id}/messages/${messageId}/retry`, {}),
     markRead: (id: Uuid, seq: number) => call<{ seq: number }>("PUT", `${base}/conversations/${id}/read`, { seq }),
-    contact: (id: Uuid) => call<{ contact: Contact; conversations: readonly Conversation[] }>("GET", `${base}/contacts/${id}`),
+    contact: (id: Uuid) => call<ContactView>("GET", `${base}/contacts/${id}`),
     changeContact: (id: Uuid, change: { name?: string; lifecycle_stage?: string }) =>
-      call<{ contact: Contact; seq: number }>("PATCH", `${base}/contacts/${id}`, change),
-    members: () => call<{ members: readonly Member[] }>("GET", `${base}/members`),
-    accounts: () => call<{ channel_accounts: readonly AccountAnswer[] }>("GET", `${base}/channel-accounts`),
-    connect: (form: AccountForm) => call<AccountAnswer & { id: Uuid }>("POST", `${base}/channel-accounts`, form),
+      call<ContactChange>("PATCH", `${base}/contacts/${id}`, change),
+    members: () => call<MembersView>("GET", `${base}/members`),
+    accounts: () => call<AccountsView>("GET", `${base}/channel-accounts`),
+    connect: (form: AccountForm) => call<AccountAnswer>("POST", `${base}/channel-accounts`, form),
     changeAccount: (id: Uuid, change: Partial<Omit<AccountForm, "channel">> & { status?: "connected" | "paused" }) =>
       call<AccountAnswer>("PATCH", `${base}/channel-accounts/${id}`, change),
     removeAccount: (id: Uuid) => call<void>("DELETE", `${base}/channel-accounts/${id}`),
-    testAccount: (id: Uuid) => call<{ ok: boolean; message: string }>("POST", `${base}/channel-accounts/${id}/test`),
+    testAccount: (id: Uuid) => call<TestedView>("POST", `${base}/channel-accounts/${id}/test`),
+    renewSecret: (id: Uuid, name: string) => call<SecretView>("POST", `${base}/channel-accounts/${id}/secrets/${name}`),
   };
 }

@@ -1,6 +1,6 @@
 /** How screens reach the signed-in member's client. */
 import { createContext, useContext, useSyncExternalStore } from "react";
-import type { Manifest } from "./types.gen";
+import type { ChannelView } from "./types.gen";
 import type { SessionAnswer } from "./api";
 import type { HubClient } from "./sync/client";
 import type { State } from "./sync/state";
@@ -8,7 +8,7 @@ import type { State } from "./sync/state";
 export interface SignedIn {
   readonly client: HubClient;
   readonly session: SessionAnswer;
-  readonly manifests: readonly Manifest[];
+  readonly manifests: readonly ChannelView[];
   readonly signOut: () => void;
   readonly switchWorkspace: (workspaceId: number) => void;
 }
@@ -38,6 +38,6 @@ export function useSignal<Value>(signal: { get: () => Value; subscribe: (listene
   return useSyncExternalStore(signal.subscribe, signal.get);
 }
 
-export function useManifest(channel: string): Manifest | undefined {
+export function useManifest(channel: string): ChannelView | undefined {
   return useSignedIn().manifests.find((manifest) => manifest.id === channel);
 }

@@ -5,9 +5,15 @@ export type Timestamp = string;
 /** Canonical lower-case UUID. */
 export type Uuid = string;
 
-export interface Workspace {
-  readonly id: number;
+export interface SessionView {
+  readonly login: LoginView;
+  readonly workspaces: readonly Membership[];
+  readonly token?: string | null;
+}
+
+export interface LoginView {
   readonly name: string;
+  readonly email: string;
 }
 
 export interface Membership {
@@ -19,69 +25,64 @@ export interface Membership {
 
 export type Role = "owner" | "admin" | "agent" | "viewer";
 
+export interface Snapshot {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly workspace: Workspace;
+  readonly me: Member;
+  readonly permissions: readonly Permission[];
+  readonly members: readonly Member[];
+  readonly inboxes: readonly Inbox[];
+  readonly channel_accounts: readonly ChannelAccount[];
+  readonly counts: Counts;
+  readonly conversations: readonly Conversation[];
+  readonly contacts: readonly Contact[];
+  readonly reads: readonly ReadMark[];
+}
+
+export interface Workspace {
+  readonly id: number;
+  readonly name: string;
+}
+
+export interface Member {
+  readonly id: Uuid;
+  readonly name: string;
+  readonly email: string;
+  readonly role: Role;
+  readonly active: boolean;
+  readonly version: number;
+}
+
 export type Permission = "inbox.read" | "inbox.reply" | "inbox.assign" | "contacts.write" | "channels.manage" | "members.manage" | "workspace.manage";
 
-export interface ReadMark {
-  readonly conversation_id: Uuid;
-  readonly member_id: Uuid;
-  readonly read_seq: number;
-}
-
-export interface Manifest {
-  readonly id: string;
+export interface Inbox {
+  readonly id: Uuid;
   readonly name: string;
-  readonly summary: string;
-  readonly transport: "own" | "poll" | "socket" | "webhook";
-  readonly docs_url: string;
-  readonly read_on: string;
-  readonly capabilities: Capabilities;
-  readonly unknown_policy: "at_least_once" | "at_most_once";
-  readonly credentials: readonly Field[];
-  readonly settings: readonly Field[];
-  readonly limits: Readonly<Record<string, readonly Limit[]>>;
-  readonly needs_public_url: boolean;
-  readonly setup_steps: readonly string[];
+  readonly restricted: boolean;
+  readonly reopen_days: number;
+  readonly version: number;
 }
 
-export interface Capabilities {
-  readonly text_limit: number;
-  readonly text_limit_unit: "bytes" | "chars" | "utf16";
-  readonly segments: boolean;
-  readonly receipts: readonly ("delivered" | "read" | "sent")[];
-  readonly typing_in: boolean;
-  readonly typing_out: boolean;
-  readonly reply: boolean;
-  readonly react: boolean;
-  readonly edit: boolean;
-  readonly delete: boolean;
-  readonly attachments: boolean;
-  readonly visitors: boolean;
-  readonly start_conversation: boolean;
-}
-
-export interface Field {
+export interface ChannelAccount {
+  readonly id: Uuid;
+  readonly inbox_id: Uuid;
+  readonly channel: string;
   readonly name: string;
-  readonly label: string;
-  readonly help: string;
-  readonly kind: "checkbox" | "color" | "multiline" | "phone" | "secret" | "select" | "text" | "url";
-  readonly required: boolean;
-  readonly pattern: string;
-  readonly options: readonly string[];
-  readonly default: string;
+  readonly status: AccountStatus;
+  readonly status_reason: string;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly created_at: Timestamp;
+  readonly version: number;
 }
 
-export interface Limit {
-  readonly rate: number;
-  readonly per_s: number;
-  readonly burst: number;
-}
+export type AccountStatus = "connected" | "paused" | "needs_sign_in" | "removed";
 
-export interface MessageReceived {
-  readonly type: "message_received";
-  readonly conversation: Conversation;
-  readonly previous_status: ConversationStatus | null;
-  readonly contact: Contact;
-  readonly message: Message;
+export interface Counts {
+  readonly open: number;
+  readonly pending: number;
+  readonly snoozed: number;
+  readonly closed: number;
 }
 
 export interface Conversation {
@@ -125,6 +126,91 @@ export interface ContactIdentity {
   readonly verified: boolean;
 }
 
+export interface ReadMark {
+  readonly conversation_id: Uuid;
+  readonly member_id: Uuid;
+  readonly read_seq: number;
+}
+
+export interface ChannelView {
+  readonly id: string;
+  readonly name: string;
+  readonly summary: string;
+  readonly transport: "own" | "poll" | "socket" | "webhook";
+  readonly docs_url: string;
+  readonly read_on: string;
+  readonly capabilities: Capabilities;
+  readonly unknown_policy: "at_least_once" | "at_most_once";
+  readonly credentials: readonly Field[];
+  readonly settings: readonly Field[];
+  readonly limits: Readonly<Record<string, readonly Limit[]>>;
+  readonly events: readonly string[];
+  readonly needs_public_url: boolean;
+  readonly setup_steps: readonly string[];
+  readonly generated: readonly Field[];
+  readonly icon: string;
+}
+
+export interface Capabilities {
+  readonly text_limit: number;
+  readonly text_limit_unit: "bytes" | "chars" | "utf16";
+  readonly segments: boolean;
+  readonly receipts: readonly ("delivered" | "read" | "sent")[];
+  readonly typing_in: boolean;
+  readonly typing_out: boolean;
+  readonly reply: boolean;
+  readonly react: boolean;
+  readonly edit: boolean;
+  readonly delete: boolean;
+  readonly attachments: boolean;
+  readonly visitors: boolean;
+  readonly start_conversation: boolean;
+}
+
+export interface Field {
+  readonly name: string;
+  readonly label: string;
+  readonly help: string;
+  readonly kind: "checkbox" | "color" | "multiline" | "phone" | "secret" | "select" | "text" | "url";
+  readonly required: boolean;
+  readonly pattern: string;
+  readonly options: readonly string[];
+  readonly default: string;
+  readonly generated: boolean;
+}
+
+export interface Limit {
+  readonly rate: number;
+  readonly per_s: number;
+  readonly burst: number;
+}
+
+export interface ConversationPage {
+  readonly seq: number;
+  readonly conversations: readonly Conversation[];
+  readonly contacts: readonly Contact[];
+  readonly reads: readonly ReadMark[];
+  readonly next: string | null;
+}
+
+export interface ConversationView {
+  readonly seq: number;
+  readonly conversation: Conversation;
+  readonly contact: Contact;
+  readonly reads: readonly ReadMark[];
+}
+
+export interface ConversationChange {
+  readonly conversation: Conversation;
+  readonly seq: number;
+}
+
+export interface MessagePage {
+  readonly seq: number;
+  readonly messages: readonly Message[];
+  readonly next: string | null;
+}
+
 export interface Message {
   readonly id: Uuid;
   readonly conversation_id: Uuid;
@@ -133,6 +219,7 @@ export interface Message {
   readonly direction: "inbound" | "outbound";
   readonly author_kind: AuthorKind;
   readonly author_id: Uuid | null;
+  readonly author_name: string;
   readonly text: string;
   readonly attachments: readonly Attachment[];
   readonly status: DeliveryStatus | null;
@@ -158,6 +245,49 @@ export type DeliveryStatus = "queued" | "sending" | "sent" | "delivered" | "read
 export interface MessageError {
   readonly code: string;
   readonly message: string;
+}
+
+export interface ContactView {
+  readonly contact: Contact;
+  readonly conversations: readonly Conversation[];
+}
+
+export interface ContactChange {
+  readonly contact: Contact;
+  readonly seq: number;
+}
+
+export interface MembersView {
+  readonly members: readonly Member[];
+}
+
+export interface AccountsView {
+  readonly channel_accounts: readonly ConnectedView[];
+}
+
+export interface ConnectedView {
+  readonly id: Uuid;
+  readonly webhook_url: string;
+  readonly channel_account: ChannelAccount;
+  readonly warnings: readonly string[];
+}
+
+export interface TestedView {
+  readonly ok: boolean;
+  readonly message: string;
+}
+
+export interface SecretView {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface MessageReceived {
+  readonly type: "message_received";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly contact: Contact;
+  readonly message: Message;
 }
 
 export interface MessageEchoed {
@@ -214,6 +344,7 @@ export interface ConversationMoved {
   readonly type: "conversation_moved";
   readonly conversation: Conversation;
   readonly previous_status: ConversationStatus | null;
+  readonly contact: Contact;
   readonly actor_id: Uuid | null;
 }
 
@@ -249,15 +380,6 @@ export interface MemberAdded {
   readonly member: Member;
 }
 
-export interface Member {
-  readonly id: Uuid;
-  readonly name: string;
-  readonly email: string;
-  readonly role: Role;
-  readonly active: boolean;
-  readonly version: number;
-}
-
 export interface MemberChanged {
   readonly type: "member_changed";
   readonly member: Member;
@@ -268,33 +390,11 @@ export interface InboxChanged {
   readonly inbox: Inbox;
 }
 
-export interface Inbox {
-  readonly id: Uuid;
-  readonly name: string;
-  readonly restricted: boolean;
-  readonly reopen_days: number;
-  readonly version: number;
-}
-
 export interface ChannelAccountConnected {
   readonly type: "channel_account_connected";
   readonly channel_account: ChannelAccount;
   readonly inbox: Inbox;
 }
-
-export interface ChannelAccount {
-  readonly id: Uuid;
-  readonly inbox_id: Uuid;
-  readonly channel: string;
-  readonly name: string;
-  readonly status: AccountStatus;
-  readonly status_reason: string;
-  readonly settings: Readonly<Record<string, string>>;
-  readonly created_at: Timestamp;
-  readonly version: number;
-}
-
-export type AccountStatus = "connected" | "paused" | "needs_sign_in" | "removed";
 
 export interface ChannelAccountChanged {
   readonly type: "channel_account_changed";

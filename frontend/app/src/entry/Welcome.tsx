@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useClient, useFeed, useSignedIn } from "../context";
 import { INBOX, Link } from "../router";
 import { defaultsOf } from "../settings/form";
-import type { Manifest } from "../types.gen";
+import type { ChannelView } from "../types.gen";
 import { Button } from "../ui/basics";
 import { Icon } from "../ui/icons";
 import { showError } from "../ui/toasts";
@@ -32,7 +32,7 @@ export function Welcome() {
   );
 }
 
-function TryLiveChat({ manifest }: { readonly manifest: Manifest }) {
+function TryLiveChat({ manifest }: { readonly manifest: ChannelView }) {
   const client = useClient();
   const connected = useFeed((state) => Object.values(state.channelAccounts).find((account) => account.channel === manifest.id && account.status === "connected"));
   const [busy, setBusy] = useState(false);

@@ -6,7 +6,7 @@ import { calendarDay, shortTime } from "../lib/time";
 import { Link } from "../router";
 import { may } from "../sync/state";
 import type { Contact, Conversation, LifecycleStage, Uuid } from "../types.gen";
-import { Avatar, IconButton, channelIcon } from "../ui/basics";
+import { Avatar, ChannelIcon, IconButton } from "../ui/basics";
 import { Icon } from "../ui/icons";
 import { showError, showToast } from "../ui/toasts";
 import { useMinute } from "./useMinute";
@@ -143,7 +143,7 @@ function PreviousRow({ row }: { readonly row: Conversation }) {
   return (
     <li>
       <Link className="previous-row" to={{ page: "inbox", tab, filter: "all", conversation: row.id }}>
-        <Icon name={channelIcon(manifest?.capabilities)} size={15} />
+        <ChannelIcon channel={manifest} size={15} />
         <span className="previous-text">{row.subject || row.preview || "No text"}</span>
         <span className="previous-meta">{row.status} · {shortTime(row.last_activity_at, now)}</span>
       </Link>

@@ -1,6 +1,5 @@
 /** The list pane: tabs with counts, the virtual list, the pill for what arrived while the order is held. */
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { RefObject } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useClient, useFeed, useSignal } from "../context";
 import { FILTERS, Link, TABS, navigate } from "../router";
@@ -23,7 +22,8 @@ const OVERSCAN = 8;
 const TAB_NAMES: Readonly<Record<Tab, string>> = { open: "Open", snoozed: "Snoozed", closed: "Closed" };
 
 export function ConversationList({ route }: { readonly route: InboxRoute }) {
-  const scroller = useRef<HTMLDivElement>(null);
+  // State rather than a ref: the rows inside need it as soon as it is there.
+  const [scroller, setScroller] = useState<HTMLDivElement | null>(null);
   const { all, fresh, page, complete, loadMore } = useView(route);
   const held = useHeldOrder(scroller, all, fresh, `${route.tab}/${route.filter}`);
   const loading = page?.phase === "loading";
@@ -34,7 +34,7 @@ export function ConversationList({ route }: { readonly route: InboxRoute }) {
         {held.waiting > 0 && (
           <button type="button" className="news-pill" onClick={held.release}>{held.waiting} new <Icon name="arrowUp" size={13} /></button>
         )}
-        <div className="list-scroll" ref={scroller}>
+        <div className="list-scroll" ref={setScroller}>
           {held.rows.length > 0 && <Rows rows={held.rows} route={route} scroller={scroller} onEnd={complete ? null : loadMore} />}
           {held.rows.length === 0 && loading && <Skeleton rows={7} className="skeleton-list" />}
           {held.rows.length === 0 && !loading && complete && <EmptyList route={route} />}
@@ -106,7 +106,7 @@ function useView(route: InboxRoute) {
 interface RowsProps {
   readonly rows: readonly Conversation[];
   readonly route: InboxRoute;
-  readonly scroller: RefObject<HTMLDivElement | null>;
+  readonly scroller: HTMLDivElement | null;
   /** Called near the end of the list; null when there is no more. */
   readonly onEnd: (() => void) | null;
 }
@@ -114,7 +114,7 @@ interface RowsProps {
 function Rows({ rows, route, scroller, onEnd }: RowsProps) {
   const virtual = useVirtualizer({
     count: rows.length,
-    getScrollElement: () => scroller.current,
+    getScrollElement: () => scroller,
     estimateSize: () => ROW_PX,
     overscan: OVERSCAN,
     getItemKey: (index) => rows[index]?.id ?? index,
@@ -147,7 +147,7 @@ function Rows({ rows, route, scroller, onEnd }: RowsProps) {
 }
 
 /** Keeps the order while the pointer or the focus is in the list, or it is scrolled: nothing moves from under a finger. */
-function useHeldOrder(scroller: RefObject<HTMLDivElement | null>, all: Readonly<Record<string, Conversation>>, fresh: readonly Conversation[], view: string) {
+function useHeldOrder(scroller: HTMLDivElement | null, all: Readonly<Record<string, Conversation>>, fresh: readonly Conversation[], view: string) {
   const client = useClient();
   const acts = useSignal(client.acts);
   const [held, setHeld] = useState(false);
@@ -155,7 +155,7 @@ function useHeldOrder(scroller: RefObject<HTMLDivElement | null>, all: Readonly<
   const key = `${view}/${acts}`;
 
   useEffect(() => {
-    const element = scroller.current;
+    const element = scroller;
     if (element === null) return;
     let pointer = false;
     const update = (): void => setHeld(pointer || element.scrollTop > ROW_PX / 2 || element.querySelector(":focus-visible") !== null);
@@ -184,7 +184,7 @@ function useHeldOrder(scroller: RefObject<HTMLDivElement | null>, all: Readonly<
 
   const release = useCallback(() => {
     setFrozen(null);
-    scroller.current?.scrollTo({ top: 0 });
+    scroller?.scrollTo({ top: 0 });
   }, [scroller]);
   if (!held || order === null) return { rows: fresh, waiting: 0, release };
   return { ...holdOrder(order, fresh, all), release };

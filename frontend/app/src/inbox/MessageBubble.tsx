@@ -47,7 +47,7 @@ function useAuthor(message: Message, conversation: Conversation): string {
   const me = useFeed((state) => state.me.id);
   switch (message.author_kind) {
     case "contact": return contactName(contact);
-    case "member": return message.author_id === me ? "You" : message.author_id === null ? "Our side" : memberName(member);
+    case "member": return message.author_id === me ? "You" : member === undefined ? message.author_name || "Our side" : memberName(member);
     case "ai": return "Assistant";
     case "system": return "Hub";
   }

@@ -5,7 +5,7 @@ import { useClient, useFeed, useSignal, useSignedIn } from "../context";
 import { FILTERS, Link } from "../router";
 import type { Filter, Route } from "../router";
 import type { ChannelAccount } from "../types.gen";
-import { Avatar, Unseen, channelIcon } from "../ui/basics";
+import { Avatar, ChannelIcon, Unseen } from "../ui/basics";
 import { Icon } from "../ui/icons";
 import { ConnectionPill } from "./ConnectionPill";
 import { selectRows, tabCount, withPending } from "./list";
@@ -66,7 +66,7 @@ function ChannelLink({ account, manifest }: { readonly account: ChannelAccount; 
   const state = accountState(account);
   return (
     <Link className="nav-link" to={{ page: "channels", connect: null, account: account.id }} title={`${account.name} (${channelName(manifest, account.channel)}): ${state.label}`}>
-      <span><Icon name={channelIcon(manifest?.capabilities)} size={15} /><span className="nav-name">{account.name}</span></span>
+      <span><ChannelIcon channel={manifest} size={15} /><span className="nav-name">{account.name}</span></span>
       <span className={`state-dot state-${state.tone}`}><Unseen>{state.label}</Unseen></span>
     </Link>
   );

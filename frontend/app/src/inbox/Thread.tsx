@@ -139,7 +139,8 @@ function useScroll(id: string, scroller: React.RefObject<HTMLDivElement | null>,
       const mark = element.querySelector("#first-unread");
       const left = positions.get(id);
       if (left !== undefined) keepFromEnd(left);
-      else if (mark !== null) mark.scrollIntoView({ block: "start", behavior: "instant" });
+      // Not scrollIntoView: it would move the page's own scrollers too.
+      else if (mark !== null) element.scrollTo({ top: element.scrollTop + mark.getBoundingClientRect().top - element.getBoundingClientRect().top - 8, behavior: "instant" });
       else keepFromEnd(0);
       setSeenCount(messageCount);
     } else if (prepended) {

@@ -6,7 +6,7 @@ import { untilTime } from "../lib/time";
 import { Link } from "../router";
 import { may } from "../sync/state";
 import type { Conversation, Uuid } from "../types.gen";
-import { Avatar, Button, Empty, IconButton, Kbd, Problem, Skeleton, channelIcon } from "../ui/basics";
+import { Avatar, Button, ChannelIcon, Empty, IconButton, Kbd, Problem, Skeleton } from "../ui/basics";
 import { Icon } from "../ui/icons";
 import { AssignMenu } from "./AssignMenu";
 import { Composer } from "./Composer";
@@ -79,7 +79,7 @@ function ThreadHead({ conversation, route, menu, onMenu, onContact, back }: Thre
       {back}
       <div className="thread-who">
         <h1>{conversation.subject || contactName(contact)}</h1>
-        <span className="tag"><Icon name={channelIcon(manifest?.capabilities)} size={13} /><span>{account?.name ?? manifest?.name ?? conversation.channel}</span></span>
+        <span className="tag"><ChannelIcon channel={manifest} size={13} /><span>{account?.name ?? manifest?.name ?? conversation.channel}</span></span>
         <StatusTag conversation={conversation} />
       </div>
       <Viewers conversationId={id} />
@@ -88,7 +88,7 @@ function ThreadHead({ conversation, route, menu, onMenu, onContact, back }: Thre
           onAssign={(member) => actions.assign(id, member)} />
         <SnoozeMenu conversation={conversation} open={menu === "snooze"} onOpen={(open) => onMenu("snooze", open)} disabled={!mayReply}
           onSnooze={(until) => actions.snooze(id, until)} onUnsnooze={() => actions.unsnooze(id)} />
-        <IconButton icon="unread" label="Mark unread (U)" className="thread-unread" onClick={() => actions.markUnread(id)} />
+        <IconButton icon="mail" label="Mark unread (U)" className="thread-unread" onClick={() => actions.markUnread(id)} />
         <Button look={closed ? "quiet" : "primary"} icon={closed ? "refresh" : "check"} disabled={!mayReply} aria-label={closed ? "Reopen" : "Close"}
           className="thread-close" onClick={() => actions.toggleClosed(id)}>
           <span className="act-text">{closed ? "Reopen" : "Close"} <Kbd>E</Kbd></span>

@@ -1,5 +1,5 @@
 /** What to call people and channels where the data leaves it open. */
-import type { Contact, ContactIdentity, Manifest, Member } from "../types.gen";
+import type { Contact, ContactIdentity, ChannelView, Member } from "../types.gen";
 
 const SCHEMES: Readonly<Record<string, string>> = { phone: "Phone", email: "E-mail", visitor: "Visitor", external: "Customer ID" };
 
@@ -21,4 +21,4 @@ export function identityValue({ scheme, value }: ContactIdentity): string {
 
 export const memberName = (member: Member | undefined): string => (member === undefined ? "Somebody" : member.name || member.email);
 
-export const channelName = (manifest: Manifest | undefined, channel: string): string => manifest?.name ?? schemeName(channel);
+export const channelName = (manifest: ChannelView | undefined, channel: string): string => manifest?.name ?? schemeName(channel);

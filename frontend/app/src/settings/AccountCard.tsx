@@ -4,8 +4,8 @@ import type { AccountAnswer } from "../api";
 import { useClient } from "../context";
 import { channelName } from "../lib/names";
 import { calendarDay } from "../lib/time";
-import type { ChannelAccount, Manifest } from "../types.gen";
-import { Button, channelIcon } from "../ui/basics";
+import type { ChannelAccount, ChannelView } from "../types.gen";
+import { Button, ChannelIcon } from "../ui/basics";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { showError, showToast } from "../ui/toasts";
@@ -15,7 +15,7 @@ import { accountState } from "./status";
 
 interface AccountCardProps {
   readonly account: ChannelAccount;
-  readonly manifest: Manifest | undefined;
+  readonly manifest: ChannelView | undefined;
   readonly known: Pick<AccountAnswer, "webhook_url" | "warnings"> | undefined;
   readonly opened: boolean;
   readonly mayManage: boolean;
@@ -30,7 +30,7 @@ export function AccountCard({ account, manifest, known, opened, mayManage, onLea
   return (
     <article className={opened ? "account account-opened" : "account"} aria-label={account.name}>
       <header className="account-head">
-        <span className="start-icon"><Icon name={channelIcon(manifest?.capabilities)} size={20} /></span>
+        <span className="start-icon"><ChannelIcon channel={manifest} size={20} /></span>
         <span className="account-who">
           <strong>{account.name}</strong>
           <span>{channelName(manifest, account.channel)}{account.settings["phone_number"] === undefined ? "" : ` · ${account.settings["phone_number"]}`} · since {calendarDay(account.created_at)}</span>
@@ -60,7 +60,7 @@ function Embed({ account }: { readonly account: ChannelAccount }) {
 
 interface ActsProps {
   readonly account: ChannelAccount;
-  readonly manifest: Manifest | undefined;
+  readonly manifest: ChannelView | undefined;
   readonly onLearn: (answer: AccountAnswer) => void;
   readonly onTest: (test: Test) => void;
 }

@@ -4,9 +4,8 @@ import { useClient, useFeed, useSignedIn } from "../context";
 import { CHANNELS, navigate } from "../router";
 import { may } from "../sync/state";
 import type { AccountAnswer } from "../api";
-import type { Manifest, Uuid } from "../types.gen";
-import { Button, Empty, Skeleton, channelIcon } from "../ui/basics";
-import { Icon } from "../ui/icons";
+import type { ChannelView, Uuid } from "../types.gen";
+import { Button, ChannelIcon, Empty, Skeleton } from "../ui/basics";
 import { AccountCard } from "./AccountCard";
 import { ConnectForm } from "./ConnectForm";
 
@@ -53,10 +52,10 @@ export function Channels({ connect, account }: { readonly connect: string | null
   );
 }
 
-function Available({ manifest }: { readonly manifest: Manifest }) {
+function Available({ manifest }: { readonly manifest: ChannelView }) {
   return (
     <article className="channel-card">
-      <span className="start-icon"><Icon name={channelIcon(manifest.capabilities)} size={20} /></span>
+      <span className="start-icon"><ChannelIcon channel={manifest} size={20} /></span>
       <h3>{manifest.name}</h3>
       <p>{manifest.summary}</p>
       <Button icon="plus" aria-label={`Connect ${manifest.name}`} onClick={() => navigate({ page: "channels", connect: manifest.id, account: null })}>Connect</Button>

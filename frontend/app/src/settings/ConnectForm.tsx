@@ -4,8 +4,8 @@ import { ApiError } from "../api";
 import type { AccountAnswer } from "../api";
 import { useClient } from "../context";
 import { isLoopback } from "../lib/address";
-import type { ChannelAccount, Field, Manifest } from "../types.gen";
-import { Button, channelIcon } from "../ui/basics";
+import type { ChannelAccount, Field, ChannelView } from "../types.gen";
+import { Button, ChannelIcon } from "../ui/basics";
 import { TextField } from "../ui/field";
 import { Icon } from "../ui/icons";
 import { ManifestField } from "./ManifestField";
@@ -13,7 +13,7 @@ import { complaints, fieldKey, firstValues, keyOfRefusal, toForm } from "./form"
 import type { Part, Values } from "./form";
 
 interface ConnectFormProps {
-  readonly manifest: Manifest;
+  readonly manifest: ChannelView;
   /** The account to change; without it a new one is connected. */
   readonly account?: ChannelAccount;
   readonly onDone: (answer: AccountAnswer) => void;
@@ -33,7 +33,7 @@ export function ConnectForm({ manifest, account, onDone, onClose }: ConnectFormP
     <div className="settings-page">
       <header className="settings-head">
         <Button look="ghost" icon="back" onClick={onClose}>Channels</Button>
-        <h1 className="settings-with-icon"><span className="start-icon"><Icon name={channelIcon(manifest.capabilities)} size={20} /></span>{account === undefined ? `Connect ${manifest.name}` : `Change ${account.name}`}</h1>
+        <h1 className="settings-with-icon"><span className="start-icon"><ChannelIcon channel={manifest} size={20} /></span>{account === undefined ? `Connect ${manifest.name}` : `Change ${account.name}`}</h1>
         <p>{manifest.summary}</p>
       </header>
       {account === undefined && manifest.setup_steps.length > 0 && (

@@ -1,6 +1,6 @@
 /** The connect form of a channel, generated from its manifest: first values, checks, what is sent. Pure. */
 import type { AccountForm } from "../api";
-import type { Field, Manifest } from "../types.gen";
+import type { Field, ChannelView } from "../types.gen";
 
 export type Values = Readonly<Record<string, string>>;
 export type Part = "credentials" | "settings";
@@ -20,7 +20,7 @@ export function defaultsOf(fields: readonly Field[]): Values {
 }
 
 /** The first values of a whole form. */
-export function firstValues(manifest: Manifest, name: string, settings: Values = {}): Values {
+export function firstValues(manifest: ChannelView, name: string, settings: Values = {}): Values {
   return {
     name,
     ...Object.fromEntries(manifest.credentials.map((field) => [fieldKey("credentials", field), field.default])),
@@ -43,7 +43,7 @@ export function complaint(field: Field, value: string): string {
 }
 
 /** Complaints by key; empty when the form may be sent. Unchanged secrets of a connected account may stay blank. */
-export function complaints(manifest: Manifest, values: Values, options: { readonly secretsMayStay: boolean }): Values {
+export function complaints(manifest: ChannelView, values: Values, options: { readonly secretsMayStay: boolean }): Values {
   const found: Record<string, string> = {};
   if ((values["name"] ?? "").trim() === "") found["name"] = "Give it a name your team will recognise.";
   const check = (part: Part, fields: readonly Field[]): void => {
@@ -60,7 +60,7 @@ export function complaints(manifest: Manifest, values: Values, options: { readon
 }
 
 /** What is sent for these values. */
-export function toForm(manifest: Manifest, values: Values): AccountForm {
+export function toForm(manifest: ChannelView, values: Values): AccountForm {
   const collect = (part: Part, fields: readonly Field[]): Values =>
     Object.fromEntries(fields.map((field) => [field.name, (values[fieldKey(part, field)] ?? "").trim()]));
   return {
@@ -72,7 +72,7 @@ export function toForm(manifest: Manifest, values: Values): AccountForm {
 }
 
 /** The key the hub's `field` of a refusal belongs to: "auth_token", "credentials.auth_token" or "name". */
-export function keyOfRefusal(manifest: Manifest, field: string | null): string | null {
+export function keyOfRefusal(manifest: ChannelView, field: string | null): string | null {
   if (field === null) return null;
   if (field === "name") return "name";
   const keys = [

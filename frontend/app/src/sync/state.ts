@@ -1,33 +1,12 @@
 /** What a member's client knows: tables of rows by id. Types and readers; only store.ts makes new states. */
 import type {
-  ChannelAccount, Contact, Conversation, ConversationStatus, DeliveryStatus, Inbox, Member, Message, MessageError,
-  Permission, ReadMark, Role, Uuid, Workspace,
+  ChannelAccount, Contact, Conversation, Counts, DeliveryStatus, Inbox, Member, Message, MessageError,
+  Permission, ReadMark, Uuid, Workspace,
 } from "../types.gen";
 import type { Cursor } from "./frames";
 
 export type Table<Row> = Readonly<Record<Uuid, Row>>;
-export type Counts = Readonly<Record<ConversationStatus, number>>;
-
-export interface Me {
-  readonly member_id: Uuid;
-  readonly role: Role;
-}
-
-/** The answer of GET …/snapshot: a state and its cursor, read at one moment. */
-export interface Snapshot {
-  readonly epoch: number;
-  readonly seq: number;
-  readonly workspace: Workspace;
-  readonly me: Member;
-  readonly permissions: readonly Permission[];
-  readonly members: readonly Member[];
-  readonly inboxes: readonly Inbox[];
-  readonly channel_accounts: readonly ChannelAccount[];
-  readonly counts: Counts;
-  readonly conversations: readonly Conversation[];
-  readonly contacts: readonly Contact[];
-  readonly reads: readonly ReadMark[];
-}
+export type { Counts };
 
 /** A read mark and the seq that set it, so that an older HTTP answer cannot move it back. */
 export interface Mark {

@@ -2,9 +2,9 @@
  * The only writer of state: pure functions from a state and an event (or rows fetched by HTTP) to the next state.
  * Knows neither sockets nor React; sync/feed.ts calls it. Rules: docs/protocol.md §5.
  */
-import type { Conversation, ConversationStatus, HubEvent, Message, ReadMark, Uuid } from "../types.gen";
+import type { Conversation, ConversationStatus, HubEvent, Message, ReadMark, Snapshot, Uuid } from "../types.gen";
 import type { EventFrame } from "./frames";
-import type { Counts, Line, Rows, Snapshot, State, StatusNews, Table } from "./state";
+import type { Counts, Line, Rows, State, StatusNews, Table } from "./state";
 
 const STATUS_NEWS_LIMIT = 2_000;
 
@@ -27,14 +27,14 @@ class Draft {
     return this.state[name];
   }
 
-  inner<Row>(name: "messages" | "reads", id: Uuid): Record<Uuid, Row> {
-    const outer = this.table(name) as Record<Uuid, Record<Uuid, Row>>;
+  inner<Item>(name: "messages" | "reads", id: Uuid): Record<Uuid, Item> {
+    const outer = this.table(name) as Record<Uuid, Record<Uuid, Item>>;
     const key = `${name}/${id}`;
     if (!this.copied.has(key)) {
       this.copied.add(key);
       outer[id] = { ...outer[id] };
     }
-    return outer[id] as Record<Uuid, Row>;
+    return outer[id] as Record<Uuid, Item>;
   }
 
   count(previous: ConversationStatus | null, next: ConversationStatus | null): void {
@@ -48,7 +48,7 @@ class Draft {
 
 /** Makes the state of a snapshot; whatever was known before is void. */
 export function fromSnapshot(snapshot: Snapshot): State {
-  const byId = <Row extends { readonly id: Uuid }>(rows: readonly Row[]): Table<Row> =>
+  const byId = <Item extends { readonly id: Uuid }>(rows: readonly Item[]): Table<Item> =>
     Object.fromEntries(rows.map((row) => [row.id, row]));
   const empty: State = {
     cursor: { epoch: snapshot.epoch, seq: snapshot.seq },
@@ -119,6 +119,7 @@ function change(draft: Draft, event: HubEvent, seq: number): void {
     case "conversation_reopened":
     case "conversation_snoozed":
     case "conversation_moved":
+      if (event.type === "conversation_moved") put(draft, "contacts", event.contact);
       addLine(draft, event.conversation, { type: event.type, actor_id: event.actor_id, seq });
       return putConversation(draft, event.conversation, event.previous_status);
     case "conversation_removed":
@@ -207,7 +208,8 @@ function addLine(draft: Draft, row: Conversation, line: Pick<Line, "type" | "act
 function removeConversation(draft: Draft, id: Uuid, previous: ConversationStatus | null, seq: number): void {
   draft.count(previous, null);
   draft.table("removed")[id] = seq;
-  for (const name of ["conversations", "messages", "reads", "lines"] as const) {
+  // Read marks stay: they hold when the conversation comes back.
+  for (const name of ["conversations", "messages", "lines"] as const) {
     if (draft.state[name][id] !== undefined) delete draft.table(name)[id];
   }
 }

@@ -1,16 +1,16 @@
 /** Small parts every screen uses: avatar, button, key cap, empty state, error state, skeleton. */
 import type { ButtonHTMLAttributes, CSSProperties, ReactNode } from "react";
 import { hueOf, initials } from "../lib/text";
+import type { ChannelView } from "../types.gen";
 import { Icon } from "./icons";
 import type { IconName } from "./icons";
 
-const CHANNEL_ICONS: Readonly<Record<string, IconName>> = { phone: "phone", email: "mail", chat: "chat" };
-
-/** What kind of channel it is, by what it can do rather than by its name. */
-export function channelIcon(capabilities: { readonly visitors: boolean; readonly segments: boolean } | undefined): IconName {
-  if (capabilities === undefined) return "hash";
-  if (capabilities.visitors) return CHANNEL_ICONS["chat"] ?? "hash";
-  return capabilities.segments ? "phone" : "mail";
+/** A channel's own drawing, in the colour of the text around it. */
+export function ChannelIcon({ channel, size = 18 }: { readonly channel: ChannelView | undefined; readonly size?: number }) {
+  if (channel === undefined || channel.icon === "") return <Icon name="hash" size={size} />;
+  // As a mask it takes the text's colour, and a foreign SVG can do nothing but be drawn.
+  const maskImage = `url("data:image/svg+xml,${encodeURIComponent(channel.icon)}")`;
+  return <span className="channel-icon" style={{ maskImage, width: size, height: size }} aria-hidden="true" />;
 }
 
 interface AvatarProps {
