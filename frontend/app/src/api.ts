@@ -68,7 +68,7 @@ export const accountApi = {
   session: () => call<SessionAnswer>("GET", "/session"),
   signIn: (email: string, password: string) => call<SessionAnswer>("POST", "/session", { email, password }),
   signOut: () => call<void>("DELETE", "/session"),
-  useLink: (form: { token: string; name?: string; password: string }) => call<SessionAnswer>("POST", "/password-links", form),
+  redeemLink: (form: { token: string; name?: string; password: string }) => call<SessionAnswer>("POST", "/password-links", form),
   channels: () => call<{ channels: readonly ChannelView[] }>("GET", "/channels"),
 };
 

@@ -19,7 +19,7 @@ export function PasswordLink({ purpose, token, onDone }: PasswordLinkProps) {
   const [password, setPassword] = useState("");
   const joining = purpose === "join";
   const form = useForm(["name", "password"], async () => {
-    onDone(await accountApi.useLink({ token, password, ...(joining ? { name } : {}) }));
+    onDone(await accountApi.redeemLink({ token, password, ...(joining ? { name } : {}) }));
   });
   if (token === "") {
     return (

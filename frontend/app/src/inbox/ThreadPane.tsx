@@ -79,8 +79,10 @@ function ThreadHead({ conversation, route, menu, onMenu, onContact, back }: Thre
       {back}
       <div className="thread-who">
         <h1>{conversation.subject || contactName(contact)}</h1>
-        <span className="tag"><ChannelIcon channel={manifest} size={13} /><span>{account?.name ?? manifest?.name ?? conversation.channel}</span></span>
+        <span className="thread-tags">
+        <span className="tag thread-channel"><ChannelIcon channel={manifest} size={13} /><span>{account?.name ?? manifest?.name ?? conversation.channel}</span></span>
         <StatusTag conversation={conversation} />
+        </span>
       </div>
       <Viewers conversationId={id} />
       <div className="thread-acts">

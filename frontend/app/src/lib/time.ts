@@ -58,11 +58,11 @@ export interface SnoozeChoice {
   readonly until: Date;
 }
 
-/** Later today (in three hours, while that is before 21:00), tomorrow at nine, Monday at nine. */
+/** Later today (in three hours, while that is before 21:00), tomorrow at nine, Monday at nine (on Sundays the one after). */
 export function snoozeChoices(now: Date): readonly SnoozeChoice[] {
   const at = (days: number, hour: number): Date => new Date(now.getFullYear(), now.getMonth(), now.getDate() + days, hour);
   const later = new Date(Math.ceil((now.getTime() + 180 * MINUTE_MS) / (15 * MINUTE_MS)) * 15 * MINUTE_MS);
-  const daysToMonday = ((8 - now.getDay()) % 7) || 7;
+  const daysToMonday = now.getDay() === 0 ? 8 : ((8 - now.getDay()) % 7) || 7;
   const choices = [
     { label: "Tomorrow", until: at(1, 9) },
     { label: "Next week", until: at(daysToMonday, 9) },

@@ -11,6 +11,7 @@ import { Icon } from "../ui/icons";
 import { showError, showToast } from "../ui/toasts";
 import { ConnectForm } from "./ConnectForm";
 import { CopyLine } from "./CopyLine";
+import { SecretLine } from "./SecretLine";
 import { accountState } from "./status";
 
 interface AccountCardProps {
@@ -43,6 +44,7 @@ export function AccountCard({ account, manifest, known, opened, mayManage, onLea
       {manifest?.transport === "webhook" && known !== undefined && known.webhook_url !== "" && (
         <CopyLine label="Webhook address" help={`Enter it in ${manifest.name} for incoming messages.`} text={known.webhook_url} />
       )}
+      {mayManage && manifest?.generated.map((field) => <SecretLine key={field.name} account={account} field={field} />)}
       {mayManage && <AccountActs account={account} manifest={manifest} onLearn={onLearn} onTest={setTest} />}
     </article>
   );

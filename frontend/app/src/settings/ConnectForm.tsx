@@ -1,5 +1,5 @@
 /** Connects a channel, or changes a connected one: a form generated from the manifest. Keys are checked by the hub. */
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { ApiError } from "../api";
 import type { AccountAnswer } from "../api";
 import { useClient } from "../context";
@@ -29,6 +29,8 @@ export function ConnectForm({ manifest, account, onDone, onClose }: ConnectFormP
         keeps={account !== undefined && part === "credentials"} onChange={(value) => form.set(key, value)} />
     );
   });
+  const optional = (["credentials", "settings"] as const)
+    .flatMap((part) => manifest[part].filter((field) => !field.required).map((field) => fieldKey(part, field)));
   return (
     <div className="settings-page">
       <header className="settings-head">
@@ -42,10 +44,20 @@ export function ConnectForm({ manifest, account, onDone, onClose }: ConnectFormP
       {manifest.needs_public_url && isLoopback(window.location.hostname) && (
         <p className="notice"><Icon name="info" size={16} />You opened the hub at {window.location.host}. {manifest.name} must reach it from outside: after saving, check the warnings on the channel’s card.</p>
       )}
-      <form className="form form-card" onSubmit={(event) => { event.preventDefault(); void form.submit(); }} noValidate>
+      <form ref={form.element} className="form form-card" onSubmit={(event) => { event.preventDefault(); void form.submit(); }} noValidate>
         <TextField label="Name" help="What your team calls it." value={form.values["name"] ?? ""} problem={form.problems["name"] ?? ""} maxLength={200} onChange={(event) => form.set("name", event.target.value)} />
-        {fields("credentials", manifest.credentials)}
-        {fields("settings", manifest.settings)}
+        {fields("credentials", manifest.credentials.filter((field) => field.required))}
+        {fields("settings", manifest.settings.filter((field) => field.required))}
+        {optional.length > 0 && (
+          // Opens by itself when the complaint is inside.
+          <details className="more" open={optional.some((key) => form.problems[key] !== undefined) || undefined}>
+            <summary>More options</summary>
+            <div>
+              {fields("credentials", manifest.credentials.filter((field) => !field.required))}
+              {fields("settings", manifest.settings.filter((field) => !field.required))}
+            </div>
+          </details>
+        )}
         {form.general !== "" && <p className="form-problem" role="alert">{form.general}</p>}
         <div className="form-foot">
           {manifest.docs_url !== "" && <a className="form-docs" href={manifest.docs_url} target="_blank" rel="noopener noreferrer">Where to find these<Icon name="external" size={14} /></a>}
@@ -63,6 +75,11 @@ function useConnect({ manifest, account, onDone }: ConnectFormProps) {
   const [problems, setProblems] = useState<Values>({});
   const [general, setGeneral] = useState("");
   const [busy, setBusy] = useState(false);
+  const element = useRef<HTMLFormElement>(null);
+
+  useEffect(() => {
+    element.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus();
+  }, [problems]);
 
   const set = (key: string, value: string): void => {
     setValues((held) => ({ ...held, [key]: value }));
@@ -90,5 +107,5 @@ function useConnect({ manifest, account, onDone }: ConnectFormProps) {
     const typed = Object.values(credentials).some((value) => value !== "");
     return client.api.changeAccount(account.id, typed ? { ...form, credentials } : form);
   };
-  return { values, problems, general, busy, set, submit };
+  return { values, problems, general, busy, element, set, submit };
 }

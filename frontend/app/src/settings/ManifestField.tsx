@@ -16,7 +16,7 @@ const INPUTS: Partial<Readonly<Record<Field["kind"], string>>> = { secret: "pass
 
 export function ManifestField({ field, value, problem, keeps, onChange }: ManifestFieldProps) {
   const id = useId();
-  const label = field.required ? field.label : `${field.label} (optional)`;
+  const { label } = field;
   const note = <FieldNote id={`${id}-help`} help={field.help} problem={problem} />;
   const common = { id, "aria-describedby": `${id}-help`, "aria-invalid": problem !== "" || undefined };
   switch (field.kind) {
