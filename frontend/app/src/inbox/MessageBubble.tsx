@@ -95,7 +95,7 @@ export function OutgoingBubble({ entry, newest }: { readonly entry: OutboxEntry;
       {error === null ? <Ticks status="waiting" /> : (
         <div className={stale ? "delivery delivery-unknown" : "delivery delivery-failed"} role="alert">
           <Icon name="alert" size={14} />
-          <span>{stale ? "Somebody answered while you wrote. Read the newer reply above; your text was not sent." : `Not sent. ${error.message}`}</span>
+          <span>{stale ? error.message : `Not sent. ${error.message}`}</span>
           <Button look="ghost" onClick={() => outbox.retry(id, newest)}>{stale ? "Send anyway" : "Retry"}</Button>
           <Button look="ghost" onClick={edit}>Edit</Button>
           <Button look="ghost" onClick={() => outbox.discard(id)}>Discard</Button>

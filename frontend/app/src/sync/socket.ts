@@ -115,8 +115,8 @@ export class HubSocket {
     this.usedTicket = first && this.resumeTicket !== null;
     const opening = first ? { workspace_id: this.receiver.workspaceId, client: CLIENT } : {};
     const ticket = this.usedTicket && this.resumeTicket !== null ? { resume_ticket: this.resumeTicket } : {};
-    this.write({ type: "hello", protocol: PROTOCOL, cursor: this.cursor, ...opening, ...ticket });
     this.after("answer", ANSWER_LIMIT_MS, () => this.lose());
+    this.write({ type: "hello", protocol: PROTOCOL, cursor: this.cursor, ...opening, ...ticket });
   }
 
   private receive(text: string): void {
@@ -212,8 +212,9 @@ export class HubSocket {
   }
 
   private ping(): void {
-    if (!this.send({ type: "ping", cursor: this.cursor?.seq ?? 0 })) return;
+    if (this.socket === null || this.awaiting !== null) return;
     this.after("answer", ANSWER_LIMIT_MS, () => this.lose());
+    this.send({ type: "ping", cursor: this.cursor?.seq ?? 0 });
   }
 
   /** Gives up on a connection that does not answer. */

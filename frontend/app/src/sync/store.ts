@@ -30,7 +30,7 @@ class Draft {
   inner<Item>(name: "messages" | "reads", id: Uuid): Record<Uuid, Item> {
     const outer = this.table(name) as Record<Uuid, Record<Uuid, Item>>;
     const key = `${name}/${id}`;
-    if (!this.copied.has(key)) {
+    if (!this.copied.has(key) || outer[id] === undefined) {
       this.copied.add(key);
       outer[id] = { ...outer[id] };
     }
