@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from hub.channels.sealing import Sealer
     from hub.config import Settings
     from hub.db import Database
+    from hub.realtime.hub import RealtimeHub
+    from hub.streams import IngressStreams
     from hub.throttle import Throttle
 
 T = TypeVar("T")
@@ -78,9 +80,9 @@ class Resources:
     redis_durable: Redis | None = None
     redis_ephemeral: Redis | None = None
     tickets: TicketStore | None = None
-    ingress: object | None = None
+    ingress: IngressStreams | None = None
     broker: object | None = None
-    realtime: object | None = None
+    realtime: RealtimeHub | None = None
     registry: ConnectorRegistry | None = None
     routes: ChannelRoutes | None = None
     sealer: Sealer | None = None

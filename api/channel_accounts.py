@@ -251,7 +251,7 @@ async def _ask(call: MemberCall, connector: Connector, route: Route, form: Form)
         return await connector.check(account)
     except (ConnectorError, InvalidInput):
         raise
-    except Exception as error:
+    except Exception as error:  # edge: a vendor library may raise anything; classified
         # ``classify`` knows the vendor's own exceptions; their text may hold keys and is not passed on.
         raise ConnectorError(connector.classify(error)) from error
 

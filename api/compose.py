@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,15 +12,24 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from api.call import Resources
+from api.call import Resources, required
+from api.tickets import RedisTickets
+from api.ws_ports import SocketPorts
 from connectors.registry import ConnectorRegistry
 from hub.accounts.passwords import Passwords
+from hub.channels.routes import ChannelRoutes
+from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
+from hub.events.model import LoggedEvent
+from hub.realtime.broker_redis import RedisBroker
+from hub.realtime.hub import RealtimeHub
+from hub.realtime.presence_redis import RedisPresence
+from hub.streams import IngressStreams
 from hub.throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Sequence
 
     from hub.config import Settings
     from hub.db import CommitHook, Notice
@@ -50,7 +60,13 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
         database = await _open_database(settings, notices, stack)
         durable = await _open_redis(settings.redis_url, "REDIS_URL", stack)
         ephemeral = await _open_redis(settings.redis_ephemeral_url, "REDIS_EPHEMERAL_URL", stack)
-        yield Resources(
+        ingress = IngressStreams(settings.redis_url)
+        stack.push_async_callback(ingress.close)
+        sealer = Sealer(read_keys(settings.secret_key))
+        routes = ChannelRoutes(database, sealer)
+        notices.listeners.append(routes.notice)
+        await _run_beside(routes.run(), stack)
+        resources = Resources(
             settings=settings,
             database=database,
             passwords=Passwords(),
@@ -59,8 +75,30 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             setup_token=setup_token,
             redis_durable=durable,
             redis_ephemeral=ephemeral,
+            tickets=RedisTickets(ephemeral),
             registry=ConnectorRegistry.load(),
+            ingress=ingress,
+            routes=routes,
+            sealer=sealer,
         )
+        resources.realtime = await _start_realtime(resources, notices, stack)
+        yield resources
+
+
+async def _start_realtime(resources: Resources, notices: CommittedNotices, stack: AsyncExitStack) -> RealtimeHub:
+    settings = resources.settings
+    broker = RedisBroker(settings.redis_ephemeral_url)
+    presence = RedisPresence(required(resources.redis_ephemeral, "ephemeral Redis"))
+    keys = required(resources.sealer, "secret key").derive_keys("resume ticket")
+    hub = RealtimeHub(SocketPorts(resources), broker, presence, secret_key=keys[max(keys)])
+
+    def publish(committed: Sequence[Notice]) -> None:
+        broker.publish([one for one in committed if isinstance(one, LoggedEvent)])
+
+    notices.listeners.append(publish)
+    await hub.start()
+    stack.push_async_callback(hub.stop)
+    return hub
 
 
 class CommittedNotices:
@@ -78,6 +116,17 @@ class CommittedNotices:
 def frontend_dir() -> Path:
     """Return the folder of built pages: ``frontend/dist`` beside the code, or ``HUB_FRONTEND_DIR``."""
     return Path(os.environ.get("HUB_FRONTEND_DIR") or Path(__file__).resolve().parent.parent / "frontend" / "dist")
+
+
+async def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:
+    """Keep a part's own loop running until the parts are closed."""
+    task = asyncio.create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)
 
 
 async def _open_database(settings: Settings, notices: CommittedNotices, stack: AsyncExitStack) -> Database:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -16,16 +17,21 @@ from api import auth
 from api.app import create_app
 from api.compose import composed
 from api.http_protocol import BoundedHttp
+from api.webhooks import WebhookDeps, WebhookGate
+from api.ws import HubHttpProtocol, SocketEdge, make_ws_protocol
+from connectors.accounts import account_of
 from hub import log
 from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from starlette.types import ASGIApp
+
     from api.call import Resources
     from hub.config import Settings
+    from hub.realtime.hub import RealtimeHub
 
-SocketProtocolFactory = Callable[["Resources"], type[asyncio.Protocol]]
 ReadyHook = Callable[[str], None]
 
 _BACKLOG: Final = 4096
@@ -39,7 +45,7 @@ def main(
     worker_index: int = 0,
     worker_count: int = 1,
     *,
-    setup_token: str = "",
+    setup_token: str | None = None,
     on_ready: ReadyHook | None = None,
 ) -> None:
     """
@@ -49,7 +55,8 @@ def main(
         settings: Addresses of Postgres and both Redis are filled in.
         worker_index: 0 to ``worker_count`` - 1; on each line of the log.
         worker_count: With more than one, each has its own socket on the same port and the kernel spreads connections.
-        setup_token: What the set-up page must show, the same in all workers; empty closes set-up over HTTP.
+        setup_token: What the set-up page must show, the same in all workers; ``HUB_SETUP_TOKEN`` of the environment
+            when left out; empty closes set-up over HTTP.
         on_ready: Called with our address once connections are taken.
 
     Raises:
@@ -58,9 +65,10 @@ def main(
     """
     log.configure(f"serve-{worker_index}" if worker_count > 1 else "serve")
     auth.edge_of(settings)
+    token = os.environ.get("HUB_SETUP_TOKEN", "") if setup_token is None else setup_token
     listener = listen(settings.host, settings.port, shared=worker_count > 1)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listener, setup_token, on_ready))
+        runner.run(_serve(settings, listener, token, on_ready))
 
 
 def listen(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -104,11 +112,15 @@ async def _serve(settings: Settings, listener: socket.socket, setup_token: str, 
         await server.serve(sockets=[listener])
 
 
-def _server_config(resources: Resources, sockets: SocketProtocolFactory | None = None) -> uvicorn.Config:
+class HubHttp(BoundedHttp, HubHttpProtocol):
+    """HTTP/1.1 with bounds on the head, that keeps what arrives behind an upgrade request."""
+
+
+def _server_config(resources: Resources) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(resources),
-        http=BoundedHttp,
-        ws="none" if sockets is None else sockets(resources),
+        with_webhooks(create_app(resources), resources),
+        http=HubHttp,
+        ws="none" if resources.realtime is None else _sockets(resources.realtime, resources),
         loop="none",
         lifespan="off",
         proxy_headers=False,
@@ -119,6 +131,26 @@ def _server_config(resources: Resources, sockets: SocketProtocolFactory | None =
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
     )
+
+
+def _sockets(hub: RealtimeHub, resources: Resources) -> type[asyncio.Protocol]:
+    edge = auth.edge_of(resources.settings)
+    return make_ws_protocol(hub, SocketEdge(origins=lambda: edge.origins, cookie_name=edge.cookie_name))
+
+
+def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:
+    """Put the webhooks before the application, where this process has the streams they go to."""
+    if resources.ingress is None or resources.routes is None or resources.registry is None:
+        return app
+    routes, settings = resources.routes, resources.settings
+    deps = WebhookDeps(
+        base_url=settings.base_url,
+        routes=routes,
+        connectors=resources.registry,
+        streams=resources.ingress,
+        account_of=lambda route: account_of(route, routes.open(route).credentials, settings),
+    )
+    return WebhookGate(app, deps)
 
 
 class DrainingServer(uvicorn.Server):

@@ -98,7 +98,7 @@ def _up(settings: Settings, _options: argparse.Namespace) -> int:
             asyncio.run(run_up(settings, steps))
     except HubError:
         raise
-    except Exception as error:  # the last resort of a process: whatever it was, the person gets words and the log
+    except Exception as error:  # edge: the last resort of a process: whatever it was, the person gets words and the log
         print(f"{last_lines(path)}\n{type(error).__name__}: {error}", file=sys.stderr)
         print(f"The hub could not start; its log is {path}.", file=sys.stderr)
         return EXIT_FAILED
@@ -110,9 +110,9 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
         log.configure("serve")
         asyncio.run(_run_workers(options.workers))
         return 0
-    from api.serve import main as serve  # type: ignore[import-not-found]  # remove when it lands
+    from api.serve import main as serve
 
-    serve(settings, options.worker_index, options.worker_count)
+    serve(settings, options.worker_index, options.worker_count, setup_token=os.environ.get("HUB_SETUP_TOKEN", ""))
     return 0
 
 
@@ -133,9 +133,9 @@ async def _run_workers(count: int) -> None:
 
 
 def _work(settings: Settings, _options: argparse.Namespace) -> int:
-    from connectors.intake import run_worker  # type: ignore[import-not-found]  # remove when it lands
+    from connectors.work import main as work
 
-    run_worker(settings)
+    work(settings)
     return 0
 
 

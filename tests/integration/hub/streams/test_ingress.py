@@ -74,7 +74,7 @@ async def test_append_survives_a_killed_server(server):
             await asyncio.gather(*(write(number) for number in range(start, start + 20)))
 
     writing = asyncio.create_task(write_all())
-    while len(acknowledged) < 500:  # noqa: ASYNC110  a count, not an event
+    while len(acknowledged) < 500:
         await asyncio.sleep(0)
     await server.kill()
     await writing
