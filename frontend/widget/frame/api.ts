@@ -1,0 +1,57 @@
+// The live chat HTTP API (docs/http-api.md). No cookie is sent: the visitor is their token.
+import type { Identity } from "../bridge.ts";
+import type { Config, MessagePage, Visit } from "./frames.ts";
+
+export type VisitRequest = {
+  visitor_token?: string;
+  identity?: Identity;
+  form?: Record<string, string>;
+  page_url?: string;
+};
+
+export interface Api {
+  config(): Promise<Config>;
+  visit(request: VisitRequest): Promise<Visit>;
+  earlier(visitor_token: string, before: string | null): Promise<MessagePage>;
+}
+
+/** The hub refused; anything else that throws never reached it. */
+export class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    readonly field: string | null,
+    readonly retry_after_s: number | null,
+    message: string,
+  ) {
+    super(message);
+  }
+
+  /** Whether asking again with the same words can help. */
+  get passing(): boolean {
+    return this.status >= 500 || this.status === 429;
+  }
+}
+
+export function openApi(channel: string): Api {
+  const base = "/api/v1/livechat/" + encodeURIComponent(channel);
+  return {
+    config: () => call(base),
+    visit: (request) =>
+      call(base + "/visitors", {
+        method: "POST",
+        headers: { "content-type": "application/json", "x-hub-request": "1" },
+        body: JSON.stringify(request),
+      }),
+    earlier: (token, before) =>
+      call(base + "/messages" + (before ? "?before=" + encodeURIComponent(before) : ""), {
+        headers: { authorization: "Bearer " + token },
+      }),
+  };
+}
+
+async function call<T>(path: string, options: RequestInit = {}): Promise<T> {
+  const answer = await fetch(path, { ...options, credentials: "omit", signal: AbortSignal.timeout(15_000) });
+  const body = await answer.json().catch(() => ({}));
+  if (answer.ok) return body as T;
+  throw new Refusal(answer.status, body.field ?? null, body.retry_after_s ?? null, body.message ?? "");
+}

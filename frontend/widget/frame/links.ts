@@ -1,0 +1,43 @@
+// Finds http and https addresses in a text. Nothing else becomes a link, whatever its scheme claims.
+
+export type Segment = { text: string; href: string | null };
+
+const ADDRESS = /\bhttps?:\/\/[^\s<>"']+/gi;
+const TRAILING = /[.,;:!?…»”’*_~]$/;
+const PAIRS: Record<string, string> = { ")": "(", "]": "[", "}": "{" };
+
+export function splitLinks(text: string): Segment[] {
+  const segments: Segment[] = [];
+  let end = 0;
+  for (const match of text.matchAll(ADDRESS)) {
+    const address = trim(match[0]);
+    const href = safeHref(address);
+    if (!href) continue;
+    if (match.index > end) segments.push({ text: text.slice(end, match.index), href: null });
+    segments.push({ text: address, href });
+    end = match.index + address.length;
+  }
+  if (end < text.length) segments.push({ text: text.slice(end), href: null });
+  return segments;
+}
+
+/** Cuts the sentence's own punctuation and an unpaired closing bracket off the end of an address. */
+function trim(address: string): string {
+  let result = address;
+  for (;;) {
+    const last = result.at(-1) ?? "";
+    const opening = PAIRS[last];
+    const unpaired = opening && result.split(last).length > result.split(opening).length;
+    if (!unpaired && !TRAILING.test(result)) return result;
+    result = result.slice(0, -1);
+  }
+}
+
+function safeHref(address: string): string | null {
+  try {
+    const url = new URL(address);
+    return /^https?:$/.test(url.protocol) ? url.href : null;
+  } catch {
+    return null;
+  }
+}
