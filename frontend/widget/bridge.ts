@@ -21,14 +21,13 @@ export type ToLoader =
   | { type: "look"; look: Look };
 
 /** Both directions travel in this, so that other scripts' messages on the page are told apart. */
-export type Envelope<M> = { hubChat: 1; body: M };
+export type Envelope<M> = { hubChat: M };
 
 export function wrap<M>(body: M): Envelope<M> {
-  return { hubChat: 1, body };
+  return { hubChat: body };
 }
 
-/** The body of an envelope, or null when the data is not one of ours. */
-export function unwrap<M extends { type: string }>(data: unknown): M | null {
-  const envelope = data as Envelope<M> | null;
-  return envelope && envelope.hubChat === 1 && typeof envelope.body?.type === "string" ? envelope.body : null;
+/** The body of an envelope, or nothing when the data is not one of ours. */
+export function unwrap<M>(data: unknown): M | undefined {
+  return (data as Envelope<M> | null)?.hubChat;
 }

@@ -12,13 +12,13 @@ declare global {
 const script =
   (document.currentScript as HTMLScriptElement | null) ??
   document.querySelector<HTMLScriptElement>('script[data-channel][src*="/widget.js"]');
-const channel = script?.dataset["channel"];
 
 function start(): void {
+  const channel = script?.dataset["channel"];
   // The page may hold the script twice (tag managers); the first one stays.
-  if (window.hubChat || !script || !channel) return;
-  window.hubChat = startChat(new URL(script.src).origin, channel, script.dataset["color"]);
-  dispatchEvent(new CustomEvent("hubchat:ready"));
+  if (window.hubChat || !channel) return;
+  window.hubChat = startChat(new URL(script.src).origin, channel);
+  dispatchEvent(new Event("hubchat:ready"));
 }
 
 if (document.body) start();

@@ -1,28 +1,24 @@
-// Sets the workspace's colour on the frame's page, readable on light and dark.
-import { contrast, inkOn, luminance, parseHex, type Rgb } from "../color.ts";
+// The one colour a workspace chooses, and what is readable on it. Text in that colour is the style sheet's business.
 import type { Look } from "../bridge.ts";
 
-const FALLBACK: Rgb = [0x24, 0x5f, 0xd4];
-const LIGHT: Rgb = [0xfe, 0xfd, 0xfc];
-const DARK: Rgb = [0x19, 0x17, 0x14];
+const FALLBACK = "#245fd4";
 
-/** Moves a colour towards black or white until it has 4.5:1 on the background. */
-export function readableOn(background: Rgb, color: Rgb): Rgb {
-  const target = luminance(background) > 0.18 ? 0 : 255;
-  let result = color;
-  for (let step = 0; step < 20 && contrast(result, background) < 4.5; step++) {
-    result = result.map((part) => Math.round(part + (target - part) * 0.15)) as unknown as Rgb;
-  }
-  return result;
+/** White, or black where white on this colour would be under 4.5:1; one of the two always reaches that. */
+export function inkOn(color: string): string {
+  const [red, green, blue] = [1, 3, 5].map((at) => {
+    const share = parseInt(color.slice(at, at + 2), 16) / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  }) as [number, number, number];
+  // Relative luminance and contrast. Source: WCAG 2.2, definitions.
+  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  return 1.05 / (luminance + 0.05) >= 4.5 ? "#fff" : "#000";
 }
 
-export function applyAccent(root: HTMLElement, color: string): Omit<Look, "title"> {
-  const accent = parseHex(color) ?? FALLBACK;
-  const css = (part: Rgb) => `rgb(${part.join(" ")})`;
-  const ink = inkOn(accent);
-  root.style.setProperty("--accent", css(accent));
-  root.style.setProperty("--ink", ink);
-  root.style.setProperty("--text-light", css(readableOn(LIGHT, accent)));
-  root.style.setProperty("--text-dark", css(readableOn(DARK, accent)));
-  return { color: css(accent), ink };
+/** Sets the colours on the page; anything but `#rrggbb` is replaced by our blue. */
+export function applyAccent({ style }: HTMLElement, wish: string): Omit<Look, "title"> {
+  const color = /^#[\da-f]{6}$/i.test(wish) ? wish : FALLBACK;
+  const ink = inkOn(color);
+  style.setProperty("--accent", color);
+  style.setProperty("--ink", ink);
+  return { color, ink };
 }

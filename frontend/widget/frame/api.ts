@@ -15,21 +15,16 @@ export interface Api {
   earlier(visitor_token: string, before: string | null): Promise<MessagePage>;
 }
 
-/** The hub refused; anything else that throws never reached it. */
-export class Refusal extends Error {
-  constructor(
-    readonly status: number,
-    readonly field: string | null,
-    readonly retry_after_s: number | null,
-    message: string,
-  ) {
-    super(message);
-  }
+/** The hub's refusal; whatever else is thrown never reached it. */
+export interface Refusal {
+  status: number;
+  field?: string | null;
+  retry_after_s?: number | null;
+}
 
-  /** Whether asking again with the same words can help. */
-  get passing(): boolean {
-    return this.status >= 500 || this.status === 429;
-  }
+/** Whether asking again with the same words cannot help. */
+export function isFinal({ status }: Partial<Refusal>): boolean {
+  return !!status && status < 500 && status !== 429;
 }
 
 export function openApi(channel: string): Api {
@@ -53,5 +48,5 @@ async function call<T>(path: string, options: RequestInit = {}): Promise<T> {
   const answer = await fetch(path, { ...options, credentials: "omit", signal: AbortSignal.timeout(15_000) });
   const body = await answer.json().catch(() => ({}));
   if (answer.ok) return body as T;
-  throw new Refusal(answer.status, body.field ?? null, body.retry_after_s ?? null, body.message ?? "");
+  throw { ...body, status: answer.status } satisfies Refusal;
 }

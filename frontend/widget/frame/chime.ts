@@ -1,41 +1,38 @@
 // The new-message sound, off until the visitor turns it on. Two sine tones, no file to load.
 import type { Keep } from "./environment.ts";
 
-export class Chime {
-  #context: AudioContext | null = null;
-
-  readonly #keep: Keep;
-
-  constructor(keep: Keep) {
-    this.#keep = keep;
-  }
-
-  get on(): boolean {
-    return this.#keep.get("sound") === "1";
-  }
-
+export interface Chime {
+  on(): boolean;
   /** Called from the visitor's click, which is what lets a page make sound; plays it once when turned on. */
-  toggle(): void {
-    this.#keep.set("sound", this.on ? null : "1");
-    this.play();
-  }
+  toggle(): void;
+  play(): void;
+}
 
-  play(): void {
-    if (!this.on) return;
-    const context = (this.#context ??= new AudioContext());
-    // After a reload the browser holds sound back until the first click; then there is none, silently.
-    void context.resume().then(() => [660, 880].forEach((hertz, at) => this.#tone(context, hertz, at * 0.12)));
-  }
+export function openChime(keep: Keep): Chime {
+  let context: AudioContext | undefined;
+  const on = () => !!keep.get("sound");
 
-  #tone(context: AudioContext, hertz: number, delay_s: number): void {
-    const start = context.currentTime + delay_s;
-    const gain = context.createGain();
-    const tone = context.createOscillator();
-    tone.frequency.value = hertz;
-    gain.gain.setValueAtTime(0.08, start);
-    gain.gain.exponentialRampToValueAtTime(0.001, start + 0.25);
+  async function play(): Promise<void> {
+    if (!on()) return;
+    context ??= new AudioContext();
+    // After a reload the browser holds sound back until the first click; until then there is none, silently.
+    await context.resume();
+    const start = context.currentTime;
+    const gain = new GainNode(context, { gain: 0.08 });
+    const tone = new OscillatorNode(context, { frequency: 660 });
+    tone.frequency.setValueAtTime(880, start + 0.12);
+    gain.gain.setTargetAtTime(0, start + 0.2, 0.06);
     tone.connect(gain).connect(context.destination);
-    tone.start(start);
-    tone.stop(start + 0.25);
+    tone.start();
+    tone.stop(start + 0.6);
   }
+
+  return {
+    on,
+    toggle() {
+      keep.set("sound", on() ? null : "1");
+      void play();
+    },
+    play,
+  };
 }

@@ -51,10 +51,8 @@ export function browserEnvironment(): Environment {
   };
 }
 
-/** A random UUID; `crypto.randomUUID` itself is missing on plain http. */
+/** A random UUID (version 4); `crypto.randomUUID` is missing where the customer's page is on plain http. */
 function uuid(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6]! & 15) | 64;
-  bytes[8] = (bytes[8]! & 63) | 128;
-  return [...bytes].map((byte, at) => ([4, 6, 8, 10].includes(at) ? "-" : "") + byte.toString(16).padStart(2, "0")).join("");
+  const bytes = crypto.getRandomValues(new Uint8Array(36));
+  return "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, (_, at: number) => (bytes[at]! & 15).toString(16));
 }

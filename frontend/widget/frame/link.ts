@@ -21,135 +21,126 @@ export interface LinkEvents {
   ping(): ClientFrame;
 }
 
-export class Link {
-  #socket: Socket | null = null;
-  #wanted = false;
-  #attempt = 0;
-  #tried_at = 0;
-  #heard_at = 0;
-  #opened_at: number | null = null;
-  #floor_ms = 0;
-  #heartbeat_ms = 25_000;
-  #cancelRetry = () => {};
-  #cancelPing = () => {};
-  #cancelDeadline = () => {};
-
-  readonly #environment: Environment;
-  readonly #events: LinkEvents;
-
-  constructor(
-    environment: Environment,
-    events: LinkEvents,
-  ) {
-    this.#environment = environment;
-    this.#events = events;
-  }
-
-  get open(): boolean {
-    return this.#opened_at !== null;
-  }
-
-  start(): void {
-    this.#wanted = true;
-    if (!this.#socket) this.#connect();
-  }
-
-  stop(): void {
-    this.#wanted = false;
-    this.#cancelRetry();
-    this.#abandon();
-  }
-
-  send(frame: ClientFrame): void {
-    if (this.open) this.#socket?.send(JSON.stringify(frame));
-  }
-
-  /** Somebody is waiting, or the network is back: do not sit out the delay, and do not trust an old socket. */
-  wake(): void {
-    if (!this.#wanted) return;
-    if (!this.#socket && this.#environment.now() - this.#tried_at >= WAKE_MS && !this.#floor_ms) this.#connect();
-    else if (this.open && this.#environment.now() - this.#heard_at >= TRUST_MS) this.#beat();
-  }
-
+export interface Link {
+  start(): void;
+  stop(): void;
+  /** Sends when open; what is not sent is the caller's to repeat. Answers whether it was. */
+  send(frame: ClientFrame): boolean;
+  /** Somebody is waiting, or the network is back: do not sit out the delay, and do not trust a silent socket. */
+  wake(): void;
   /** Gives up the socket as if the network had cut it. */
-  drop(): void {
-    if (this.#socket) this.#ended(1006);
-  }
+  drop(): void;
+}
 
-  #connect(): void {
-    this.#cancelRetry();
-    this.#tried_at = this.#environment.now();
+export function openLink({ now, after, random, openSocket }: Environment, events: LinkEvents): Link {
+  let socket: Socket | null = null;
+  let wanted = false;
+  let attempt = 0;
+  let tried_at = 0;
+  let heard_at = 0;
+  let opened_at = 0;
+  let floor_ms = 0;
+  let heartbeat_ms = 25_000;
+  let cancelRetry = () => {};
+  let cancelPing = () => {};
+  let cancelDeadline = () => {};
+
+  function connect(): void {
+    cancelRetry();
+    tried_at = now();
     // A socket given up may still call back: each is heard only while it is the current one.
-    const current = () => this.#socket === socket;
-    const socket: Socket = this.#environment.openSocket({
-      opened: () => current() && this.#ready(),
-      received: (text) => current() && this.#receive(text),
-      closed: (code) => current() && this.#ended(code),
+    const current = () => socket === made;
+    const made: Socket = openSocket({
+      opened() {
+        if (!current()) return;
+        opened_at = now();
+        events.opened();
+      },
+      received: (text) => current() && receive(text),
+      closed: (code) => current() && ended(code),
     });
-    this.#socket = socket;
-    this.#cancelDeadline = this.#environment.after(HANDSHAKE_MS, () => this.drop());
+    socket = made;
+    cancelDeadline = after(HANDSHAKE_MS, drop);
   }
 
-  #ready(): void {
-    this.#opened_at = this.#environment.now();
-    this.#events.opened();
-  }
-
-  #receive(text: string): void {
+  function receive(text: string): void {
     let frame: HubFrame;
     try {
       frame = JSON.parse(text) as HubFrame;
     } catch {
       return;
     }
-    this.#heard_at = this.#environment.now();
-    this.#cancelDeadline();
+    heard_at = now();
+    cancelDeadline();
     if (frame.type === "welcome") {
-      this.#heartbeat_ms = frame.heartbeat_s * 1000;
-      this.#schedulePing();
-    } else if (frame.type === "bye") this.#floor_ms = (frame.retry_after_s ?? 0) * 1000;
-    this.#events.received(frame);
+      heartbeat_ms = frame.heartbeat_s * 1000;
+      schedulePing();
+    }
+    if (frame.type === "bye") floor_ms = (frame.retry_after_s ?? 0) * 1000;
+    events.received(frame);
   }
 
-  #schedulePing(): void {
-    this.#cancelPing();
-    this.#cancelPing = this.#environment.after(this.#heartbeat_ms, () => this.#beat());
+  function schedulePing(): void {
+    cancelPing();
+    cancelPing = after(heartbeat_ms, beat);
   }
 
-  #beat(): void {
-    this.send(this.#events.ping());
-    this.#cancelDeadline();
-    this.#cancelDeadline = this.#environment.after(SILENCE_MS, () => this.drop());
-    this.#schedulePing();
+  function beat(): void {
+    send(events.ping());
+    cancelDeadline();
+    cancelDeadline = after(SILENCE_MS, drop);
+    schedulePing();
   }
 
-  #ended(code: number): void {
-    const lived_ms = this.#opened_at === null ? 0 : this.#environment.now() - this.#opened_at;
-    this.#abandon();
+  function ended(code: number): void {
+    if (opened_at && now() - opened_at >= START_OVER_MS) attempt = 0;
+    abandon();
     const final = code >= 4500 && code < 5000;
-    if (lived_ms >= START_OVER_MS) this.#attempt = 0;
-    if (final) this.#wanted = false;
-    this.#events.lost(final, code);
-    if (this.#wanted && !this.#socket) this.#scheduleRetry();
-  }
-
-  #scheduleRetry(): void {
-    const random = this.#environment.random();
-    const delay_ms = this.#attempt === 0 ? random * FIRST_RETRY_MS : jitter_ms(random, this.#attempt - 1);
-    this.#attempt++;
-    this.#cancelRetry();
-    this.#cancelRetry = this.#environment.after(this.#floor_ms + delay_ms, () => {
-      this.#floor_ms = 0;
-      this.#connect();
+    if (final) wanted = false;
+    events.lost(final, code);
+    if (!wanted || socket) return;
+    const delay_ms = attempt ? jitter_ms(random(), attempt - 1) : random() * FIRST_RETRY_MS;
+    attempt++;
+    cancelRetry();
+    cancelRetry = after(floor_ms + delay_ms, () => {
+      floor_ms = 0;
+      connect();
     });
   }
 
-  #abandon(): void {
-    this.#cancelPing();
-    this.#cancelDeadline();
-    const socket = this.#socket;
-    this.#socket = null;
-    this.#opened_at = null;
-    socket?.close();
+  function abandon(): void {
+    cancelPing();
+    cancelDeadline();
+    const old = socket;
+    socket = null;
+    opened_at = 0;
+    old?.close();
   }
+
+  function send(frame: ClientFrame): boolean {
+    if (opened_at) socket!.send(JSON.stringify(frame));
+    return !!opened_at;
+  }
+
+  function drop(): void {
+    if (socket) ended(1006);
+  }
+
+  return {
+    start() {
+      wanted = true;
+      if (!socket) connect();
+    },
+    stop() {
+      wanted = false;
+      cancelRetry();
+      abandon();
+    },
+    send,
+    wake() {
+      if (wanted && !socket && !floor_ms && now() - tried_at >= WAKE_MS) connect();
+      else if (opened_at && now() - heard_at >= TRUST_MS) beat();
+    },
+    drop,
+  };
 }

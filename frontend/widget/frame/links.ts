@@ -3,8 +3,7 @@
 export type Segment = { text: string; href: string | null };
 
 const ADDRESS = /\bhttps?:\/\/[^\s<>"']+/gi;
-const TRAILING = /[.,;:!?…»”’*_~]$/;
-const PAIRS: Record<string, string> = { ")": "(", "]": "[", "}": "{" };
+const TRAILING = /[.,;:!?…»”’*_~\]}]$/;
 
 export function splitLinks(text: string): Segment[] {
   const segments: Segment[] = [];
@@ -21,16 +20,10 @@ export function splitLinks(text: string): Segment[] {
   return segments;
 }
 
-/** Cuts the sentence's own punctuation and an unpaired closing bracket off the end of an address. */
+/** Cuts the sentence's own punctuation, and a bracket that was opened before the address, off its end. */
 function trim(address: string): string {
-  let result = address;
-  for (;;) {
-    const last = result.at(-1) ?? "";
-    const opening = PAIRS[last];
-    const unpaired = opening && result.split(last).length > result.split(opening).length;
-    if (!unpaired && !TRAILING.test(result)) return result;
-    result = result.slice(0, -1);
-  }
+  const foreign = TRAILING.test(address) || (address.endsWith(")") && !address.includes("("));
+  return foreign ? trim(address.slice(0, -1)) : address;
 }
 
 function safeHref(address: string): string | null {

@@ -2,29 +2,42 @@
 import type { ToFrame } from "../bridge.ts";
 import { applyAccent } from "./accent.ts";
 import { openApi } from "./api.ts";
-import { Chat } from "./chat.ts";
-import { Chime } from "./chime.ts";
+import { openChat, type Chat } from "./chat.ts";
+import { openChime } from "./chime.ts";
 import { browserEnvironment } from "./environment.ts";
-import { joinParent, lookOf, type Parent } from "./parent.ts";
+import type { Config } from "./frames.ts";
+import { joinParent } from "./parent.ts";
 import { mount } from "./views/app.ts";
 import { wantFocus } from "./views/focus.ts";
 import "./style.css";
 
-let chat: Chat | null = null;
+const channel = location.pathname.split("/").pop()!;
+const parent = joinParent(window, (body) => (chat ? tell(chat, body) : begin(body)));
+let chat: Chat | undefined;
 let shown = false;
-const channel = decodeURIComponent(location.pathname.split("/").pop() ?? "");
-const parent: Parent | null = joinParent(window, (body) => (chat ? tell(chat, body) : begin(body)));
 
 function begin(body: ToFrame): void {
   if (body.type !== "init" || !parent) return;
   const { keep, say } = parent;
-  const chime = new Chime(keep);
-  const made = new Chat(openApi(channel), browserEnvironment(), keep, () => chime.play());
+  const { identity, page_url } = body;
+  const chime = openChime(keep);
+  let redraw = () => {};
+  const made = openChat(
+    openApi(channel),
+    browserEnvironment(),
+    keep,
+    { identity, page_url, form: null },
+    {
+      answered: chime.play,
+      changed() {
+        report(made.state().unread, made.state().config);
+        redraw();
+      },
+    },
+  );
+  redraw = mount(made, keep, chime, () => say({ type: "close" }));
   chat = made;
-  made.visits.page_url = body.page_url;
-  made.visits.identity = body.identity;
-  mount(made, keep, chime, parent.framed ? () => say({ type: "close" }) : null);
-  watch(made, say);
+  listen(made);
   show(made, body.open, body.focus);
   void made.start();
 }
@@ -35,25 +48,26 @@ function tell(to: Chat, body: ToFrame): void {
   else if (body.type === "stored") to.stored(body.key);
 }
 
-function show(to: Chat, open: boolean, wantsFocus: boolean): void {
+function show(to: Chat, open: boolean, focus: boolean): void {
   shown = open;
   to.show(open && !document.hidden);
-  if (wantsFocus) wantFocus();
+  if (focus) wantFocus();
 }
 
-function watch(to: Chat, say: Parent["say"]): void {
-  let unread = 0;
-  let config = to.state.config;
-  to.subscribe(() => {
-    const { state } = to;
-    if (state.unread !== unread) say({ type: "unread", count: (unread = state.unread) });
-    if (state.config && state.config !== config) {
-      config = state.config;
-      document.title = config.title;
-      say(lookOf(config.title, applyAccent(document.documentElement, config.color)));
-    }
-  });
-  addEventListener("online", () => to.wake());
-  addEventListener("offline", () => to.wake());
+function listen(to: Chat): void {
+  addEventListener("online", to.wake);
+  addEventListener("offline", to.wake);
   document.addEventListener("visibilitychange", () => to.show(shown && !document.hidden));
+}
+
+let told = 0;
+let worn: Config | null = null;
+
+/** Tells the loader what the launcher shows. */
+function report(unread: number, config: Config | null): void {
+  if (unread !== told) parent?.say({ type: "unread", count: (told = unread) });
+  if (!config || config === worn) return;
+  worn = config;
+  document.title = config.title;
+  parent?.say({ type: "look", look: { ...applyAccent(document.documentElement, config.color), title: config.title } });
 }

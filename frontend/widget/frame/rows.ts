@@ -27,7 +27,7 @@ export function threadRows(messages: readonly VisitorMessage[], outgoing: readon
   let before: MessageRow | null = null;
   for (const row of [...messages.map(received), ...outgoing.map(written)]) {
     const newDay = !before || dayOf(before.at) !== dayOf(row.at);
-    if (newDay) rows.push({ kind: "day", key: dayOf(row.at), label: dayLabel(row.at, now) });
+    if (newDay) rows.push({ kind: "day", key: "day " + row.key, label: dayLabel(row.at, now) });
     const joins =
       before && !newDay && before.author === row.author && row.at.getTime() - before.at.getTime() < GROUP_MS;
     row.first = !joins;

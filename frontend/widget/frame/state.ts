@@ -1,5 +1,6 @@
 // What the frame shows, and the pure changes to it.
 import type { Config, VisitorMessage } from "./frames.ts";
+import type { NoticeKind } from "./notice.ts";
 import type { Outgoing } from "./outbox.ts";
 
 export type Stage = "loading" | "unreachable" | "identity" | "form" | "chat" | "stopped";
@@ -13,7 +14,7 @@ export interface ChatState {
   readonly earlier: boolean;
   readonly closed: boolean;
   readonly typing: boolean;
-  readonly notice: "offline" | "lost" | "back" | null;
+  readonly notice: NoticeKind;
   readonly unread: number;
 }
 

@@ -5,57 +5,27 @@ const REPEAT_MS = 3000;
 const IDLE_MS = 5000;
 const EXPIRY_MS = 6000;
 
-export class TypingTold {
-  #told_at: number | null = null;
-  #cancel = () => {};
+type Switch = (on: boolean) => void;
 
-  readonly #environment: Environment;
-  readonly #tell: (on: boolean) => void;
-
-  constructor(
-    environment: Environment,
-    tell: (on: boolean) => void,
-  ) {
-    this.#environment = environment;
-    this.#tell = tell;
-  }
-
-  input(on: boolean): void {
-    this.#cancel();
-    if (!on) {
-      if (this.#told_at !== null) this.#tell(false);
-      this.#told_at = null;
-      return;
-    }
-    const now = this.#environment.now();
-    if (this.#told_at === null || now - this.#told_at >= REPEAT_MS) {
-      this.#told_at = now;
-      this.#tell(true);
-    }
-    this.#cancel = this.#environment.after(IDLE_MS, () => this.input(false));
-  }
+/** Takes every keystroke; tells the start, repeats it every 3 s, and tells the end. */
+export function tellTyping({ now, after }: Environment, tell: Switch): Switch {
+  let told_at = 0;
+  let cancel = () => {};
+  return function input(on) {
+    cancel();
+    if (on) cancel = after(IDLE_MS, () => input(false));
+    if (on ? now() - told_at < REPEAT_MS : !told_at) return;
+    told_at = on ? now() : 0;
+    tell(on);
+  };
 }
 
-export class TypingLamp {
-  #on = false;
-  #cancel = () => {};
-
-  readonly #environment: Environment;
-  readonly #changed: (on: boolean) => void;
-
-  constructor(
-    environment: Environment,
-    changed: (on: boolean) => void,
-  ) {
-    this.#environment = environment;
-    this.#changed = changed;
-  }
-
-  set(on: boolean): void {
-    this.#cancel();
-    if (on) this.#cancel = this.#environment.after(EXPIRY_MS, () => this.set(false));
-    if (on === this.#on) return;
-    this.#on = on;
-    this.#changed(on);
-  }
+/** Goes out by itself when "on" is not repeated within 6 s. */
+export function typingLamp({ after }: Environment, changed: Switch): Switch {
+  let cancel = () => {};
+  return function set(on) {
+    cancel();
+    if (on) cancel = after(EXPIRY_MS, () => set(false));
+    changed(on);
+  };
 }

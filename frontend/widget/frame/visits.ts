@@ -1,6 +1,6 @@
 // Who the visitor is to the hub: token, identity, pre-chat answers, and the visit (their state, read at one moment).
 import type { Identity } from "../bridge.ts";
-import { Refusal, type Api, type VisitRequest } from "./api.ts";
+import { isFinal, type Api, type Refusal, type VisitRequest } from "./api.ts";
 import { jitter_ms } from "./backoff.ts";
 import type { Environment, Keep } from "./environment.ts";
 import type { Visit } from "./frames.ts";
@@ -14,81 +14,75 @@ export interface VisitEvents {
   failing(): void;
 }
 
-export class Visits {
-  identity: Identity | null = null;
-  form: Record<string, string> | null = null;
-  page_url = "";
-  #round = 0;
-  #asking = "";
-  #cancel = () => {};
+/** What a visit is asked with, besides the token. */
+export interface Person {
+  identity: Identity | null;
+  form: Record<string, string> | null;
+  page_url: string;
+}
 
-  readonly #api: Api;
-  readonly #environment: Environment;
-  readonly #keep: Keep;
-  readonly #events: VisitEvents;
+/**
+ * Makes the function that asks for a visit until there is an answer. Asking with something else makes the call before
+ * void; the same is asked once at a time, or two visitors would be made for one.
+ */
+export function visiting(
+  api: Api,
+  { after, random }: Environment,
+  keep: Keep,
+  person: Person,
+  events: VisitEvents,
+): () => void {
+  let round = 0;
+  let asking = "";
+  let cancel = () => {};
 
-  constructor(
-    api: Api,
-    environment: Environment,
-    keep: Keep,
-    events: VisitEvents,
-  ) {
-    this.#api = api;
-    this.#environment = environment;
-    this.#keep = keep;
-    this.#events = events;
-  }
-
-  get token(): string | null {
-    return this.#keep.get("token");
-  }
-
-  /** Asks until there is an answer. Asking for something else makes an earlier call void; the same is asked once. */
-  ask(): void {
-    if (this.#asking === JSON.stringify(this.#request())) return;
-    this.#cancel();
-    void this.#attempt(++this.#round, 0);
-  }
-
-  async #attempt(round: number, tries: number): Promise<void> {
-    const request = this.#request();
-    this.#asking = JSON.stringify(request);
+  async function attempt(mine: number, tries: number): Promise<void> {
+    const request = build();
+    asking = JSON.stringify(request);
     try {
-      const visit = await this.#api.visit(request);
-      if (round !== this.#round) return;
-      this.#asking = "";
-      if (visit.visitor_token !== this.token) this.#keep.set("token", visit.visitor_token);
-      this.#events.arrived(visit);
+      const visit = await api.visit(request);
+      if (mine !== round) return;
+      asking = "";
+      keep.set("token", visit.visitor_token);
+      events.arrived(visit);
     } catch (error) {
-      if (round !== this.#round) return;
-      this.#asking = "";
-      if (error instanceof Refusal && !error.passing) return this.#refuse(error);
-      this.#events.failing();
-      const floor_ms = 1000 * (error instanceof Refusal ? (error.retry_after_s ?? 1) : 1);
-      const delay_ms = floor_ms + jitter_ms(this.#environment.random(), tries);
-      this.#cancel = this.#environment.after(delay_ms, () => void this.#attempt(round, tries + 1));
+      if (mine !== round) return;
+      asking = "";
+      if (isFinal(error as object)) return refuse(error as Refusal);
+      events.failing();
+      const floor_s = (error as Refusal).retry_after_s ?? 1;
+      cancel = after(floor_s * 1000 + jitter_ms(random(), tries), () => void attempt(mine, tries + 1));
     }
   }
 
-  #refuse(refusal: Refusal): void {
-    if (this.identity && refusal.field?.startsWith("identity")) {
-      this.identity = null;
-      this.#events.unidentified();
-    } else if (this.token && refusal.status !== 404) {
+  function refuse({ field, status }: Refusal): void {
+    if (person.identity && field?.startsWith("identity")) {
+      person.identity = null;
+      events.unidentified();
+    } else if (keep.get("token") && status !== 404) {
       // The token is void (expired, or the visitor was erased): come as a new visitor, with what is unsent.
-      this.#keep.set("token", null);
-      this.#keep.set("read", null);
-      this.ask();
-    } else this.#events.refused();
+      keep.set("token", null);
+      keep.set("read", null);
+      ask();
+    } else events.refused();
   }
 
-  #request(): VisitRequest {
-    const { token, identity, form, page_url } = this;
+  function build(): VisitRequest {
+    const { identity, form, page_url } = person;
+    const visitor_token = keep.get("token");
     return {
-      ...(token && { visitor_token: token }),
+      ...(visitor_token && { visitor_token }),
       ...(identity && { identity }),
       ...(form && { form }),
       ...(page_url && { page_url }),
     };
   }
+
+  function ask(): void {
+    if (asking === JSON.stringify(build())) return;
+    cancel();
+    void attempt(++round, 0);
+  }
+
+  return ask;
 }

@@ -1,7 +1,7 @@
 // The loader's behaviour: open and close, the iframe's life, storage for it, and the messages between the two.
 import { unwrap, wrap, type Identity, type Look, type ToFrame, type ToLoader } from "../bridge.ts";
 import { openStore } from "./store.ts";
-import { buildView, element, followViewport, paint } from "./view.ts";
+import { buildView, followViewport, make } from "./view.ts";
 
 export interface HubChat {
   open(): void;
@@ -12,41 +12,47 @@ export interface HubChat {
   reset(): void;
 }
 
+const PRELOAD_MS = 1000;
+
 /**
  * Puts the launcher on the page.
  *
  * @param hub origin the script came from; the iframe's and the only one listened to.
  * @param channel channel account id.
- * @param color `#rrggbb` until the hub's own setting is known.
  */
-export function startChat(hub: string, channel: string, color?: string): HubChat {
+export function startChat(hub: string, channel: string): HubChat {
   const prefix = `hub-chat:${channel}:`;
   const store = openStore(prefix, () => localStorage);
-  const page = openStore(prefix, () => sessionStorage);
-  const view = buildView();
-  const { root, launcher, panel } = view;
+  const session = openStore(prefix, () => sessionStorage);
+  const { host, root, launcher, panel, badge } = buildView();
   let frame: HTMLIFrameElement | null = null;
   let ready = false;
   let opened = false;
   let wantsFocus = false;
   let identity: Identity | null = null;
 
-  const post = (body: ToFrame) => ready && frame?.contentWindow?.postMessage(wrap(body), hub);
+  function post(body: ToFrame): void {
+    if (ready) frame!.contentWindow!.postMessage(wrap(body), hub);
+  }
 
   function ensureFrame(): void {
     if (frame) return;
-    frame = element("iframe", { title: "Live chat", allow: "" });
-    frame.src = `${hub}/widget/${encodeURIComponent(channel)}#${location.origin}`;
+    const src = `${hub}/widget/${channel}#${location.origin}`;
+    frame = make("iframe", { title: "Live chat", src });
     panel.append(frame);
   }
 
   function dropFrame(): void {
     frame?.remove();
-    frame = null;
-    ready = false;
-    root.classList.remove("ready");
+    frame = identity = null;
+    setReady(false);
     showUnread(0);
     if (opened) ensureFrame();
+  }
+
+  function setReady(yes: boolean): void {
+    ready = yes;
+    root.classList.toggle("ready", yes);
   }
 
   /** `focus`: when opening, the chat gets it; when closing, the launcher. */
@@ -57,36 +63,33 @@ export function startChat(hub: string, channel: string, color?: string): HubChat
     if (open) ensureFrame();
     panel.hidden = !open;
     root.classList.toggle("open", open);
-    launcher.setAttribute("aria-expanded", String(open));
-    page.set("open", open ? "1" : null);
+    session.set("open", open ? "1" : null);
     label();
     if (focus) (open ? frame! : launcher).focus();
     post({ type: "shown", open });
   }
 
-  let unread = 0;
   function showUnread(count: number): void {
-    unread = count;
-    view.badge.hidden = !count;
-    view.badge.textContent = count > 9 ? "9+" : String(count);
+    badge.hidden = !count;
+    badge.textContent = count > 9 ? "9+" : count + "";
     label();
   }
 
   function label(): void {
-    const waiting = unread ? `, ${unread} unread` : "";
-    launcher.setAttribute("aria-label", opened ? "Close chat" : "Open chat" + waiting);
+    const unread = badge.hidden ? "" : `, ${badge.textContent} unread`;
+    launcher.setAttribute("aria-expanded", opened + "");
+    launcher.setAttribute("aria-label", (opened ? "Close chat" : "Open chat") + unread);
   }
 
-  function wear(look: Look): void {
-    paint(root, look.color, look.ink);
-    panel.setAttribute("aria-label", look.title);
-    frame?.setAttribute("title", look.title);
+  function wear({ color, ink, title }: Look): void {
+    root.style.setProperty("--c", color);
+    root.style.setProperty("--i", ink);
+    panel.setAttribute("aria-label", title);
   }
 
   function hear(body: ToLoader): void {
     if (body.type === "ready") {
-      ready = true;
-      root.classList.add("ready");
+      setReady(true);
       const page_url = location.href.split("#")[0]!;
       post({ type: "init", state: store.all(), identity, page_url, open: opened, focus: wantsFocus });
     } else if (body.type === "set") store.set(body.key, body.value);
@@ -98,52 +101,40 @@ export function startChat(hub: string, channel: string, color?: string): HubChat
     }
   }
 
-  addEventListener("message", (event) => {
-    if (!frame || event.source !== frame.contentWindow || event.origin !== hub) return;
-    const body = unwrap<ToLoader>(event.data);
+  addEventListener("message", ({ source, origin, data }) => {
+    if (!frame || source !== frame.contentWindow || origin !== hub) return;
+    const body = unwrap<ToLoader>(data);
     if (body) hear(body);
   });
-  addEventListener("storage", (event) => {
-    if (!event.key?.startsWith(prefix)) return;
-    const key = event.key.slice(prefix.length);
-    store.mirror(key, event.newValue);
+  addEventListener("storage", ({ key: full, newValue: value }) => {
+    if (!full?.startsWith(prefix)) return;
+    const key = full.slice(prefix.length);
     // Another tab forgot the visitor: this one must not go on as them.
-    if (key === "token" && event.newValue === null) {
-      identity = null;
-      dropFrame();
-    } else post({ type: "stored", key, value: event.newValue });
+    if (key === "token" && value === null) dropFrame();
+    else post({ type: "stored", key, value });
   });
   launcher.addEventListener("click", () => show(!opened, true));
-  root.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && opened) show(false, true);
-  });
+  root.addEventListener("keydown", ({ key }) => key === "Escape" && show(false, true));
   followViewport(panel);
 
-  paint(root, color);
-  try {
-    wear(JSON.parse(store.get("look") ?? "") as Look);
-  } catch {
-    // Never opened here before.
-  }
+  const { look, token } = store.all();
+  if (look) wear(JSON.parse(look) as Look);
   label();
-  document.body.append(view.host);
+  document.body.append(host);
   // A visitor who wrote before gets answers on the badge; everybody else costs the page one request.
-  if (store.get("token")) setTimeout(ensureFrame, 1000);
+  if (token) setTimeout(ensureFrame, PRELOAD_MS);
   // Open on the page before this one: open here too, but the focus is this page's business.
-  if (page.get("open") && innerWidth > 480) show(true, false);
+  if (session.all()["open"] && innerWidth > 480) show(true, false);
 
   return {
     open: () => show(true, true),
-    close: () => show(false, document.activeElement === view.host),
+    close: () => show(false, document.activeElement === host),
     identify(next) {
       identity = next;
       post({ type: "identify", identity: next });
     },
     reset() {
-      identity = null;
-      const look = store.get("look");
-      store.clear();
-      store.set("look", look);
+      for (const key in store.all()) if (key !== "look") store.set(key, null);
       dropFrame();
     },
   };

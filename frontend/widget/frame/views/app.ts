@@ -16,12 +16,8 @@ const NOTICES = {
   back: "We are back online.",
 };
 
-/**
- * Draws the chat into the page and keeps it drawn.
- *
- * @param close null when there is nothing to close: the frame is a page of its own.
- */
-export function mount(chat: Chat, keep: Keep, chime: Chime, close: (() => void) | null): void {
+/** Draws the chat into the page. The answer draws it again, soon. */
+export function mount(chat: Chat, keep: Keep, chime: Chime, close: () => void): () => void {
   let due = false;
   const redraw = () => {
     if (due) return;
@@ -36,18 +32,18 @@ export function mount(chat: Chat, keep: Keep, chime: Chime, close: (() => void) 
   const drawComposer = composer(chat, keep, redraw);
 
   function paint(): void {
-    const { notice } = chat.state;
+    const { notice } = chat.state();
     draw(document.body, [
       header(),
       h("p", { class: "notice " + notice, role: "status" }, notice && NOTICES[notice]),
       h("main", null, stage()),
     ]);
-    place.drawn(chat.state);
+    place.drawn(chat.state());
     giveFocus();
   }
 
   function stage(): Child {
-    const { stage, config } = chat.state;
+    const { stage, config } = chat.state();
     if (config && stage === "chat") return [drawThread(config), drawComposer()];
     if (config && stage === "form") return preChat(config, (form) => chat.fillForm(form));
     if (stage === "identity") return plain("Please sign in on this site to chat with us.");
@@ -58,13 +54,13 @@ export function mount(chat: Chat, keep: Keep, chime: Chime, close: (() => void) 
   }
 
   function header(): Child {
-    const { config } = chat.state;
+    const { config } = chat.state();
     const online = config?.online;
     const toggle = () => {
       chime.toggle();
       redraw();
     };
-    const sound = { "aria-label": "Sound for new messages", "aria-pressed": String(chime.on), onclick: toggle };
+    const sound = { "aria-label": "Sound for new messages", "aria-pressed": chime.on() + "", onclick: toggle };
     return h(
       "header",
       null,
@@ -74,14 +70,14 @@ export function mount(chat: Chat, keep: Keep, chime: Chime, close: (() => void) 
         h("h1", { dir: "auto" }, config?.title ?? "Live chat"),
         online != null && h("p", { class: online }, online ? "We are online" : "We are away and answer here later"),
       ),
-      h("button", { ...sound, title: chime.on ? "Sound is on" : "Sound is off" }, icon(chime.on ? "bell" : "muted")),
-      close && h("button", { "aria-label": "Close chat", title: "Close", onclick: close }, icon("close")),
+      h("button", sound, icon(chime.on() ? "bell" : "muted")),
+      h("button", { "aria-label": "Close chat", onclick: close }, icon("close")),
     );
   }
 
-  addEventListener("keydown", (event) => event.key === "Escape" && !event.isComposing && close?.());
-  chat.subscribe(redraw);
+  addEventListener("keydown", (event) => event.key === "Escape" && !event.isComposing && close());
   paint();
+  return redraw;
 }
 
 function plain(text: string): Child {

@@ -27,7 +27,8 @@ export function composer(chat: Chat, keep: Keep, redraw: () => void): () => Chil
   };
   const send = (event: Event) => {
     event.preventDefault();
-    const message = text.trim();
+    // Half a surrogate pair or a NUL would be refused by the hub.
+    const message = text.toWellFormed().replaceAll("\0", "").trim();
     const field = (event.currentTarget as HTMLElement).querySelector("textarea")!;
     if (message) {
       field.value = "";
@@ -56,7 +57,7 @@ export function composer(chat: Chat, keep: Keep, redraw: () => void): () => Chil
       "form",
       { class: "composer", onsubmit: send, onkeydown: key },
       h("textarea", field, initial),
-      h("button", { "aria-label": "Send", disabled: !text.trim() }, icon("send")),
+      h("button", { "aria-label": "Send", class: !text.trim() && "off" }, icon("send")),
       h("small", { role: "status" }, LIMIT - text.length < WARN_BELOW && `${LIMIT - text.length} characters left`),
     );
 }

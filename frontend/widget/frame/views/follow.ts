@@ -1,12 +1,13 @@
-// Keeps the reader's place: at the end while they are there, where they are when older messages come in above.
+// Keeps the reader's place. The style sheet measures the log's scrolling from its end (column-reverse), so the browser
+// itself stays at the end, and stays put when older messages come in above; here is only the hint about new ones.
 import type { ChatState } from "../state.ts";
 
-/** Within this of the end, the reader follows along. */
+/** Within this of the end, the reader sees what comes. */
 const NEAR_PX = 60;
 
 export interface Follow {
   /** Messages came in below while the reader was further up. */
-  readonly behind: boolean;
+  behind(): boolean;
   scrolled(): void;
   toEnd(): void;
   /** Called after every drawing. */
@@ -14,42 +15,27 @@ export interface Follow {
 }
 
 export function follow(redraw: () => void): Follow {
-  let near = true;
   let behind = false;
-  let height = 0;
-  let first = "";
   let last = "";
   let written = 0;
-  const box = () => document.querySelector(".log");
-  const toEnd = () => box()?.scrollTo(0, 1e9);
-  // The frame has no size while closed, and a phone's keyboard changes it.
-  addEventListener("resize", () => near && toEnd());
+  const log = () => document.querySelector(".log");
+  const away = () => (log()?.scrollTop ?? 0) < -NEAR_PX;
+
+  function set(yes: boolean): void {
+    if (behind !== yes) redraw();
+    behind = yes;
+  }
+
   return {
-    get behind() {
-      return behind;
-    },
-    toEnd,
-    scrolled() {
-      const { scrollHeight, scrollTop, clientHeight } = box()!;
-      near = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-      if (near && behind) {
-        behind = false;
-        redraw();
-      }
-    },
+    behind: () => behind,
+    scrolled: () => away() || set(false),
+    toEnd: () => log()?.scrollTo(0, 0),
     drawn({ messages, outgoing }) {
-      const log = box();
-      if (!log) return;
-      const newFirst = messages[0]?.id ?? "";
-      const newLast = messages.at(-1)?.id ?? "";
-      if (near || outgoing.length > written) {
-        near = true;
-        toEnd();
-      } else if (newLast !== last) {
-        behind = true;
-        queueMicrotask(redraw);
-      } else if (newFirst !== first) log.scrollTop += log.scrollHeight - height;
-      [height, first, last, written] = [log.scrollHeight, newFirst, newLast, outgoing.length];
+      const newest = messages.at(-1)?.id ?? "";
+      if (outgoing.length > written) log()?.scrollTo(0, 0);
+      else if (last && newest !== last && away()) set(true);
+      last = newest;
+      written = outgoing.length;
     },
   };
 }

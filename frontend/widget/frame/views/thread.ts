@@ -19,7 +19,7 @@ export function thread(chat: Chat, place: Follow, redraw: () => void): (config: 
   };
   const log = { class: "log", role: "log", "aria-label": "Messages", tabindex: 0, onscroll: place.scrolled };
   return ({ greeting }) => {
-    const { messages, outgoing, earlier, closed, typing } = chat.state;
+    const { messages, outgoing, earlier, closed, typing } = chat.state();
     const start = earlier
       ? h("button", { class: "pill", disabled: loading, onclick: loadEarlier }, "Earlier messages")
       : greeting && bubble(greeting);
@@ -28,13 +28,17 @@ export function thread(chat: Chat, place: Follow, redraw: () => void): (config: 
       { class: "thread" },
       h(
         "div",
-        { ...log, "aria-busy": String(loading) },
-        start,
-        h("ol", null, threadRows(messages, outgoing, new Date()).map((row) => line(row, chat))),
-        closed && h("p", { class: "day" }, "This conversation was closed. Write again whenever you like."),
-        h("p", { class: "typing", role: "status" }, typing && DOTS),
+        { ...log, "aria-busy": loading + "" },
+        h(
+          "div",
+          null,
+          start,
+          h("ol", null, threadRows(messages, outgoing, new Date()).map((row) => line(row, chat))),
+          closed && h("p", { class: "day" }, "This conversation was closed. Write again whenever you like."),
+          h("p", { class: "typing", role: "status" }, typing && DOTS),
+        ),
       ),
-      place.behind && h("button", { class: "pill float", onclick: place.toEnd }, icon("down"), "New messages"),
+      place.behind() && h("button", { class: "pill float", onclick: place.toEnd }, icon("down"), "New messages"),
     );
   };
 }
