@@ -167,13 +167,12 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
       events.answered();
     }
     markRead();
+    // The first message made the conversation: a hello in place tells its id, which typing and read marks name.
+    if (!conversation_id) hello();
   }
 
   function acked(id: string, seq: number): void {
-    if (!outbox.find(id)) return;
     outbox.acked(id);
-    // The first message made the conversation: a hello in place tells its id, which typing and read marks name.
-    if (!conversation_id) hello();
     behind(seq);
     // A conversation begun anew counts from 1 again; its events would look old. Then only a fresh read helps.
     after(2 * BEHIND_MS, () => outbox.find(id)?.state === "acked" && snapshot());
@@ -274,7 +273,9 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
       if (key === "token" && !cursor) decide();
     },
     wake() {
-      if (online()) link.wake();
+      if (!online()) return notice.missing();
+      link.wake();
+      if (settled || !cursor) notice.returned();
       else notice.missing();
     },
     async loadEarlier() {

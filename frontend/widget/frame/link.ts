@@ -138,8 +138,10 @@ export function openLink({ now, after, random, openSocket }: Environment, events
     },
     send,
     wake() {
-      if (wanted && !socket && !floor_ms && now() - tried_at >= WAKE_MS) connect();
-      else if (opened_at && now() - heard_at >= TRUST_MS) beat();
+      if (wanted && !socket && !floor_ms) {
+        cancelRetry();
+        cancelRetry = after(Math.max(0, tried_at + WAKE_MS - now()), connect);
+      } else if (opened_at && now() - heard_at >= TRUST_MS) beat();
     },
     drop,
   };

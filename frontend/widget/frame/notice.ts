@@ -13,7 +13,12 @@ export interface Notice {
 
 export function openNotice({ after, online }: Environment, changed: (kind: NoticeKind) => void): Notice {
   let shown: NoticeKind = null;
-  let cancel = () => {};
+  let cancel: (() => void) | undefined;
+
+  function stop(): void {
+    cancel?.();
+    cancel = undefined;
+  }
 
   function show(kind: NoticeKind): void {
     shown = kind;
@@ -22,13 +27,14 @@ export function openNotice({ after, online }: Environment, changed: (kind: Notic
 
   return {
     missing() {
-      cancel();
+      if (shown === "back") stop();
       if (!online()) show("offline");
       else if (shown && shown !== "back") show("lost");
-      else cancel = after(PATIENCE_MS, () => show("lost"));
+      // Failing again does not make the loss any younger.
+      else cancel ??= after(PATIENCE_MS, () => show("lost"));
     },
     returned() {
-      cancel();
+      stop();
       if (!shown) return;
       show("back");
       cancel = after(BACK_MS, () => show(null));

@@ -30,8 +30,8 @@ export function buildView(): View {
 
 /** Keeps the full-screen panel above a phone's keyboard, which covers the page without resizing it. */
 export function followViewport({ style }: HTMLElement): void {
-  const view = visualViewport;
-  view?.addEventListener("resize", () => {
+  const view = visualViewport!;
+  view.addEventListener("resize", () => {
     // Zoomed in, the page is read through a smaller window; the panel stays as it is.
     if (view.scale > 1.01) return;
     style.setProperty("--h", view.height + "px");
