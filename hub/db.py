@@ -153,6 +153,7 @@ class Database:
         settings = {
             "role": "hub_app",
             "application_name": "hub",
+            "timezone": "UTC",
             "lock_timeout": str(LOCK_TIMEOUT_MS),
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),

@@ -7,6 +7,7 @@ The whole error tree, classified by what the caller must do next.
     ├── Forbidden               ask somebody with the permission
     ├── NotFound                nothing by that id for this workspace
     ├── Conflict                the row moved on; read it again
+    ├── TooLarge                send less at once
     ├── TooManyRequests         wait retry_after_s
     ├── Unavailable             a store is down; wait retry_after_s
     ├── ConfigurationError      an operator must change the environment
@@ -71,6 +72,15 @@ class NotFound(HubError):
 
 class Conflict(HubError):
     code = "conflict"
+
+
+class TooLarge(HubError):
+    """A body is longer than ``limit_bytes``."""
+
+    code = "too_large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"This is too large: at most {limit_bytes:,} bytes are taken.")
 
 
 class TooManyRequests(HubError):

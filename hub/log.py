@@ -7,6 +7,7 @@ import sys
 from typing import cast
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 Logger = structlog.typing.FilteringBoundLogger
 
@@ -25,7 +26,8 @@ def configure(process: str, *, level: int = logging.INFO) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            # Local variables hold passwords and message text: a traceback names places only.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(ensure_ascii=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -36,5 +38,5 @@ def configure(process: str, *, level: int = logging.INFO) -> None:
 
 
 def get_logger(name: str) -> Logger:
-    """Return a logger whose lines carry ``logger=name``."""
-    return cast("Logger", structlog.get_logger(logger=name))
+    """Return a logger whose lines carry ``component=name``."""
+    return cast("Logger", structlog.get_logger(component=name))

@@ -98,3 +98,85 @@ class Actor(msgspec.Struct, frozen=True):
 class LinkPurpose(StrEnum):
     INVITE = "invite"
     RESET = "reset"
+
+
+class SetUp(msgspec.Struct, frozen=True, kw_only=True):
+    """What the first screen asks: the workspace and its owner."""
+
+    workspace: str
+    name: str
+    email: str
+    password: str
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """What set-up made."""
+
+    workspace_id: int
+    member_id: UUID
+    login_id: UUID
+
+
+class NewMember(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Somebody to be added.
+
+    Attributes:
+        name: Empty means the part of the address before the @, until they say better.
+    """
+
+    email: str
+    role: Role
+    name: str = ""
+
+
+class MemberChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What changes about a member; None leaves a field as it is."""
+
+    name: str | None = None
+    role: Role | None = None
+    active: bool | None = None
+
+
+class Login(msgspec.Struct, frozen=True):
+    """
+    Who can sign in.
+
+    Attributes:
+        password_hash: None until they chose a password.
+    """
+
+    id: UUID
+    email: str
+    name: str
+    password_hash: str | None
+
+
+class UsedLink(msgspec.Struct, frozen=True):
+    """A one-time link that was just used up."""
+
+    login_id: UUID
+    purpose: LinkPurpose
+
+
+class StartedSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in as it is stored, beside the hash of its token."""
+
+    id: UUID
+    login_id: UUID
+    made_at: datetime
+    expires_at: datetime
+    user_agent: str
+
+
+class NewSession(msgspec.Struct, frozen=True):
+    """
+    A fresh sign-in.
+
+    Attributes:
+        token: The secret, known to the client only; we keep its hash.
+    """
+
+    token: str
+    signed_in: SignedIn
+    memberships: tuple[Membership, ...]

@@ -89,6 +89,7 @@ class Message(msgspec.Struct, frozen=True):
     Attributes:
         seq: ``seq`` of the event that added it; messages are shown by (occurred_at, seq).
         author_id: Contact or member, by ``author_kind``.
+        author_name: The member's name when they wrote it; empty for contacts, whose row has it.
         status: Only for messages to the contact.
         client_message_id: What the sending client called it; replaces its optimistic row.
         occurred_at: The vendor's clock for inbound, ours otherwise.
@@ -102,6 +103,7 @@ class Message(msgspec.Struct, frozen=True):
     direction: Literal["inbound", "outbound"]
     author_kind: AuthorKind
     author_id: UUID | None
+    author_name: str
     text: str
     attachments: tuple[Attachment, ...]
     status: DeliveryStatus | None
@@ -167,8 +169,14 @@ class ConversationSnoozed(ConversationEvent, frozen=True, tag="conversation_snoo
 
 
 class ConversationMoved(ConversationEvent, frozen=True, tag="conversation_moved"):
-    """Moved to another inbox; members who lose it get ``conversation_removed`` instead."""
+    """
+    Moved to another inbox.
 
+    Whoever sees only the old inbox gets ``conversation_removed`` instead; whoever sees only the new one gets this with
+    ``previous_status`` null: for them it opened just now.
+    """
+
+    contact: Contact
     actor_id: UUID | None
 
 

@@ -74,10 +74,8 @@ async def upgrade(owner_url: str, app_login: str | None = None) -> SchemaState:
 
 async def schema_state(owner_url: str) -> SchemaState:
     """Compare the revision in the database with the newest this version has."""
+    head = head_revision()
     scripts = ScriptDirectory.from_config(_config())
-    head = scripts.get_current_head()
-    if head is None:
-        raise SchemaMismatch("This version carries no migrations.")
     connection = await asyncpg.connect(owner_url)
     try:
         current = await _current_revision(connection)
@@ -85,6 +83,14 @@ async def schema_state(owner_url: str) -> SchemaState:
         await connection.close()
     known = {script.revision for script in scripts.walk_revisions()}
     return SchemaState(current=current, head=head, is_newer=current is not None and current not in known)
+
+
+def head_revision() -> str:
+    """Return the newest revision this version has; reads its files, no database."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise SchemaMismatch("This version carries no migrations.")
+    return head
 
 
 async def _current_revision(connection: Connection) -> str | None:

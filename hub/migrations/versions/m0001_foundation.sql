@@ -260,6 +260,7 @@ CREATE TABLE message (
     direction          text NOT NULL CHECK (direction IN ('inbound', 'outbound')),
     author_kind        text NOT NULL CHECK (author_kind IN ('contact', 'member', 'ai', 'system')),
     author_id          uuid,
+    author_name        text NOT NULL DEFAULT '',
     text               text NOT NULL DEFAULT '',
     attachments        jsonb NOT NULL DEFAULT '[]',
     external_id        text,
@@ -319,6 +320,8 @@ CREATE TABLE delivery (
     attempt            integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     due_at             timestamptz NOT NULL,
     lease_until        timestamptz,
+    -- When the newest try began: where to look when the vendor is asked about it.
+    attempted_at       timestamptz,
     error_code         text,
     created_at         timestamptz NOT NULL,
     finished_at        timestamptz,
@@ -355,6 +358,13 @@ CREATE TABLE partition_lease (
     holder      text NOT NULL,
     lease_until timestamptz NOT NULL
 );
+-- Workers that want partitions, those without any included, so that each can work out its fair share. A process that
+-- finds another incarnation under its name steps down. Not tenant data.
+CREATE TABLE intake_worker (
+    holder      text PRIMARY KEY CHECK (length(holder) BETWEEN 1 AND 200),
+    incarnation uuid NOT NULL,
+    live_until  timestamptz NOT NULL
+);
 
 -- ── tenancy ─────────────────────────────────────────────────────────────────────────────────────────────────────
 DO $$
@@ -383,9 +393,9 @@ CREATE POLICY tenant ON workspace TO hub_app
     WITH CHECK (id = ANY (nullif(current_setting('app.ws_set', true), '')::bigint[]));
 GRANT SELECT, UPDATE, DELETE ON workspace TO hub_app;
 REVOKE UPDATE, DELETE ON event FROM hub_app;
-GRANT SELECT ON installation TO hub_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON partition_lease TO hub_app;
-GRANT INSERT, UPDATE (name, password_hash) ON login TO hub_app;
+GRANT SELECT ON installation, alembic_version TO hub_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON partition_lease, intake_worker TO hub_app;
+GRANT INSERT, SELECT (id), UPDATE (name, password_hash) ON login TO hub_app;
 GRANT INSERT ON login_session, login_link TO hub_app;
 
 -- What the router may see across workspaces, column by column.
@@ -420,6 +430,11 @@ CREATE FUNCTION hub_create_workspace(workspace_name text, made_at timestamptz) R
 CREATE FUNCTION hub_has_owner() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT EXISTS (SELECT FROM member WHERE role = 'owner' AND active) $$;
+
+-- The id of the workspace where there is exactly one: what a command means that names none.
+CREATE FUNCTION hub_only_workspace() RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ SELECT CASE WHEN count(*) = 1 THEN min(w.id) END FROM workspace w $$;
 
 CREATE FUNCTION hub_find_login(wanted_email text)
     RETURNS TABLE (id uuid, email text, name text, password_hash text)
@@ -463,13 +478,19 @@ CREATE FUNCTION hub_revoked_sessions(since timestamptz) RETURNS SETOF uuid
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT id FROM login_session WHERE revoked_at >= since $$;
 
--- Uses a one-time link up: a second call, or a late one, gets no row.
+-- Uses a one-time link up, and the login's other open links with it: a second call, or a late one, gets no row.
 CREATE FUNCTION hub_consume_link(wanted_hash bytea) RETURNS TABLE (login_id uuid, purpose text)
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
     AS $$
-        UPDATE login_link l SET used_at = now()
-        WHERE l.token_hash = wanted_hash AND l.used_at IS NULL AND l.expires_at > now()
-        RETURNING l.login_id, l.purpose
+        WITH used AS (
+            UPDATE login_link l SET used_at = now()
+            WHERE l.token_hash = wanted_hash AND l.used_at IS NULL AND l.expires_at > now()
+            RETURNING l.login_id, l.purpose
+        ), others AS (
+            UPDATE login_link o SET used_at = now() FROM used
+            WHERE o.login_id = used.login_id AND o.token_hash <> wanted_hash AND o.used_at IS NULL
+        )
+        SELECT used.login_id, used.purpose FROM used
     $$;
 
 -- Every connected or paused channel account with what a webhook needs to be verified and routed.
@@ -495,8 +516,9 @@ CREATE FUNCTION hub_due_snoozes(due_before timestamptz, at_most integer) RETURNS
         WHERE c.status = 'snoozed' AND c.snoozed_until <= due_before ORDER BY c.snoozed_until LIMIT at_most
     $$;
 
--- Deliveries to look at now, of threads in which nothing earlier is unfinished; interactive before bulk.
-CREATE FUNCTION hub_due_deliveries(due_before timestamptz, at_most integer)
+-- Deliveries to look at now, of threads in which nothing earlier is unfinished; interactive before bulk. Accounts that
+-- are paused or wait for a sign-in keep their queue; busy ones are left out, so that they hide nobody else's.
+CREATE FUNCTION hub_due_deliveries(due_before timestamptz, at_most integer, busy_accounts uuid[])
     RETURNS TABLE (workspace_id bigint, id uuid, message_id uuid, channel_account_id uuid, channel text,
                    thread_key text, priority text, state text, attempt integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
@@ -506,6 +528,11 @@ CREATE FUNCTION hub_due_deliveries(due_before timestamptz, at_most integer)
         WHERE d.state IN ('queued', 'sending', 'unknown')
           AND d.due_at <= due_before
           AND (d.lease_until IS NULL OR d.lease_until <= due_before)
+          AND d.channel_account_id <> ALL (busy_accounts)
+          AND EXISTS (
+              SELECT FROM channel_account a
+              WHERE a.workspace_id = d.workspace_id AND a.id = d.channel_account_id
+                AND a.status IN ('connected', 'removed'))
           AND NOT EXISTS (
               SELECT FROM delivery earlier
               WHERE earlier.workspace_id = d.workspace_id AND earlier.channel_account_id = d.channel_account_id

@@ -1,0 +1,197 @@
+"""From a call's cookie or bearer token to a member; the rules of cookies, Origins and addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hub.accounts import sessions, store
+from hub.errors import ConfigurationError, Forbidden, NotFound, NotSignedIn
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from hub.accounts.model import Actor, SignedIn
+    from hub.config import Settings
+    from hub.db import Database
+
+_LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
+_COOKIE_AGE_S: Final = int(sessions.LIFETIME.total_seconds())
+_MOST_WORKSPACE_ID: Final = 2**63 - 1
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """
+    How browsers reach this hub; made once at start.
+
+    Attributes:
+        cookie_name: ``__Host-hub_session`` on https, ``hub_session`` on a loopback address.
+        secure: Whether the cookie is for https only.
+        origins: What a browser's Origin may be, exactly.
+        behind_proxy: Whether calls come through a proxy of ours on this machine, which names the caller.
+    """
+
+    cookie_name: str
+    secure: bool
+    origins: frozenset[str]
+    behind_proxy: bool
+
+
+def edge_of(settings: Settings) -> Edge:
+    """
+    Decide cookies and Origins from the public URL.
+
+    Raises:
+        ConfigurationError: The public URL is http on a host that is not this computer: the session cookie would cross
+            the network in the clear.
+    """
+    if not settings.public_url:
+        origins = frozenset(f"http://{name}:{settings.port}" for name in _LOOPBACK_NAMES)
+        return Edge("hub_session", secure=False, origins=_with_default_port(origins), behind_proxy=False)
+    url = urlsplit(settings.public_url)
+    if not url.hostname or url.path or url.query or url.fragment or url.username:
+        raise ConfigurationError(
+            "HUB_PUBLIC_URL must be only a scheme and a host, e.g. https://hub.example.com.", field="HUB_PUBLIC_URL"
+        )
+    if url.scheme == "https":
+        origin = f"https://{url.netloc.lower().removesuffix(':443')}"
+        return Edge("__Host-hub_session", secure=True, origins=frozenset({origin}), behind_proxy=True)
+    if not is_loopback(url.hostname):
+        raise ConfigurationError(
+            f"HUB_PUBLIC_URL is http on {url.hostname}: passwords and sessions would cross the network in the clear. "
+            "Put a proxy with a certificate in front and use https, or leave it out to use this computer only.",
+            field="HUB_PUBLIC_URL",
+        )
+    port = url.port or 80
+    origins = frozenset(f"http://{name}:{port}" for name in _LOOPBACK_NAMES)
+    return Edge("hub_session", secure=False, origins=_with_default_port(origins), behind_proxy=False)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address means this computer."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _with_default_port(origins: frozenset[str]) -> frozenset[str]:
+    """Browsers leave the scheme's own port out of an Origin."""
+    return frozenset(origin.removesuffix(":80") for origin in origins)
+
+
+def session_cookie(edge: Edge, token: str) -> str:
+    """Return the ``Set-Cookie`` value that keeps a session in a browser."""
+    return _cookie(edge, token, _COOKIE_AGE_S)
+
+
+def ended_cookie(edge: Edge) -> str:
+    """Return the ``Set-Cookie`` value that takes the session out of a browser."""
+    return _cookie(edge, "", 0)
+
+
+def _cookie(edge: Edge, value: str, age_s: int) -> str:
+    secure = "; Secure" if edge.secure else ""
+    return f"{edge.cookie_name}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}"
+
+
+def bearer_of(request: Request) -> str | None:
+    """Return the token of an ``Authorization: Bearer`` header, if there is one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def token_of(edge: Edge, request: Request) -> str:
+    """Return the session's token: of the bearer header where there is one, else of the cookie."""
+    bearer = bearer_of(request)
+    token = request.cookies.get(edge.cookie_name) if bearer is None else bearer
+    if not token:
+        raise NotSignedIn
+    return token
+
+
+def check_origin(edge: Edge, request: Request) -> None:
+    """
+    Refuse a browser's call that changes something unless one of our own pages makes it.
+
+    A call is a browser's when it says so by any of ``Origin``, ``Sec-Fetch-Site`` or its user agent: every browser
+    sends Origin with such calls, and Sec-Fetch-Site on https and loopback, the only addresses we serve. Others
+    (scripts, the command line) cannot be made to call by a page somebody visits; nor can those with a bearer token.
+
+    Raises:
+        Forbidden: It comes from elsewhere, or without the header that only our own code can add.
+
+    Source:
+        OWASP Cross-Site Request Forgery Prevention Cheat Sheet: custom request headers, verifying origin (2025).
+    """
+    headers = request.headers
+    if bearer_of(request) is not None:
+        return
+    origin = headers.get("origin")
+    if origin is None:
+        if "sec-fetch-site" in headers or headers.get("user-agent", "").startswith("Mozilla/"):
+            raise Forbidden("This call must come from the hub's own pages: its Origin is missing.")
+        return
+    if origin not in edge.origins:
+        raise Forbidden("This call must come from the hub's own pages: its Origin is another.")
+    if headers.get("x-hub-request") != "1":
+        raise Forbidden("This call must carry the header X-Hub-Request: 1.")
+
+
+def address_of(edge: Edge, request: Request) -> str:
+    """
+    Return whom a call comes from, for throttling.
+
+    Returns:
+        An IPv4 address, or the /64 of an IPv6 one (one customer has at least that many), or ``unknown``. The last entry
+        of X-Forwarded-For counts only behind our own proxy on this machine: anybody can write that header.
+    """
+    text = request.client.host if request.client else ""
+    if edge.behind_proxy and (not text or is_loopback(text)):
+        text = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or text
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+async def sign_in_of(database: Database, token: str) -> SignedIn:
+    """Find whose session a token is; ``NotSignedIn`` where it is none."""
+    async with database.across() as conn:
+        return await sessions.find_session(conn, token)
+
+
+async def actor_of(database: Database, token: str, workspace: str) -> tuple[SignedIn, Actor]:
+    """
+    Find who calls under a workspace, in one transaction.
+
+    Args:
+        database: The installation.
+        token: The session's secret, unchecked.
+        workspace: ``{workspace_id}`` of the path, unchecked.
+
+    Raises:
+        NotSignedIn: The token is no live session.
+        NotFound: The path names no workspace.
+        Forbidden: They are not a member there; a workspace that does not exist answers the same.
+    """
+    workspace_id = _workspace_id(workspace)
+    async with database.transaction([workspace_id]) as conn:
+        signed_in = await sessions.find_session(conn, token)
+        return signed_in, await store.load_actor(conn, workspace_id, signed_in.login_id)
+
+
+def _workspace_id(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or not 0 < int(text) <= _MOST_WORKSPACE_ID:
+        raise NotFound("workspace")
+    return int(text)

@@ -1,0 +1,219 @@
+"""What a handler gets: the request, the parts of this process, and who calls. Reads bodies; knows no routes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from api.body import decode
+from hub.errors import InvalidInput, NotFound, TooLarge, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+    from starlette.requests import Request
+
+    from connectors.registry import ConnectorRegistry
+    from hub.accounts.model import Actor, SignedIn
+    from hub.accounts.passwords import Passwords
+    from hub.channels.routes import ChannelRoutes
+    from hub.channels.sealing import Sealer
+    from hub.config import Settings
+    from hub.db import Database
+    from hub.streams import IngressStreams
+    from hub.throttle import Throttle
+
+T = TypeVar("T")
+
+BODY_LIMIT_BYTES: Final = 1024 * 1024
+# A body that trickles in holds a connection and its buffer; honest clients need far less.
+_BODY_TIMEOUT_S: Final = 30
+_INTEGER: Final = re.compile(r"[0-9]{1,9}")
+
+
+class TicketFacts(msgspec.Struct, frozen=True):
+    """Whom a socket ticket lets in."""
+
+    workspace_id: int
+    member_id: UUID
+    login_id: UUID
+    session_id: UUID
+
+
+class TicketStore(Protocol):
+    """Keeps socket tickets: each opens one socket once, within ``lifetime_s``."""
+
+    lifetime_s: int
+
+    async def issue(self, facts: TicketFacts) -> str:
+        """Make a ticket; ``Unavailable`` when it cannot be kept."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Resources:
+    """
+    The parts of one serve process, made by ``api/compose.py``; a part that is absent is None.
+
+    Attributes:
+        setup_token: What the set-up page must show; empty closes set-up over HTTP.
+        frontend_dir: Holds ``app/index.html`` and ``widget/`` once they are built.
+        metrics: Where parts register their counters.
+        redis_durable: Only asked whether it answers; the streams have their own way to it.
+    """
+
+    settings: Settings
+    database: Database
+    passwords: Passwords
+    throttle: Throttle
+    frontend_dir: Path
+    setup_token: str = ""
+    redis_durable: Redis | None = None
+    redis_ephemeral: Redis | None = None
+    tickets: TicketStore | None = None
+    ingress: IngressStreams | None = None
+    broker: object | None = None
+    realtime: object | None = None
+    registry: ConnectorRegistry | None = None
+    routes: ChannelRoutes | None = None
+    sealer: Sealer | None = None
+    metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
+
+
+def required(part: T | None, what: str) -> T:
+    """Return a part that this process must have for a call; ``Unavailable`` where it was not built."""
+    if part is None:
+        raise Unavailable(f"This process has no {what}.")
+    return part
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """
+    One call of any route.
+
+    Attributes:
+        path: The values in the route's path, as text.
+        address: Whom the call comes from, for throttling: an IPv4 address or the /64 of an IPv6 one.
+    """
+
+    request: Request
+    resources: Resources
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    address: str
+
+    def path_id(self, name: str, kind: str | None = None) -> UUID:
+        """
+        Read a UUID in the path.
+
+        Args:
+            name: Its name in the route, e.g. ``conversation_id``.
+            kind: The noun of the error; by default the name without ``_id``.
+
+        Raises:
+            NotFound: It is no UUID, so nothing has that id.
+        """
+        try:
+            return UUID(self.path[name])
+        except ValueError:
+            raise NotFound(kind or name.removesuffix("_id").replace("_", " ")) from None
+
+    def query_int(self, name: str, default: int, *, low: int, high: int) -> int:
+        """Read a whole number of the query, ``default`` when it is left out; ``InvalidInput`` outside low-high."""
+        text = self.query.get(name, "")
+        if not text:
+            return default
+        if not _INTEGER.fullmatch(text) or not low <= int(text) <= high:
+            raise InvalidInput(name, f"Use a whole number from {low} to {high}.")
+        return int(text)
+
+    async def body(self, limit_bytes: int = BODY_LIMIT_BYTES) -> bytes:
+        """
+        Read the whole body.
+
+        Args:
+            limit_bytes: Longest taken.
+
+        Raises:
+            TooLarge: It is longer; what was read is dropped.
+            InvalidInput: It did not arrive in time.
+        """
+        declared = self.request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > limit_bytes:
+            raise TooLarge(limit_bytes)
+        chunks: list[bytes] = []
+        size_bytes = 0
+        try:
+            async with asyncio.timeout(_BODY_TIMEOUT_S):
+                async for chunk in self.request.stream():
+                    size_bytes += len(chunk)
+                    if size_bytes > limit_bytes:
+                        raise TooLarge(limit_bytes)
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise InvalidInput("body", "The body did not arrive in time.") from None
+        return b"".join(chunks)
+
+    async def decode(self, type_: type[T]) -> T:
+        """
+        Read the body as JSON of a given shape.
+
+        Args:
+            type_: A struct.
+
+        Raises:
+            InvalidInput: Not JSON, or not of that shape; ``field`` names what is wrong.
+            TooLarge: More than 1 MiB.
+        """
+        return decode(await self.body(), type_)
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionCall(Call):
+    """A call by somebody signed in; ``token`` is their session's secret."""
+
+    signed_in: SignedIn
+    token: str
+
+    @classmethod
+    def of_session(cls, call: Call, signed_in: SignedIn, token: str) -> SessionCall:
+        """Add to a call whose session it carries."""
+        return SessionCall(
+            request=call.request,
+            resources=call.resources,
+            path=call.path,
+            query=call.query,
+            address=call.address,
+            signed_in=signed_in,
+            token=token,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class MemberCall(SessionCall):
+    """A call under ``/workspaces/{workspace_id}`` by a member who may do what the route is for."""
+
+    actor: Actor
+
+    @classmethod
+    def of_member(cls, call: Call, signed_in: SignedIn, token: str, actor: Actor) -> MemberCall:
+        """Add to a call which member makes it."""
+        return MemberCall(
+            request=call.request,
+            resources=call.resources,
+            path=call.path,
+            query=call.query,
+            address=call.address,
+            signed_in=signed_in,
+            token=token,
+            actor=actor,
+        )

@@ -1,0 +1,130 @@
+"""Builds the parts of one serve process, in the order they need each other, and closes them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from api.call import Resources
+from connectors.registry import ConnectorRegistry
+from hub.accounts.passwords import Passwords
+from hub.channels.routes import ChannelRoutes
+from hub.channels.sealing import Sealer
+from hub.db import Database
+from hub.errors import ConfigurationError
+from hub.streams import IngressStreams
+from hub.throttle import Throttle
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Sequence
+
+    from hub.config import Settings
+    from hub.db import CommitHook, Notice
+
+_REDIS_TIMEOUT_S: Final = 2.0
+_REDIS_CONNECTIONS: Final = 32
+_DATABASE_CONNECTIONS: Final = 10
+
+
+@asynccontextmanager
+async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterator[Resources]:
+    """
+    Build every part this version has.
+
+    Args:
+        settings: Addresses of Postgres and both Redis are filled in.
+        setup_token: What the set-up page must show; empty closes set-up over HTTP.
+
+    Yields:
+        The parts, connected.
+
+    Raises:
+        ConfigurationError: An address is missing or cannot be used.
+        Unavailable: Postgres does not answer. Redis may be away: parts that need it say so by themselves.
+    """
+    async with AsyncExitStack() as stack:
+        notices = CommittedNotices()
+        database = await _open_database(settings, notices, stack)
+        durable = await _open_redis(settings.redis_url, "REDIS_URL", stack)
+        ephemeral = await _open_redis(settings.redis_ephemeral_url, "REDIS_EPHEMERAL_URL", stack)
+        ingress = IngressStreams(settings.redis_url)
+        stack.push_async_callback(ingress.close)
+        sealer = Sealer({1: settings.secret_key})
+        routes = ChannelRoutes(database, sealer)
+        notices.listeners.append(routes.notice)
+        await _run_beside(routes.run(), stack)
+        yield Resources(
+            settings=settings,
+            database=database,
+            passwords=Passwords(),
+            throttle=Throttle(ephemeral),
+            frontend_dir=frontend_dir(),
+            setup_token=setup_token,
+            redis_durable=durable,
+            redis_ephemeral=ephemeral,
+            registry=ConnectorRegistry.load(),
+            ingress=ingress,
+            routes=routes,
+            sealer=sealer,
+        )
+
+
+class CommittedNotices:
+    """Where the database hands on what was committed: the parts that listen are built after it."""
+
+    def __init__(self) -> None:
+        self.listeners: list[CommitHook] = []
+
+    def __call__(self, notices: Sequence[Notice]) -> None:
+        """Pass committed notices on; listeners neither block nor raise."""
+        for listener in self.listeners:
+            listener(notices)
+
+
+def frontend_dir() -> Path:
+    """Return the folder of built pages: ``frontend/dist`` beside the code, or ``HUB_FRONTEND_DIR``."""
+    return Path(os.environ.get("HUB_FRONTEND_DIR") or Path(__file__).resolve().parent.parent / "frontend" / "dist")
+
+
+async def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:
+    """Keep a part's own loop running until the parts are closed."""
+    task = asyncio.create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)
+
+
+async def _open_database(settings: Settings, notices: CommittedNotices, stack: AsyncExitStack) -> Database:
+    if not settings.database_url:
+        raise ConfigurationError("DATABASE_URL is missing. `hub up` brings its own database.", field="DATABASE_URL")
+    database = await Database.open(settings.database_url, notices, max_size=_DATABASE_CONNECTIONS)
+    stack.push_async_callback(database.close)
+    return database
+
+
+async def _open_redis(url: str, name: str, stack: AsyncExitStack) -> Redis:
+    if not url:
+        raise ConfigurationError(f"{name} is missing. `hub up` brings its own.", field=name)
+    try:
+        redis = Redis.from_url(
+            url,
+            socket_timeout=_REDIS_TIMEOUT_S,
+            socket_connect_timeout=_REDIS_TIMEOUT_S,
+            max_connections=_REDIS_CONNECTIONS,
+            # A command that is sent again may count twice; callers decide what a failure means.
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"{name} cannot be used: {error}", field=name) from error
+    stack.push_async_callback(redis.aclose)
+    return redis

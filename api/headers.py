@@ -1,0 +1,90 @@
+"""The security headers every answer carries; a handler that needs others sets them itself. Pure ASGI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from api.auth import Edge
+    from hub.config import Settings
+
+_PAGE_PATHS_NOT: Final = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+_DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+_YEAR_S: Final = 365 * 24 * 3600
+
+
+def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none'") -> str:
+    """
+    Write the Content-Security-Policy of a page of ours.
+
+    Args:
+        settings: Names the origin that serves assets, if any.
+        edge: Names our own origins: older Safari does not take ``'self'`` for sockets.
+        frame_ancestors: Who may frame it; the widget's frame names the sites of its inbox's allow-list.
+
+    Returns:
+        A policy without inline script or style; scripts, styles and fonts come from us or the asset origin.
+    """
+    own = "'self'"
+    assets = f"{own} {_origin(settings.asset_url)}" if settings.asset_url else own
+    sockets = " ".join(sorted(f"ws{origin.removeprefix('http')}" for origin in edge.origins))
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {assets}",
+            f"style-src {assets}",
+            f"font-src {assets}",
+            f"img-src {assets} data: blob:",
+            f"media-src {own} blob:",
+            f"connect-src {own} {sockets}",
+            f"frame-src {own}",
+            f"manifest-src {own}",
+            "base-uri 'none'",
+            "form-action 'self'",
+            f"frame-ancestors {frame_ancestors}",
+        )
+    )
+
+
+class SecurityHeaders:
+    """Adds what an answer does not say itself."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, edge: Edge) -> None:
+        self._app = app
+        common = {
+            "x-content-type-options": "nosniff",
+            # Not no-referrer: with it browsers send "Origin: null" for some of our own calls.
+            "referrer-policy": "same-origin",
+            "cross-origin-opener-policy": "same-origin",
+            "cross-origin-resource-policy": "same-origin",
+            "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
+        }
+        if edge.secure:
+            common["strict-transport-security"] = f"max-age={_YEAR_S}"
+        self._data = {**common, "content-security-policy": _DATA_POLICY, "cache-control": "no-store"}
+        self._page = {**common, "content-security-policy": page_policy(settings, edge), "cache-control": "no-cache"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        wanted = self._data if scope["path"].startswith(_PAGE_PATHS_NOT) else self._page
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in wanted.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,73 @@
+"""The one place that answers "may this member do this?"; asked by every route and every socket message. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hub.accounts.model import Permission, Role
+from hub.errors import Forbidden, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from hub.accounts.model import Actor
+
+_VIEWER: Final = frozenset({Permission.INBOX_READ})
+_AGENT: Final = _VIEWER | {Permission.INBOX_REPLY, Permission.INBOX_ASSIGN, Permission.CONTACTS_WRITE}
+_ADMIN: Final = _AGENT | {Permission.CHANNELS_MANAGE, Permission.MEMBERS_MANAGE}
+_OWNER: Final = _ADMIN | {Permission.WORKSPACE_MANAGE}
+
+_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
+    Role.VIEWER: _VIEWER,
+    Role.AGENT: _AGENT,
+    Role.ADMIN: _ADMIN,
+    Role.OWNER: _OWNER,
+}
+
+
+def permissions_of(role: Role) -> frozenset[Permission]:
+    """Return everything a role may do, in inboxes its member can see."""
+    return _PERMISSIONS[role]
+
+
+def sees(actor: Actor, inbox_id: UUID) -> bool:
+    """Say whether an inbox exists as far as this member can tell."""
+    return actor.visible_inboxes is None or inbox_id in actor.visible_inboxes
+
+
+def may(actor: Actor, permission: Permission, inbox_id: UUID | None = None) -> bool:
+    """
+    Answer whether a member may do something.
+
+    Args:
+        actor: Who asks, in which workspace.
+        permission: What they want to do.
+        inbox_id: Where; None for what belongs to the whole workspace.
+
+    Returns:
+        True only when the role allows it and the inbox is visible.
+    """
+    if permission not in permissions_of(actor.role):
+        return False
+    return inbox_id is None or sees(actor, inbox_id)
+
+
+def require(actor: Actor, permission: Permission, inbox_id: UUID | None = None, *, kind: str = "inbox") -> None:
+    """
+    Stop whoever may not.
+
+    Args:
+        actor: Who asks.
+        permission: What they want to do.
+        inbox_id: Where; None for what belongs to the whole workspace.
+        kind: The noun of ``NotFound``: what the caller asked for, e.g. ``conversation``.
+
+    Raises:
+        NotFound: The inbox is not visible to them: that it exists is not told.
+        Forbidden: They see it, but their role does not allow this.
+    """
+    if inbox_id is not None and not sees(actor, inbox_id):
+        raise NotFound(kind)
+    if permission not in permissions_of(actor.role):
+        raise Forbidden

@@ -1,0 +1,108 @@
+-- name: has_owner
+-- True once somebody owns a workspace here.
+SELECT hub_has_owner() AS has_owner
+
+-- name: lock_set_up
+-- Lets one set-up run at a time, until the end of the transaction.
+SELECT pg_advisory_xact_lock($1)
+
+-- name: create_workspace
+-- Makes a workspace; the id it returns must be locked before anything is written under it.
+SELECT hub_create_workspace($1, $2) AS id
+
+-- name: only_workspace
+-- The id of the installation's workspace where there is exactly one.
+SELECT hub_only_workspace() AS id
+
+-- name: find_login
+-- A login by e-mail address, with its verifier.
+SELECT id, email, name, password_hash FROM hub_find_login($1)
+
+-- name: add_login
+-- A new login; an address that exists already is an error.
+INSERT INTO login (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)
+
+-- name: set_password
+-- Replaces a login's verifier.
+UPDATE login SET password_hash = $2 WHERE id = $1
+
+-- name: name_login
+-- Replaces a login's name.
+UPDATE login SET name = $2 WHERE id = $1
+
+-- name: memberships
+-- The workspaces in which a login is an active member.
+SELECT workspace_id, workspace_name, member_id, role FROM hub_login_memberships($1)
+
+-- name: add_session
+-- A new sign-in; the token itself is never stored.
+INSERT INTO login_session (token_hash, id, login_id, created_at, used_at, expires_at, user_agent)
+VALUES ($1, $2, $3, $4, $4, $5, $6)
+
+-- name: find_session
+-- A live session by the hash of its token; marks it used.
+SELECT id, login_id, email, name, expires_at FROM hub_find_session($1)
+
+-- name: revoke_session
+-- Ends one session; the id of the session ended, or NULL.
+SELECT hub_revoke_session($1) AS id
+
+-- name: revoke_login_sessions
+-- Ends every session of a login; their ids.
+SELECT id FROM hub_revoke_login_sessions($1) AS id
+
+-- name: add_link
+-- A one-time link; the token itself is never stored.
+INSERT INTO login_link (token_hash, login_id, purpose, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
+
+-- name: consume_link
+-- Uses a link up, and every other open link of that login with it; no row when it was used or has run out.
+SELECT login_id, purpose FROM hub_consume_link($1)
+
+-- name: add_member
+-- A person in a workspace.
+INSERT INTO member (workspace_id, id, login_id, name, email, role, created_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: add_first_inbox
+-- The inbox every workspace starts with.
+INSERT INTO inbox (workspace_id, id, name, created_at) VALUES ($1, $2, $3, $4)
+
+-- name: list_members
+-- Everybody of a workspace, oldest first, those who left included: old messages refer to them.
+SELECT id, name, email, role, active, version FROM member WHERE workspace_id = $1 ORDER BY created_at, id
+
+-- name: get_member
+-- One member.
+SELECT id, name, email, role, active, version FROM member WHERE workspace_id = $1 AND id = $2
+
+-- name: member_of_login
+-- The member a login is in a workspace.
+SELECT id, name, email, role, active, version FROM member WHERE workspace_id = $1 AND login_id = $2
+
+-- name: change_member
+-- Replaces what can change about a member.
+UPDATE member SET name = $3, role = $4, active = $5, version = $6 WHERE workspace_id = $1 AND id = $2
+
+-- name: count_owners
+-- How many active owners a workspace has.
+SELECT count(*) AS owners FROM member WHERE workspace_id = $1 AND role = 'owner' AND active
+
+-- name: bump_rights
+-- Says that somebody's rights changed: open sockets of the workspace are checked again.
+UPDATE workspace SET rights_version = rights_version + 1 WHERE id = $1
+
+-- name: load_actor
+-- An active member, the version of the workspace's rights, and the inboxes an agent or viewer may see.
+SELECT m.id, m.role, w.rights_version,
+       CASE WHEN m.role IN ('owner', 'admin') THEN NULL ELSE ARRAY(
+           SELECT i.id FROM inbox i
+           WHERE i.workspace_id = $1 AND (NOT i.restricted OR EXISTS (
+               SELECT FROM inbox_member im
+               WHERE im.workspace_id = $1 AND im.inbox_id = i.id AND im.member_id = m.id))) END AS visible_inboxes
+FROM member m JOIN workspace w ON w.id = m.workspace_id
+WHERE m.workspace_id = $1 AND m.login_id = $2 AND m.active
+
+-- name: get_workspace
+-- One workspace by id.
+SELECT id, name FROM workspace WHERE id = $1

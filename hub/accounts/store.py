@@ -1,0 +1,251 @@
+"""One function per query of sign-ins, workspaces and members. Decides nothing; called by the actions and the edge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from hub.accounts.model import (
+    Actor,
+    LinkPurpose,
+    Login,
+    Member,
+    Membership,
+    Role,
+    SignedIn,
+    UsedLink,
+    Workspace,
+)
+from hub.db import load_queries
+from hub.errors import Conflict, Forbidden, NotFound
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from asyncpg import Record
+
+    from hub.accounts.model import StartedSession
+    from hub.db import TenantConn
+
+QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
+
+# Any constant serves: it keeps two set-ups from both finding no owner.
+_SET_UP_LOCK_ID = 0x6875622D7365
+
+
+async def has_owner(conn: TenantConn) -> bool:
+    """Say whether set-up has been done."""
+    return bool(await conn.fetchval(QUERIES["has_owner"]))
+
+
+async def lock_set_up(conn: TenantConn) -> None:
+    """Wait for other set-ups to end."""
+    await conn.fetchval(QUERIES["lock_set_up"], _SET_UP_LOCK_ID)
+
+
+async def create_workspace(conn: TenantConn, name: str, made_at: datetime) -> int:
+    """Make a workspace and return its id."""
+    return cast("int", await conn.fetchval(QUERIES["create_workspace"], name, made_at))
+
+
+async def get_workspace(conn: TenantConn, workspace_id: int) -> Workspace:
+    """Return a workspace; ``NotFound`` where there is none by that id."""
+    row = await conn.fetchrow(QUERIES["get_workspace"], workspace_id)
+    if row is None:
+        raise NotFound("workspace")
+    return Workspace(id=row["id"], name=row["name"])
+
+
+async def only_workspace(conn: TenantConn) -> int | None:
+    """Return the id of the only workspace; None where there are none or several."""
+    return cast("int | None", await conn.fetchval(QUERIES["only_workspace"]))
+
+
+async def find_login(conn: TenantConn, email: str) -> Login | None:
+    """Find who signs in with an address, whatever its case."""
+    row = await conn.fetchrow(QUERIES["find_login"], email)
+    return (
+        None
+        if row is None
+        else Login(id=row["id"], email=row["email"], name=row["name"], password_hash=row["password_hash"])
+    )
+
+
+async def add_login(conn: TenantConn, login: Login, made_at: datetime) -> None:
+    """Add somebody who can sign in; ``Conflict`` when another transaction just added the same address."""
+    try:
+        await conn.execute(QUERIES["add_login"], login.id, login.email, login.name, login.password_hash, made_at)
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict("Somebody was added with this address just now. Try again.", field="email") from error
+
+
+async def set_password(conn: TenantConn, login_id: UUID, password_hash: str) -> None:
+    """Replace a login's verifier."""
+    await conn.execute(QUERIES["set_password"], login_id, password_hash)
+
+
+async def name_login(conn: TenantConn, login_id: UUID, name: str) -> None:
+    """Replace a login's name."""
+    await conn.execute(QUERIES["name_login"], login_id, name)
+
+
+async def memberships(conn: TenantConn, login_id: UUID) -> tuple[Membership, ...]:
+    """Return the workspaces in which a login is an active member, by id."""
+    rows = await conn.fetch(QUERIES["memberships"], login_id)
+    return tuple(
+        Membership(row["workspace_id"], row["workspace_name"], row["member_id"], Role(row["role"])) for row in rows
+    )
+
+
+async def add_session(conn: TenantConn, token_hash: bytes, session: StartedSession) -> None:
+    """Write a new sign-in."""
+    await conn.execute(
+        QUERIES["add_session"],
+        token_hash,
+        session.id,
+        session.login_id,
+        session.made_at,
+        session.expires_at,
+        session.user_agent,
+    )
+
+
+async def find_session(conn: TenantConn, token_hash: bytes) -> SignedIn | None:
+    """Find a live session: not revoked, not older than its end, used in the last twelve hours."""
+    row = await conn.fetchrow(QUERIES["find_session"], token_hash)
+    return (
+        None
+        if row is None
+        else SignedIn(
+            session_id=row["id"],
+            login_id=row["login_id"],
+            email=row["email"],
+            name=row["name"],
+            expires_at=row["expires_at"],
+        )
+    )
+
+
+async def revoke_session(conn: TenantConn, token_hash: bytes) -> UUID | None:
+    """End a session and return its id; None when it had ended already."""
+    return cast("UUID | None", await conn.fetchval(QUERIES["revoke_session"], token_hash))
+
+
+async def revoke_login_sessions(conn: TenantConn, login_id: UUID) -> list[UUID]:
+    """End every session of a login and return their ids."""
+    return [row["id"] for row in await conn.fetch(QUERIES["revoke_login_sessions"], login_id)]
+
+
+async def add_link(
+    conn: TenantConn, token_hash: bytes, link: UsedLink, made_at: datetime, expires_at: datetime
+) -> None:
+    """Write a one-time link."""
+    await conn.execute(QUERIES["add_link"], token_hash, link.login_id, link.purpose.value, made_at, expires_at)
+
+
+async def consume_link(conn: TenantConn, token_hash: bytes) -> UsedLink | None:
+    """Use a link up; None when it never was, was used, or has run out."""
+    row = await conn.fetchrow(QUERIES["consume_link"], token_hash)
+    return None if row is None else UsedLink(row["login_id"], LinkPurpose(row["purpose"]))
+
+
+async def add_member(conn: TenantConn, workspace_id: int, login_id: UUID, member: Member, made_at: datetime) -> None:
+    """Write a new member; ``Conflict`` when the login is in the workspace already."""
+    try:
+        await conn.execute(
+            QUERIES["add_member"],
+            workspace_id,
+            member.id,
+            login_id,
+            member.name,
+            member.email,
+            member.role.value,
+            made_at,
+            member.version,
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict("This person is a member already.", field="email") from error
+
+
+async def add_first_inbox(conn: TenantConn, workspace_id: int, inbox_id: UUID, name: str, made_at: datetime) -> None:
+    """Write the inbox a workspace starts with."""
+    await conn.execute(QUERIES["add_first_inbox"], workspace_id, inbox_id, name, made_at)
+
+
+async def list_members(conn: TenantConn, workspace_id: int) -> list[Member]:
+    """Return everybody of a workspace, oldest first, those who left included."""
+    return [_member(row) for row in await conn.fetch(QUERIES["list_members"], workspace_id)]
+
+
+async def get_member(conn: TenantConn, workspace_id: int, member_id: UUID) -> Member:
+    """Return one member; ``NotFound`` where there is none by that id."""
+    row = await conn.fetchrow(QUERIES["get_member"], workspace_id, member_id)
+    if row is None:
+        raise NotFound("member")
+    return _member(row)
+
+
+async def member_of_login(conn: TenantConn, workspace_id: int, login_id: UUID) -> Member | None:
+    """Return the member a login is in a workspace, active or not."""
+    row = await conn.fetchrow(QUERIES["member_of_login"], workspace_id, login_id)
+    return None if row is None else _member(row)
+
+
+async def change_member(conn: TenantConn, workspace_id: int, member: Member) -> None:
+    """Write a member's name, role, state and version."""
+    await conn.execute(
+        QUERIES["change_member"],
+        workspace_id,
+        member.id,
+        member.name,
+        member.role.value,
+        member.active,
+        member.version,
+    )
+
+
+async def count_owners(conn: TenantConn, workspace_id: int) -> int:
+    """Return how many active owners a workspace has."""
+    return cast("int", await conn.fetchval(QUERIES["count_owners"], workspace_id))
+
+
+async def bump_rights(conn: TenantConn, workspace_id: int) -> None:
+    """Say that somebody's rights changed."""
+    await conn.execute(QUERIES["bump_rights"], workspace_id)
+
+
+async def load_actor(conn: TenantConn, workspace_id: int, login_id: UUID) -> Actor:
+    """
+    Read who a login is in a workspace and what they may see there.
+
+    Args:
+        conn: A transaction that named the workspace.
+        workspace_id: Tenant.
+        login_id: Whose session it is.
+
+    Returns:
+        The actor; ``visible_inboxes`` is None for owners and admins, else the inboxes open to all or listing them.
+
+    Raises:
+        Forbidden: They are not an active member; a workspace that does not exist answers the same.
+    """
+    row = await conn.fetchrow(QUERIES["load_actor"], workspace_id, login_id)
+    if row is None:
+        raise Forbidden("You are not a member of this workspace.")
+    visible: list[UUID] | None = row["visible_inboxes"]
+    return Actor(
+        workspace_id=workspace_id,
+        member_id=row["id"],
+        login_id=login_id,
+        role=Role(row["role"]),
+        visible_inboxes=None if visible is None else frozenset(visible),
+        rights_version=row["rights_version"],
+    )
+
+
+def _member(row: Record) -> Member:
+    return msgspec.convert(dict(row), Member)

@@ -1,0 +1,87 @@
+"""Every change of a contact that a person makes. Actions never commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hub import clock
+from hub.contacts import store
+from hub.contacts.model import Contact, ContactChanged, ContactIdentity, LifecycleStage
+from hub.envelope import clean_text
+from hub.errors import InvalidInput
+from hub.events import store as events
+from hub.events.model import NewEvent
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from hub.db import TenantConn
+
+NAME_LIMIT_CHARS = 200
+
+
+class ContactPatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be changed; None leaves a field as it is."""
+
+    name: str | None = None
+    lifecycle_stage: LifecycleStage | None = None
+
+
+async def change_contact(
+    conn: TenantConn, workspace_id: int, contact_id: UUID, patch: ContactPatch, *, actor_id: UUID | None
+) -> Contact:
+    """
+    Change a contact's name or stage; no event when nothing changes.
+
+    Returns:
+        The contact afterwards.
+
+    Raises:
+        InvalidInput: The name is longer than 200 characters.
+    """
+    name = clean_text(patch.name).strip() if patch.name is not None else None
+    if name is not None and len(name) > NAME_LIMIT_CHARS:
+        raise InvalidInput("name", f"At most {NAME_LIMIT_CHARS} characters.")
+    heads = await events.lock(conn, [workspace_id])
+    contact = await store.get_contact(conn, workspace_id, contact_id)
+    changed = msgspec.structs.replace(
+        contact,
+        name=contact.name if name is None else name,
+        lifecycle_stage=patch.lifecycle_stage or contact.lifecycle_stage,
+    )
+    if changed == contact:
+        return contact
+    changed = msgspec.structs.replace(changed, version=heads[workspace_id] + 1)
+    await store.write_contact(conn, workspace_id, changed)
+    await _append(conn, heads, workspace_id, changed, actor_id=actor_id)
+    return changed
+
+
+async def add_identity(
+    conn: TenantConn, workspace_id: int, contact_id: UUID, identity: ContactIdentity, *, actor_id: UUID | None
+) -> bool:
+    """Give a contact one more identity; False, and no event, where somebody has it already: nobody is merged here."""
+    heads = await events.lock(conn, [workspace_id])
+    if not await store.add_identity(conn, workspace_id, contact_id, identity, clock.now()):
+        return False
+    contact = await store.get_contact(conn, workspace_id, contact_id)
+    changed = msgspec.structs.replace(contact, version=heads[workspace_id] + 1)
+    await store.write_contact(conn, workspace_id, changed)
+    await _append(conn, heads, workspace_id, changed, actor_id=actor_id)
+    return True
+
+
+async def _append(
+    conn: TenantConn, heads: dict[int, int], workspace_id: int, contact: Contact, *, actor_id: UUID | None
+) -> None:
+    event = NewEvent(
+        workspace_id=workspace_id,
+        type="contact_changed",
+        data=msgspec.json.encode(ContactChanged(contact)),
+        occurred_at=clock.now(),
+        contact_id=contact.id,
+        actor_id=actor_id,
+    )
+    await events.append(conn, heads, [event])

@@ -1,0 +1,220 @@
+"""What our side writes: messages to the contact with their deliveries, notes, and sending again. Never commits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from hub import clock
+from hub.envelope import DeliveryStatus, clean_text
+from hub.errors import Conflict, InvalidInput, NotFound
+from hub.events import store as events
+from hub.events.model import NewEvent
+from hub.inbox import deliveries, store
+from hub.inbox.model import (
+    TEXT_LIMIT_CHARS,
+    AuthorKind,
+    ConversationEvent,
+    MessageKind,
+    MessageQueued,
+    MessageStatusChanged,
+    NoteAdded,
+    make_preview,
+)
+from hub.inbox.receive import encoder
+from hub.inbox.rows import ConversationRow, MessageRow
+
+if TYPE_CHECKING:
+    from hub.db import TenantConn
+
+
+class Author(msgspec.Struct, frozen=True, kw_only=True):
+    """Who writes: a member, or an AI acting as one."""
+
+    id: UUID
+    name: str
+    kind: AuthorKind = AuthorKind.MEMBER
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What somebody wants to send.
+
+    Attributes:
+        client_message_id: The sending client's own id; sending it again returns the first message.
+        text: 1-20,000 characters.
+        seen_seq: Newest seq the author had on screen; a colleague's newer reply then refuses the send.
+    """
+
+    client_message_id: UUID
+    kind: MessageKind
+    text: str
+    seen_seq: int | None = None
+    priority: str = "interactive"
+
+
+class Sent(msgspec.Struct, frozen=True):
+    message_id: UUID
+    seq: int
+    conversation_id: UUID
+
+
+async def queue_message(
+    conn: TenantConn, workspace_id: int, conversation_id: UUID, author: Author, draft: Draft
+) -> Sent:
+    """
+    Add a note, or a message to the contact together with its delivery.
+
+    Args:
+        conn: A transaction of this workspace.
+        workspace_id: Tenant.
+        conversation_id: Where.
+        author: Who.
+        draft: What.
+
+    Returns:
+        The message and its seq; the same ones again for a repeated ``client_message_id``.
+
+    Raises:
+        InvalidInput: Empty or too long.
+        NotFound: No such conversation.
+        Conflict: Code ``stale``: a colleague replied after ``seen_seq``.
+    """
+    heads = await events.lock(conn, [workspace_id])
+    before = await store.find_sent(conn, workspace_id, author.id, draft.client_message_id)
+    if before is not None:
+        return Sent(before.id, before.seq, before.conversation_id)
+    text = _check_text(draft)
+    row = await store.get_conversation(conn, workspace_id, conversation_id)
+    if draft.kind is MessageKind.MESSAGE and draft.seen_seq is not None:
+        await _refuse_stale(conn, row, draft.seen_seq, author)
+    now, seq = clock.now(), heads[workspace_id] + 1
+    message = _make_message(row, author, draft, text=text, seq=seq, now=now)
+    is_reply = message.kind is MessageKind.MESSAGE
+    changed = msgspec.structs.replace(
+        row,
+        preview=make_preview(text),
+        preview_author_kind=author.kind,
+        last_activity_at=now,
+        last_outbound_seq=seq if is_reply else row.last_outbound_seq,
+        visitor_seq=row.visitor_seq + 1 if is_reply else row.visitor_seq,
+        version=seq,
+    )
+    await store.write_message(conn, message)
+    await store.write_conversation(conn, changed)
+    body: ConversationEvent
+    if is_reply:
+        await deliveries.enqueue(conn, changed, message, draft.priority)
+        body = MessageQueued(conversation=changed.view(), previous_status=row.status, message=message.view())
+    else:
+        body = NoteAdded(conversation=changed.view(), previous_status=row.status, message=message.view())
+    event = make_event(changed, body, actor_id=author.id, conversation_seq=message.conversation_seq)
+    await events.append(conn, heads, [event])
+    return Sent(message.id, seq, row.id)
+
+
+async def retry_message(
+    conn: TenantConn, workspace_id: int, conversation_id: UUID, message_id: UUID, *, actor_id: UUID
+) -> int:
+    """
+    Send a failed or unconfirmed message again, because a member asked for it.
+
+    Returns:
+        The seq of the change.
+
+    Raises:
+        Conflict: The message is neither failed nor unconfirmed.
+    """
+    heads = await events.lock(conn, [workspace_id])
+    row = await store.get_conversation(conn, workspace_id, conversation_id)
+    message = await store.get_message(conn, workspace_id, message_id)
+    if message.conversation_id != row.id:
+        raise NotFound("message")
+    if message.status not in (DeliveryStatus.FAILED, DeliveryStatus.UNKNOWN):
+        raise Conflict("Only a message that failed or was not confirmed can be sent again.")
+    await deliveries.abandon(conn, message)
+    seq = heads[workspace_id] + 1
+    again = msgspec.structs.replace(
+        message, status=DeliveryStatus.QUEUED, error_code=None, error_message=None, version=seq
+    )
+    await store.write_message_status(conn, again)
+    await deliveries.enqueue(conn, row, again, "interactive")
+    body = MessageStatusChanged(conversation_id=row.id, message_id=message.id, status=DeliveryStatus.QUEUED, error=None)
+    event = NewEvent(
+        workspace_id=workspace_id,
+        type="message_status_changed",
+        data=encoder.encode(body),
+        occurred_at=clock.now(),
+        inbox_id=row.inbox_id,
+        conversation_id=row.id,
+        contact_id=row.contact_id,
+        actor_id=actor_id,
+    )
+    await events.append(conn, heads, [event])
+    return seq
+
+
+def _check_text(draft: Draft) -> str:
+    text = clean_text(draft.text)
+    if not text.strip():
+        raise InvalidInput("text", "Write something first.")
+    if len(text) > TEXT_LIMIT_CHARS:
+        raise InvalidInput("text", f"At most {TEXT_LIMIT_CHARS} characters, this has {len(text)}.")
+    if draft.kind not in (MessageKind.MESSAGE, MessageKind.NOTE):
+        raise InvalidInput("kind", "Must be message or note.")
+    return text
+
+
+async def _refuse_stale(conn: TenantConn, row: ConversationRow, seen_seq: int, author: Author) -> None:
+    """Stop a reply written before a colleague's newer one was seen: the customer would get two answers."""
+    newer = await store.newest_reply(conn, row, seen_seq, author.id)
+    if newer is None:
+        return
+    error = Conflict(f"{newer.author_name or 'Somebody'} replied meanwhile. Read it before you send yours.")
+    error.code = "stale"
+    raise error
+
+
+def _make_message(
+    row: ConversationRow, author: Author, draft: Draft, *, text: str, seq: int, now: datetime
+) -> MessageRow:
+    is_reply = draft.kind is MessageKind.MESSAGE
+    return MessageRow(
+        workspace_id=row.workspace_id,
+        id=clock.new_id(),
+        conversation_id=row.id,
+        channel_account_id=row.channel_account_id,
+        seq=seq,
+        version=seq,
+        kind=draft.kind,
+        direction="outbound",
+        author_kind=author.kind,
+        author_id=author.id,
+        author_name=author.name,
+        text=text,
+        client_message_id=draft.client_message_id,
+        status=DeliveryStatus.QUEUED if is_reply else None,
+        conversation_seq=row.visitor_seq + 1 if is_reply else None,
+        occurred_at=now,
+        created_at=now,
+    )
+
+
+def make_event(
+    row: ConversationRow, body: ConversationEvent, *, actor_id: UUID | None, conversation_seq: int | None = None
+) -> NewEvent:
+    """Make the event of a changed conversation; ``conversation_seq`` only where its visitor is told too."""
+    return NewEvent(
+        workspace_id=row.workspace_id,
+        type=str(body.__struct_config__.tag),
+        data=encoder.encode(body),
+        occurred_at=clock.now(),
+        inbox_id=row.inbox_id,
+        conversation_id=row.id,
+        conversation_seq=conversation_seq,
+        contact_id=row.contact_id,
+        actor_id=actor_id,
+    )

@@ -1,0 +1,169 @@
+"""Rows as the database keeps them, with the columns members do not see, and what they look like to members. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from hub.contacts.model import Contact
+from hub.envelope import DeliveryStatus
+from hub.inbox.model import (
+    Attachment,
+    AuthorKind,
+    Conversation,
+    ConversationStatus,
+    Message,
+    MessageError,
+    MessageKind,
+)
+
+
+class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A row of ``conversation``.
+
+    Attributes:
+        thread_key: The vendor's thread on this channel account.
+        identity_scheme: With scope and value: the contact's address that replies go to.
+        visitor_seq: Number of the newest event the visitor may see.
+    """
+
+    workspace_id: int
+    id: UUID
+    inbox_id: UUID
+    channel_account_id: UUID
+    channel: str
+    thread_key: str
+    contact_id: UUID
+    identity_scheme: str
+    identity_scope: str
+    identity_value: str
+    status: ConversationStatus
+    assignee_id: UUID | None = None
+    snoozed_until: datetime | None = None
+    subject: str = ""
+    preview: str = ""
+    preview_author_kind: AuthorKind = AuthorKind.CONTACT
+    last_activity_at: datetime
+    last_inbound_at: datetime | None = None
+    last_inbound_seq: int = 0
+    last_outbound_seq: int = 0
+    visitor_seq: int = 0
+    created_at: datetime
+    closed_at: datetime | None = None
+    version: int = 0
+
+    def view(self) -> Conversation:
+        """Return the row as members see it."""
+        return Conversation(
+            id=self.id,
+            inbox_id=self.inbox_id,
+            channel_account_id=self.channel_account_id,
+            channel=self.channel,
+            contact_id=self.contact_id,
+            status=self.status,
+            assignee_id=self.assignee_id,
+            snoozed_until=self.snoozed_until,
+            subject=self.subject,
+            preview=self.preview,
+            preview_author_kind=self.preview_author_kind,
+            last_activity_at=self.last_activity_at,
+            last_inbound_seq=self.last_inbound_seq,
+            last_outbound_seq=self.last_outbound_seq,
+            created_at=self.created_at,
+            version=self.version,
+        )
+
+
+class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``message``; ``conversation_seq`` is its number for the visitor, if they may see it."""
+
+    workspace_id: int
+    id: UUID
+    conversation_id: UUID
+    channel_account_id: UUID
+    seq: int
+    version: int
+    kind: MessageKind
+    direction: Literal["inbound", "outbound"]
+    author_kind: AuthorKind
+    author_id: UUID | None = None
+    author_name: str = ""
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    external_id: str | None = None
+    client_message_id: UUID | None = None
+    status: DeliveryStatus | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    conversation_seq: int | None = None
+    occurred_at: datetime
+    created_at: datetime
+
+    def view(self) -> Message:
+        """Return the row as members see it."""
+        return Message(
+            id=self.id,
+            conversation_id=self.conversation_id,
+            seq=self.seq,
+            kind=self.kind,
+            direction=self.direction,
+            author_kind=self.author_kind,
+            author_id=self.author_id,
+            author_name=self.author_name,
+            text=self.text,
+            attachments=self.attachments,
+            status=self.status,
+            error=self.error(),
+            client_message_id=self.client_message_id,
+            occurred_at=self.occurred_at,
+            version=self.version,
+        )
+
+    def error(self) -> MessageError | None:
+        """Return why it failed, if it did."""
+        if self.error_code is None:
+            return None
+        return MessageError(code=self.error_code, message=self.error_message or "")
+
+
+class TargetRow(msgspec.Struct, frozen=True):
+    """A message that a receipt points at, with the inbox of its conversation."""
+
+    message: MessageRow
+    inbox_id: UUID
+    contact_id: UUID
+
+
+class IdentityRow(msgspec.Struct, frozen=True):
+    """An identity somebody in the batch wrote from, and the contact it belongs to."""
+
+    workspace_id: int
+    scheme: str
+    scope: str
+    value: str
+    contact: Contact
+
+
+class AccountRow(msgspec.Struct, frozen=True):
+    """What receiving needs to know of a channel account and its inbox."""
+
+    workspace_id: int
+    id: UUID
+    inbox_id: UUID
+    channel: str
+    status: str
+    reopen_days: int
+
+
+class SeenRow(msgspec.Struct, frozen=True):
+    """An item that was received before: the event it became, and the message, if it made one."""
+
+    workspace_id: int
+    dedupe_key: str
+    seq: int
+    conversation_id: UUID | None
+    message_id: UUID | None

@@ -1,0 +1,106 @@
+"""Fixtures over real services: one Postgres and two Valkeys a run, a fresh database a test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+import redis
+
+from hub.db import Database
+from hub.migrations import runner
+from tests import factories
+from tests.services import Services, _run, start_services
+
+if TYPE_CHECKING:
+    from hub.db import Notice
+
+TEMPLATE = "hub_template"
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Services]:
+    """The three services, stopped at the end of the run."""
+    started = start_services(fast=True)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def template(services: Services) -> str:
+    """A migrated database that tests clone."""
+    _run(_make_template(services))
+    return TEMPLATE
+
+
+class DatabaseUrls:
+    """Addresses of one test's database."""
+
+    def __init__(self, services: Services, name: str) -> None:
+        self.name = name
+        self.owner_url = services.owner_url.replace("/hub?", f"/{name}?")
+        self.database_url = services.database_url.replace("/hub?", f"/{name}?")
+
+
+@pytest.fixture
+async def database_urls(services: Services, template: str) -> AsyncIterator[DatabaseUrls]:
+    """A fresh, migrated database."""
+    name = f"t_{os.urandom(6).hex()}"
+    admin = await asyncpg.connect(services.owner_url)
+    try:
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        yield DatabaseUrls(services, name)
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await admin.close()
+
+
+class RecordedNotices(list["Notice"]):
+    """What transactions handed on after COMMIT."""
+
+
+@pytest.fixture
+def notices() -> RecordedNotices:
+    return RecordedNotices()
+
+
+@pytest.fixture
+async def database(database_urls: DatabaseUrls, notices: RecordedNotices) -> AsyncIterator[Database]:
+    """A pool as the application has it, recording its notices."""
+    opened = await Database.open(database_urls.database_url, notices.extend, max_size=5)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def workspace(database: Database) -> factories.WorkspaceFacts:
+    """A workspace with an owner, an agent, an inbox, a live chat and an SMS account."""
+    return await factories.make_workspace(database)
+
+
+@pytest.fixture
+def redis_durable(services: Services) -> str:
+    """The durable Valkey, emptied."""
+    with redis.Redis.from_url(services.redis_url) as client:
+        client.flushall()
+    return services.redis_url
+
+
+@pytest.fixture
+def redis_ephemeral(services: Services) -> str:
+    """The ephemeral Valkey, emptied."""
+    with redis.Redis.from_url(services.redis_ephemeral_url) as client:
+        client.flushall()
+    return services.redis_ephemeral_url
+
+
+async def _make_template(services: Services) -> None:
+    admin = await asyncpg.connect(services.owner_url)
+    try:
+        await admin.execute(f'CREATE DATABASE "{TEMPLATE}"')
+    finally:
+        await admin.close()
+    await runner.upgrade(services.owner_url.replace("/hub?", f"/{TEMPLATE}?"), services.login_role)

@@ -1,0 +1,99 @@
+"""One embedded Postgres and two Valkeys in a folder of their own, for tests and benchmarks; no fixture by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from hub.embedded.binaries import find_postgres, find_valkey
+from hub.embedded.postgres import EmbeddedPostgres, PostgresOptions
+from hub.embedded.valkey import EPHEMERAL_MAXMEMORY_BYTES, EmbeddedValkey, ValkeyOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+Result = TypeVar("Result")
+
+
+class Services(msgspec.Struct, frozen=True):
+    """
+    Running services.
+
+    Attributes:
+        owner_url: Postgres as the migrations' owner.
+        database_url: Postgres as the application's login role.
+        login_role: Name of that role.
+        redis_url: The durable Valkey.
+        redis_ephemeral_url: The one without persistence.
+        stop: Ends all three and removes their folder.
+    """
+
+    owner_url: str
+    database_url: str
+    login_role: str
+    redis_url: str
+    redis_ephemeral_url: str
+    stop: Callable[[], None]
+
+
+def start_services(*, fast: bool = True) -> Services:
+    """
+    Start the three services in a fresh folder; call it on the main thread, outside a running event loop.
+
+    Args:
+        fast: True turns Postgres' fsync off (what tests want); False is what `hub up` runs (benchmarks, kill tests).
+
+    Returns:
+        Their addresses and how to stop them. They also stop when this process is killed (Linux).
+    """
+    top = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    logs, run = top / "logs", top / "run"
+    postgres = EmbeddedPostgres(
+        find_postgres(), top / "postgres", run, logs / "postgres.log", PostgresOptions(is_durable=not fast)
+    )
+    durable = EmbeddedValkey(
+        find_valkey(),
+        top / "valkey-streams",
+        run,
+        logs / "valkey-streams.log",
+        ValkeyOptions(is_durable=True),
+    )
+    ephemeral = EmbeddedValkey(
+        find_valkey(),
+        top / "valkey-ephemeral",
+        run,
+        logs / "valkey-ephemeral.log",
+        ValkeyOptions(is_durable=False, maxmemory_bytes=EPHEMERAL_MAXMEMORY_BYTES),
+    )
+
+    async def stop_all() -> None:
+        await asyncio.gather(postgres.stop(), durable.stop(), ephemeral.stop())
+
+    def stop() -> None:
+        _run(stop_all())
+        shutil.rmtree(top, ignore_errors=True)
+
+    async def start_all() -> Services:
+        urls, redis_url, ephemeral_url = await asyncio.gather(postgres.start(), durable.start(), ephemeral.start())
+        return Services(urls.owner_url, urls.database_url, urls.login_role, redis_url, ephemeral_url, stop)
+
+    try:
+        return _run(start_all())
+    except BaseException:
+        stop()
+        raise
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run on a loop of its own: asyncio.run would also unset the loop of the test that follows."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
