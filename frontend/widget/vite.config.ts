@@ -1,16 +1,11 @@
-// Builds the live chat widget. `--mode frame` makes the page inside the iframe, `--mode loader` the one script that
-// customers put on their site. The server mounts `dist/widget/assets` at `/widget-assets/` (hashed, immutable).
-import { defineConfig, type UserConfig } from "vite";
+// Builds the live chat widget in one run: the page inside the iframe, then the one script that customers put on their
+// site. The server mounts `dist/widget/assets` at `/widget-assets/` (hashed, immutable).
+import { build, defineConfig, type UserConfig } from "vite";
 
 const here = decodeURIComponent(new URL(".", import.meta.url).pathname);
 
-const shared: UserConfig = {
-  root: here,
-  publicDir: false,
-};
-
 const output: UserConfig["build"] = {
-  outDir: "../dist/widget",
+  outDir: here + "../dist/widget",
   target: "es2022",
   reportCompressedSize: false,
   // 2 % smaller than the default.
@@ -18,8 +13,19 @@ const output: UserConfig["build"] = {
   terserOptions: { module: true, compress: { passes: 3, unsafe_arrows: true, ecma: 2020 } },
 };
 
-const frame: UserConfig = {
-  ...shared,
+const loader: UserConfig = {
+  root: here,
+  publicDir: false,
+  build: {
+    ...output,
+    emptyOutDir: false,
+    rolldownOptions: { input: here + "loader.ts", output: { format: "iife", entryFileNames: "widget.js" } },
+  },
+};
+
+export default defineConfig({
+  root: here,
+  publicDir: false,
   base: "/widget-assets/",
   experimental: { renderBuiltUrl: (file) => "/widget-assets/" + file.replace(/^assets\//, "") },
   build: {
@@ -29,18 +35,11 @@ const frame: UserConfig = {
     assetsInlineLimit: 0,
     rolldownOptions: { input: here + "frame.html" },
   },
-};
-
-const loader: UserConfig = {
-  ...shared,
-  build: {
-    ...output,
-    emptyOutDir: false,
-    rolldownOptions: {
-      input: here + "loader.ts",
-      output: { format: "iife", entryFileNames: "widget.js" },
+  plugins: [
+    {
+      name: "loader",
+      apply: "build",
+      closeBundle: { sequential: true, order: "post", handler: async () => void (await build({ ...loader, configFile: false })) },
     },
-  },
-};
-
-export default defineConfig(({ mode }) => (mode === "loader" ? loader : frame));
+  ],
+});

@@ -12,12 +12,13 @@ export type VisitRequest = {
 export interface Api {
   config(): Promise<Config>;
   visit(request: VisitRequest): Promise<Visit>;
-  earlier(visitor_token: string, before: string | null): Promise<MessagePage>;
+  earlier(visitor_token: string, before: string): Promise<MessagePage>;
 }
 
 /** The hub's refusal; whatever else is thrown never reached it. */
 export interface Refusal {
   status: number;
+  message?: string;
   field?: string | null;
   retry_after_s?: number | null;
 }
@@ -38,7 +39,7 @@ export function openApi(channel: string): Api {
         body: JSON.stringify(request),
       }),
     earlier: (token, before) =>
-      call(base + "/messages" + (before ? "?before=" + encodeURIComponent(before) : ""), {
+      call(base + "/messages?before=" + encodeURIComponent(before), {
         headers: { authorization: "Bearer " + token },
       }),
   };

@@ -13,8 +13,6 @@ import { tellTyping, typingLamp } from "./typing.ts";
 import { visiting, type Person } from "./visits.ts";
 
 const CLIENT = "hub-widget/1";
-/** Stands for "the conversation I do not have yet"; the hub knows a visitor's conversation by their token. */
-const NO_CONVERSATION = "00000000-0000-0000-0000-000000000000";
 const BEHIND_MS = 2000;
 const WELCOME_MS = 10_000;
 const VOID_TOKENS = 4;
@@ -47,8 +45,6 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
   const { after, online, random } = environment;
   let state = START;
   let cursor: Cursor | null = null;
-  let conversation_id: string | null = null;
-  let before: string | null = null;
   let visible = false;
   /** Answers were shown that the hub was not told are read. */
   let read_owed = false;
@@ -63,7 +59,7 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
   const notice = openNotice(environment, (notice) => set({ notice }));
   const lamp = typingLamp(environment, (typing) => set({ typing }));
   const typing = tellTyping(environment, (on) => {
-    if (settled && conversation_id) link.send({ type: "typing", conversation_id, on, kind: "message" });
+    if (settled) link.send({ type: "typing", on });
   });
   const outbox = openOutbox(environment, keep, transmit, () => set({ outgoing: outbox.items() }));
   const link = openLink(environment, {
@@ -77,7 +73,10 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
   });
   const visit = visiting(api, environment, keep, person, {
     arrived,
-    unidentified: decide,
+    unusable(complaint) {
+      set({ complaint });
+      decide();
+    },
     refused: halt,
     failing: notice.missing,
   });
@@ -101,19 +100,17 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
     const known = keep.get("token") || person.identity || person.form;
     if (config.identity_required && !person.identity) return set({ stage: "identity" });
     if (!known && config.pre_chat.length) return set({ stage: "form" });
-    set({ stage: "chat" });
+    // The form stays until its answers are taken.
+    if (!person.form) set({ stage: "chat" });
     // Somebody who only looks is not a visitor yet: no row, no socket.
     if (known || outgoing.length) visit();
   }
 
   function arrived(visit: Visit): void {
     cursor = visit.cursor;
-    conversation_id = visit.conversation_id;
     read_owed = true;
-    const next = withSnapshot(state, visit.messages);
-    if (next.messages[0]?.id !== state.messages[0]?.id) before = null;
-    set({ ...next, stage: "chat" });
-    for (const { client_message_id } of next.messages) outbox.remove(client_message_id ?? "");
+    set({ ...withSnapshot(state, visit), stage: "chat" });
+    for (const { client_message_id } of state.messages) outbox.remove(client_message_id ?? "");
     markRead();
     // One connection is one visitor.
     if (greeted && greeted !== visit.visitor_token) link.stop();
@@ -144,7 +141,6 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
 
   function welcomed(frame: Welcome): void {
     if (!frame.recovered) return snapshot();
-    conversation_id = frame.conversation_id ?? conversation_id;
     voided = 0;
     settle(true);
     notice.returned();
@@ -167,8 +163,6 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
       events.answered();
     }
     markRead();
-    // The first message made the conversation: a hello in place tells its id, which typing and read marks name.
-    if (!conversation_id) hello();
   }
 
   function acked(id: string, seq: number): void {
@@ -215,9 +209,9 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
     const last = state.messages.at(-1)?.id;
     if (visible && last && last !== keep.get("read")) keep.set("read", last);
     countAgain();
-    if (!visible || !settled || !read_owed || !cursor?.seq || !conversation_id) return;
+    if (!visible || !settled || !read_owed || !cursor?.seq) return;
     read_owed = false;
-    link.send({ type: "read", conversation_id, seq: cursor.seq });
+    link.send({ type: "read", seq: cursor.seq });
   }
 
   function countAgain(): void {
@@ -228,7 +222,6 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
     link.send({
       type: "send",
       client_message_id: id,
-      conversation_id: conversation_id ?? NO_CONVERSATION,
       kind: "message",
       text,
       attachments: [],
@@ -279,14 +272,8 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
       else notice.missing();
     },
     async loadEarlier() {
-      const token = keep.get("token")!;
-      const count = state.messages.length;
-      do {
-        // Without `before` this is the page already shown: then go on to the one before it.
-        const page = await api.earlier(token, before);
-        before = page.next;
-        set({ messages: withEarlier(state.messages, page.messages), earlier: !!before });
-      } while (before && state.messages.length === count);
+      const page = await api.earlier(keep.get("token")!, state.earlier!);
+      set({ messages: withEarlier(state.messages, page.messages), earlier: page.next });
     },
   };
 }

@@ -1,4 +1,5 @@
 // The visitor's part of the socket protocol (docs/protocol.md, §3, §4, §6) and of the live chat HTTP API.
+// A visitor has one conversation, so their frames leave `conversation_id` out.
 // Unknown frame and event types are ignored by whoever reads them: newer hubs say more.
 
 export type Cursor = { epoch: number; seq: number };
@@ -18,14 +19,13 @@ export type Hello = { type: "hello"; protocol: 1; visitor_token?: string; client
 export type Send = {
   type: "send";
   client_message_id: string;
-  conversation_id: string;
   kind: "message";
   text: string;
   attachments: never[];
   seen_seq: number | null;
 };
-export type Read = { type: "read"; conversation_id: string; seq: number };
-export type Typing = { type: "typing"; conversation_id: string; on: boolean; kind: "message" };
+export type Read = { type: "read"; seq: number };
+export type Typing = { type: "typing"; on: boolean };
 export type Ping = { type: "ping"; cursor: number };
 export type ClientFrame = Hello | Send | Read | Typing | Ping;
 
@@ -37,7 +37,6 @@ export type Welcome = {
   head: number;
   recovered: boolean;
   heartbeat_s: number;
-  conversation_id: string | null;
 };
 export type VisitorEvent = { type: "message_added"; message: VisitorMessage } | { type: "conversation_closed" };
 export type EventFrame = { type: "event"; seq: number; prev: number; event: VisitorEvent };
@@ -69,11 +68,7 @@ export type Config = {
 };
 
 /** What `POST …/visitors` answers: the visitor and everything they see, read at one moment. */
-export type Visit = {
-  visitor_token: string;
-  conversation_id: string | null;
-  cursor: Cursor;
-  messages: VisitorMessage[];
-};
+export type Visit = MessagePage & { visitor_token: string; cursor: Cursor };
 
+/** Oldest first; `next` asks for the page before, null at the start. */
 export type MessagePage = { messages: VisitorMessage[]; next: string | null };

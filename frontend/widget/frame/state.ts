@@ -1,5 +1,5 @@
 // What the frame shows, and the pure changes to it.
-import type { Config, VisitorMessage } from "./frames.ts";
+import type { Config, MessagePage, VisitorMessage } from "./frames.ts";
 import type { NoticeKind } from "./notice.ts";
 import type { Outgoing } from "./outbox.ts";
 
@@ -10,10 +10,12 @@ export interface ChatState {
   readonly config: Config | null;
   readonly messages: readonly VisitorMessage[];
   readonly outgoing: readonly Outgoing[];
-  /** There may be messages before the first one shown. */
-  readonly earlier: boolean;
+  /** Asks for the messages before the first one shown; null when there are none. */
+  readonly earlier: string | null;
   readonly closed: boolean;
   readonly typing: boolean;
+  /** What the hub does not like about the pre-chat answers. */
+  readonly complaint: string;
   readonly notice: NoticeKind;
   readonly unread: number;
 }
@@ -23,15 +25,13 @@ export const START: ChatState = {
   config: null,
   messages: [],
   outgoing: [],
-  earlier: false,
+  earlier: null,
   closed: false,
   typing: false,
+  complaint: "",
   notice: null,
   unread: 0,
 };
-
-/** A full page; when the first read has this many, older ones are likely. */
-const PAGE = 20;
 
 /** Adds one message at the end, unless it is there. */
 export function withMessage(messages: readonly VisitorMessage[], message: VisitorMessage): readonly VisitorMessage[] {
@@ -50,11 +50,11 @@ export function withEarlier(
 /** Takes a fresh read of the newest messages; older ones already loaded stay when the two join. */
 export function withSnapshot(
   state: Pick<ChatState, "messages" | "earlier">,
-  fresh: readonly VisitorMessage[],
+  { messages: fresh, next }: MessagePage,
 ): Pick<ChatState, "messages" | "earlier"> {
   const at = state.messages.findIndex(({ id }) => id === fresh[0]?.id);
   if (at >= 0) return { messages: [...state.messages.slice(0, at), ...fresh], earlier: state.earlier };
-  return { messages: fresh, earlier: fresh.length >= PAGE };
+  return { messages: fresh, earlier: next };
 }
 
 /** Answers after the last one the visitor saw. */

@@ -7,8 +7,8 @@ import type { Visit } from "./frames.ts";
 
 export interface VisitEvents {
   arrived(visit: Visit): void;
-  /** The hub does not take this identity. */
-  unidentified(): void;
+  /** The hub does not take the identity or the form, or wants one; says why. */
+  unusable(complaint: string): void;
   /** The hub answers that there is no such chat, or not for this visitor. */
   refused(): void;
   failing(): void;
@@ -55,10 +55,11 @@ export function visiting(
     }
   }
 
-  function refuse({ field, status }: Refusal): void {
-    if (person.identity && field?.startsWith("identity")) {
-      person.identity = null;
-      events.unidentified();
+  function refuse({ field, status, message }: Refusal): void {
+    const blamed = /^(identity|form)/.exec(field ?? "")?.[0] as "identity" | "form" | undefined;
+    if (blamed && person[blamed]) {
+      person[blamed] = null;
+      events.unusable(message ?? "");
     } else if (keep.get("token") && status !== 404) {
       // The token is void (expired, or the visitor was erased): come as a new visitor, with what is unsent.
       keep.set("token", null);

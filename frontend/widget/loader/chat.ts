@@ -19,8 +19,9 @@ const PRELOAD_MS = 1000;
  *
  * @param hub origin the script came from; the iframe's and the only one listened to.
  * @param channel channel account id.
+ * @param color the launcher's until the hub's own setting is known.
  */
-export function startChat(hub: string, channel: string): HubChat {
+export function startChat(hub: string, channel: string, color?: string): HubChat {
   const prefix = `hub-chat:${channel}:`;
   const store = openStore(prefix, () => localStorage);
   const session = openStore(prefix, () => sessionStorage);
@@ -90,7 +91,8 @@ export function startChat(hub: string, channel: string): HubChat {
   function hear(body: ToLoader): void {
     if (body.type === "ready") {
       setReady(true);
-      const page_url = location.href.split("#")[0]!;
+      // As long as the hub takes it.
+      const page_url = location.href.split("#")[0]!.slice(0, 2000);
       post({ type: "init", state: store.all(), identity, page_url, open: opened, focus: wantsFocus });
     } else if (body.type === "set") store.set(body.key, body.value);
     else if (body.type === "close") show(false, true);
@@ -117,6 +119,7 @@ export function startChat(hub: string, channel: string): HubChat {
   root.addEventListener("keydown", ({ key }) => key === "Escape" && show(false, true));
   followViewport(panel);
 
+  if (color) root.style.setProperty("--c", color);
   const { look, token } = store.all();
   if (look) wear(JSON.parse(look) as Look);
   label();

@@ -4,9 +4,9 @@ export const STYLE = `:host{all:initial}
 [hidden]{display:none!important}
 button{all:unset}
 button,section{position:fixed;right:20px;bottom:20px;z-index:2147483001;box-shadow:0 1px 3px #0003,0 8px 28px #0004}
-button{width:56px;height:56px;border-radius:50%;background:var(--c,#245fd4);color:var(--i,#fff);cursor:pointer;display:grid;place-items:center}
+button{width:56px;height:56px;border-radius:50%;background:var(--c,#245fd4);color:var(--i,lch(from var(--c,#245fd4) calc((60 - l)*infinity) 0 0));cursor:pointer;display:grid;place-items:center}
 button:hover{scale:1.05}
-button:focus-visible{outline:3px solid var(--i,#fff);box-shadow:0 0 0 6px var(--c,#245fd4)}
+button:focus-visible{outline:3px solid currentColor;box-shadow:0 0 0 6px var(--c,#245fd4)}
 svg{grid-area:1/1;width:26px;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
 .x,.open .b{display:none}
 .open .x{display:block}

@@ -99,7 +99,6 @@ export class FakeHub implements Api {
   readonly events: EventFrame[] = [];
   readonly reads: number[] = [];
   settings: Config = CONFIG;
-  conversation_id: string | null = null;
   epoch = 1;
   faults: Faults = NONE;
   window = 1000;
@@ -143,7 +142,7 @@ export class FakeHub implements Api {
     if (refusal) throw refusal;
     const visitor_token = request.visitor_token ?? `token-${this.visits.length}`;
     const cursor = { epoch: this.epoch, seq: this.events.length };
-    return { visitor_token, conversation_id: this.conversation_id, cursor, messages: this.messages.slice(-20) };
+    return { visitor_token, cursor, ...(await this.earlier("", null)) };
   }
 
   async earlier(_token: string, before: string | null) {
@@ -170,7 +169,6 @@ export class FakeHub implements Api {
   }
 
   private add(text: string, kind: VisitorMessage["author_kind"], name: string | null, mine: string | null) {
-    this.conversation_id ??= "conversation";
     const occurred_at = new Date(this.clock.now()).toISOString();
     const message: VisitorMessage = {
       id: `m${this.messages.length + 1}`,
@@ -211,8 +209,7 @@ export class FakeHub implements Api {
     const head = this.events.length;
     const recovered =
       !!cursor && cursor.epoch === this.epoch && cursor.seq <= head && head - cursor.seq <= this.window;
-    const { epoch, conversation_id } = this;
-    this.say(socket, { type: "welcome", epoch, head, recovered, heartbeat_s: 25, conversation_id });
+    this.say(socket, { type: "welcome", epoch: this.epoch, head, recovered, heartbeat_s: 25 });
     this.welcomed.delete(socket);
     if (!recovered) return;
     for (const event of this.events.slice(cursor.seq)) this.say(socket, event);

@@ -21,11 +21,11 @@ function page() {
   const shadow = document.querySelector("hub-chat")!.shadowRoot!;
   const frame = () => shadow.querySelector("iframe");
   const posted: { body: ToFrame; origin: string }[] = [];
-  const send = (body: unknown, origin: string, source: MessageEventSource | null) =>
-    dispatchEvent(new MessageEvent("message", { data: body, origin, source }));
+  const send = (data: unknown, origin: string, source: unknown) =>
+    dispatchEvent(Object.assign(new Event("message"), { data, origin, source }));
   const watch = () => {
-    frame()!.contentWindow!.postMessage = ((data: { hubChat: ToFrame }, origin: string) =>
-      posted.push({ body: data.hubChat, origin })) as never;
+    const postMessage = (data: { hubChat: ToFrame }, origin: string) => posted.push({ body: data.hubChat, origin });
+    Object.defineProperty(frame()!, "contentWindow", { value: { postMessage } });
   };
   return { chat, channel, shadow, frame, posted, send, watch, launcher: shadow.querySelector("button")! };
 }

@@ -11,8 +11,8 @@ import { preChat } from "./prechat.ts";
 import { thread } from "./thread.ts";
 
 const NOTICES = {
-  offline: "You are offline. What you write is sent when the connection is back.",
-  lost: "The connection was lost. Trying again… What you write is kept.",
+  offline: "You are offline. Messages are sent once you are back.",
+  lost: "Connection lost. Trying again…",
   back: "We are back online.",
 };
 
@@ -43,11 +43,11 @@ export function mount(chat: Chat, keep: Keep, chime: Chime, close: () => void): 
   }
 
   function stage(): Child {
-    const { stage, config } = chat.state();
+    const { stage, config, complaint } = chat.state();
     if (config && stage === "chat") return [drawThread(config), drawComposer()];
-    if (config && stage === "form") return preChat(config, (form) => chat.fillForm(form));
-    if (stage === "identity") return plain("Please sign in on this site to chat with us.");
-    if (stage === "unreachable") return plain("We cannot be reached. Trying again…");
+    if (config && stage === "form") return preChat(config, complaint, chat.fillForm);
+    if (stage === "identity") return plain("Please sign in to chat with us.");
+    if (stage === "unreachable") return plain(NOTICES.lost);
     if (stage !== "stopped") return plain("One moment…");
     const again = h("button", { class: "wide", onclick: () => location.reload() }, "Try again");
     return [plain("The chat is not available right now."), again];
@@ -68,7 +68,7 @@ export function mount(chat: Chat, keep: Keep, chime: Chime, close: () => void): 
         "div",
         null,
         h("h1", { dir: "auto" }, config?.title ?? "Live chat"),
-        online != null && h("p", { class: online }, online ? "We are online" : "We are away and answer here later"),
+        online != null && h("p", { class: online }, online ? "We are online" : "We are away and answer later"),
       ),
       h("button", sound, icon(chime.on() ? "bell" : "muted")),
       h("button", { "aria-label": "Close chat", onclick: close }, icon("close")),

@@ -2,7 +2,7 @@ import type { Config } from "../frames.ts";
 import { h, type Child } from "./dom.ts";
 
 /** The questions before the first message; the browser's own validation says what is missing. */
-export function preChat(config: Config, done: (form: Record<string, string>) => void): Child {
+export function preChat(config: Config, complaint: string, done: (form: Record<string, string>) => void): Child {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const answers = [...new FormData(event.target as HTMLFormElement)];
@@ -30,6 +30,7 @@ export function preChat(config: Config, done: (form: Record<string, string>) => 
         }),
       ),
     ),
+    h("p", { class: "failed", role: "alert" }, complaint),
     h("button", { class: "wide" }, "Start chat"),
   );
 }

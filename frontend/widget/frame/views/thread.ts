@@ -34,7 +34,7 @@ export function thread(chat: Chat, place: Follow, redraw: () => void): (config: 
           null,
           start,
           h("ol", null, threadRows(messages, outgoing, new Date()).map((row) => line(row, chat))),
-          closed && h("p", { class: "day" }, "This conversation was closed. Write again whenever you like."),
+          closed && h("p", { class: "day" }, "Closed. Write again any time."),
           h("p", { class: "typing", role: "status" }, typing && DOTS),
         ),
       ),
@@ -66,7 +66,7 @@ function line(row: Row, chat: Chat): Child {
 
 function bubble(text: string): Child {
   const words = splitLinks(text).map(({ text, href }) =>
-    href ? h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow ugc" }, text) : text,
+    href ? h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, text) : text,
   );
   return h("p", { class: "text", dir: "auto" }, words);
 }
