@@ -2,12 +2,14 @@
 import type { Identity } from "../bridge.ts";
 import type { Config, MessagePage, Visit } from "./frames.ts";
 
-export type VisitRequest = {
-  visitor_token?: string;
-  identity?: Identity;
-  form?: Record<string, string>;
-  page_url?: string;
-};
+/** Who the visitor says they are, beside the token that says who they were. */
+export interface Person {
+  identity: Identity | null;
+  form: Record<string, string> | null;
+  page_url: string;
+}
+
+export type VisitRequest = Person & { visitor_token: string | null };
 
 export interface Api {
   config(): Promise<Config>;

@@ -1,7 +1,7 @@
 // The conversation as the visitor has it: applies the hub's frames by the cursor rules of docs/protocol.md §5 and §6,
 // and is the only writer of ChatState. The views read it; parent.ts and main.ts feed it.
 import type { Identity } from "../bridge.ts";
-import { isFinal, type Api } from "./api.ts";
+import { isFinal, type Api, type Person } from "./api.ts";
 import { jitter_ms } from "./backoff.ts";
 import type { Environment, Keep } from "./environment.ts";
 import type { Cursor, EventFrame, HubFrame, Visit, Welcome } from "./frames.ts";
@@ -10,7 +10,7 @@ import { openNotice } from "./notice.ts";
 import { openOutbox, type Outbox } from "./outbox.ts";
 import { countUnread, START, withEarlier, withMessage, withSnapshot, type ChatState } from "./state.ts";
 import { tellTyping, typingLamp } from "./typing.ts";
-import { visiting, type Person } from "./visits.ts";
+import { visiting } from "./visits.ts";
 
 const CLIENT = "hub-widget/1";
 const BEHIND_MS = 2000;

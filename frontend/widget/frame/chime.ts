@@ -1,4 +1,4 @@
-// The new-message sound, off until the visitor turns it on. Two sine tones, no file to load.
+// The new-message sound, off until the visitor turns it on. A short sine tone, no file to load.
 import type { Keep } from "./environment.ts";
 
 export interface Chime {
@@ -17,14 +17,12 @@ export function openChime(keep: Keep): Chime {
     context ??= new AudioContext();
     // After a reload the browser holds sound back until the first click; until then there is none, silently.
     await context.resume();
-    const start = context.currentTime;
     const gain = new GainNode(context, { gain: 0.08 });
     const tone = new OscillatorNode(context, { frequency: 660 });
-    tone.frequency.setValueAtTime(880, start + 0.12);
-    gain.gain.setTargetAtTime(0, start + 0.2, 0.06);
+    gain.gain.setTargetAtTime(0, context.currentTime, 0.1);
     tone.connect(gain).connect(context.destination);
     tone.start();
-    tone.stop(start + 0.6);
+    tone.stop(context.currentTime + 0.6);
   }
 
   return {

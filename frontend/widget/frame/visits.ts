@@ -1,6 +1,5 @@
 // Who the visitor is to the hub: token, identity, pre-chat answers, and the visit (their state, read at one moment).
-import type { Identity } from "../bridge.ts";
-import { isFinal, type Api, type Refusal, type VisitRequest } from "./api.ts";
+import { isFinal, type Api, type Person, type Refusal, type VisitRequest } from "./api.ts";
 import { jitter_ms } from "./backoff.ts";
 import type { Environment, Keep } from "./environment.ts";
 import type { Visit } from "./frames.ts";
@@ -12,13 +11,6 @@ export interface VisitEvents {
   /** The hub answers that there is no such chat, or not for this visitor. */
   refused(): void;
   failing(): void;
-}
-
-/** What a visit is asked with, besides the token. */
-export interface Person {
-  identity: Identity | null;
-  form: Record<string, string> | null;
-  page_url: string;
 }
 
 /**
@@ -69,14 +61,7 @@ export function visiting(
   }
 
   function build(): VisitRequest {
-    const { identity, form, page_url } = person;
-    const visitor_token = keep.get("token");
-    return {
-      ...(visitor_token && { visitor_token }),
-      ...(identity && { identity }),
-      ...(form && { form }),
-      ...(page_url && { page_url }),
-    };
+    return { visitor_token: keep.get("token"), ...person };
   }
 
   function ask(): void {

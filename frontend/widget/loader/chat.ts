@@ -72,7 +72,7 @@ export function startChat(hub: string, channel: string, color?: string): HubChat
 
   function showUnread(count: number): void {
     badge.hidden = !count;
-    badge.textContent = count > 9 ? "9+" : count + "";
+    badge.textContent = count > 9 ? "9+" : String(count);
     label();
   }
 

@@ -15,6 +15,6 @@ section{z-index:2147483000;bottom:88px;width:384px;height:min(640px,100dvh - 108
 iframe{width:100%;height:100%;border:0}
 @keyframes in{from{opacity:0;transform:translateY(12px)}}
 @media(max-width:480px){section{inset:var(--t,0) 0 auto;width:auto;height:var(--h,100dvh);border-radius:0}.open.ready button{display:none}}
-@media(prefers-color-scheme:dark){section{background:#191714;box-shadow:0 0 0 1px #fff3}}
+@media(prefers-color-scheme:dark){section{background:#191714;box-shadow:0 0 0 1px #fff3,0 8px 28px #000}}
 @media(prefers-reduced-motion){section{animation:none}}
 @media print{*{display:none}}`;

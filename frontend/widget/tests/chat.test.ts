@@ -29,7 +29,7 @@ describe("before the first message", () => {
     chat.fillForm({ email: "ana@shop.example" });
     await clock.pass(100);
     expect(chat.state().stage).toBe("chat");
-    expect(hub.visits[0]).toEqual({ form: { email: "ana@shop.example" }, page_url: "https://shop.example/cart" });
+    expect(hub.visits[0]).toMatchObject({ form: { email: "ana@shop.example" }, page_url: "https://shop.example/cart" });
   });
 
   it("keeps the form and says why when the hub does not take the answers", async () => {

@@ -1,10 +1,9 @@
 // A clock that is turned by hand, a wire that records, and a hub that keeps one visitor's conversation by the rules of
 // docs/protocol.md §6. Faults are the test's to switch on.
-import type { Api, Refusal, VisitRequest } from "../frame/api.ts";
+import type { Api, Person, Refusal, VisitRequest } from "../frame/api.ts";
 import { openChat, type Chat } from "../frame/chat.ts";
 import type { Environment, Keep, Socket, SocketEvents } from "../frame/environment.ts";
 import type { ClientFrame, Config, EventFrame, Hello, HubFrame, Visit, VisitorMessage } from "../frame/frames.ts";
-import type { Person } from "../frame/visits.ts";
 
 export const CONFIG: Config = {
   title: "Northwind",

@@ -68,7 +68,7 @@ export function mount(chat: Chat, keep: Keep, chime: Chime, close: () => void): 
         "div",
         null,
         h("h1", { dir: "auto" }, config?.title ?? "Live chat"),
-        online != null && h("p", { class: online }, online ? "We are online" : "We are away and answer later"),
+        online != null && h("p", { class: online + "" }, online ? "We are online" : "We are away and answer later"),
       ),
       h("button", sound, icon(chime.on() ? "bell" : "muted")),
       h("button", { "aria-label": "Close chat", onclick: close }, icon("close")),

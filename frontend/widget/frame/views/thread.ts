@@ -5,7 +5,6 @@ import { splitLinks } from "../links.ts";
 import { threadRows, type Row } from "../rows.ts";
 import { h, type Child } from "./dom.ts";
 import type { Follow } from "./follow.ts";
-import { icon } from "./icon.ts";
 
 /** The messages. A log for screen readers: what is added is read out. */
 export function thread(chat: Chat, place: Follow, redraw: () => void): (config: Config) => Child {
@@ -38,7 +37,7 @@ export function thread(chat: Chat, place: Follow, redraw: () => void): (config: 
           h("p", { class: "typing", role: "status" }, typing && DOTS),
         ),
       ),
-      place.behind() && h("button", { class: "pill float", onclick: place.toEnd }, icon("down"), "New messages"),
+      place.behind() && h("button", { class: "pill float", onclick: place.toEnd }, "New messages ↓"),
     );
   };
 }
