@@ -86,7 +86,9 @@ class MockHub:
 
     def type(self, *, on: bool) -> None:
         """A member types."""
-        self._run(self._say({"type": "typing", "conversation_id": CHANNEL, "member_id": "m", "on": on, "kind": "message"}))
+        self._run(
+            self._say({"type": "typing", "conversation_id": CHANNEL, "member_id": "m", "on": on, "kind": "message"})
+        )
 
     def cut(self) -> None:
         """Every connection breaks without a word."""
@@ -182,7 +184,9 @@ def serve(app: Callable[[], Starlette], host: str) -> Iterator[str]:
         host: ``127.0.0.1`` or ``localhost``: to a browser, two sites.
     """
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app(), log_level="error", lifespan="off", ws="websockets-sansio", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app(), log_level="error", lifespan="off", ws="websockets-sansio", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

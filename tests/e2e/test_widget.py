@@ -65,7 +65,9 @@ class Shop:
         found = []
         for frame in self.page.frames:
             frame.evaluate(source)
-            result = frame.evaluate("() => axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })")
+            result = frame.evaluate(
+                "() => axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
+            )
             found += [f"{one['id']}: {one['nodes'][0]['html']}" for one in result["violations"]]
         return found
 
@@ -87,7 +89,9 @@ def visit(browser: Browser, mock_hub: MockHub) -> Iterator[Callable[..., Shop]]:
 def test_visitor_writes_and_is_answered_under_the_strictest_policy(visit: Callable[..., Shop], mock_hub: MockHub):
     """A message goes out, an answer comes in, both once, and no policy on either page is violated."""
     shop = visit()
-    assert [frame.url for frame in shop.page.frames] == [mock_hub.site + "/"], "the frame was loaded before it was wanted"
+    assert [frame.url for frame in shop.page.frames] == [mock_hub.site + "/"], (
+        "the frame was loaded before it was wanted"
+    )
     shop.launcher.click()
     expect(shop.field).to_be_focused()
     expect(shop.log).to_contain_text("Ask us anything")
