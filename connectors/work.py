@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -23,9 +21,10 @@ from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.outbox import PostgresDeliveries
 from connectors.registry import ConnectorRegistry
+from connectors.slots import worker_slot
 from hub import jobs, log
 from hub.channels.routes import ChannelRoutes
-from hub.channels.sealing import Sealer
+from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.inbox import actions, store
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
     from hub.db import Notice
 
 REDIS_TIMEOUT_S = 2.0
-DATABASE_CONNECTIONS = 12
+# One connection a partition at most, and a few for renewals, dispatch and jobs.
+DATABASE_CONNECTIONS = PARTITIONS + 8
 
 
 def main(settings: Settings) -> None:
@@ -89,9 +89,9 @@ async def _work(settings: Settings) -> None:
         streams = IngressStreams(settings.redis_url)
         stack.push_async_callback(streams.close)
         registry = ConnectorRegistry.load()
-        routes = ChannelRoutes(database, Sealer({1: settings.secret_key}))
+        routes = ChannelRoutes(database, Sealer(read_keys(settings.secret_key)))
         notices.routes = routes
-        leases = Leases(database, worker_name(), PARTITIONS)
+        leases = Leases(database, stack.enter_context(worker_slot(settings.data_dir)), PARTITIONS)
         dispatcher = _dispatcher(settings, database, routes, registry, stack)
         notices.dispatcher = dispatcher
         ports = BatchPorts(
@@ -111,16 +111,6 @@ async def _work(settings: Settings) -> None:
         for task in loops:
             task.cancel()
         await asyncio.gather(*loops, dispatching, return_exceptions=True)
-
-
-def worker_name() -> str:
-    """
-    Return the name this worker's leases are held under.
-
-    A supervisor that starts one worker again after its death sets ``HUB_WORKER_NAME``: the new one then takes its
-    partitions up at once. Without it each process has its own name, and a dead one's leases run out after ten seconds.
-    """
-    return os.environ.get("HUB_WORKER_NAME") or f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _dispatcher(
