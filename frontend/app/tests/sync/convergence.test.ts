@@ -159,7 +159,7 @@ async function run(seed: number) {
   for (let turn = 0; turn < 150; turn++) {
     const chance = random();
     const frame = hub.step();
-    if (frame !== null) line?.deliver(frame);
+    if (frame !== null) (line as FakeSocket | null)?.deliver(frame);
     if (chance < 0.04) sockets.at(-1)?.drop(1006);
     else if (chance < 0.06) sockets.at(-1)?.deliver({ type: "gap", reason: random() < 0.5 ? "slow" : "rights" });
     else if (chance < 0.07) hub.epoch += 1;
