@@ -151,7 +151,11 @@ def _audit_client(recording: Recording, store: Store) -> _Client:
             sent.clear()
         else:
             place = (workspace_id, frame.seq)
-            if store.events.get(place) != frame.type or frame.text != texts.get(place, "") or frame.prev != frame.seq - 1:
+            if (
+                store.events.get(place) != frame.type
+                or frame.text != texts.get(place, "")
+                or frame.prev != frame.seq - 1
+            ):
                 wrong.mistold.append(_frame_name(workspace_id, frame))
             # On one connection the hub itself keeps the order; only after a welcome may it begin anew.
             if sent and frame.seq <= sent[-1]:

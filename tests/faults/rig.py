@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -83,9 +82,7 @@ class Rig:
     async def generate(self, rate_per_s: float, duration_s: float, *, seed: int = 1) -> Sent:
         """Run the generator in a process of its own; appends to the ledger."""
         load = Load(rate_per_s=rate_per_s, duration_s=duration_s, workspace_ids=list(self.urls), seed=seed)
-        order = WebhookOrder(
-            load=load, urls=self.urls, auth_token=AUTH_TOKEN, account_sid=ACCOUNT_SID, number=NUMBER
-        )
+        order = WebhookOrder(load=load, urls=self.urls, auth_token=AUTH_TOKEN, account_sid=ACCOUNT_SID, number=NUMBER)
         path = self.place / "order.json"
         path.write_bytes(msgspec.json.encode(order))
         command = (sys.executable, "-m", "tests.faults.generator", str(path), str(self.place / "ledger"))
@@ -178,7 +175,7 @@ def find_process(hub: RunningHub, name: str) -> int | None:
         with contextlib.suppress(OSError):
             if name in COMMANDS and command.rstrip().endswith(f"hub.cli {name}"):
                 return pid
-            if name in SERVERS and Path(os.readlink(f"/proc/{pid}/cwd")).name == name:
+            if name in SERVERS and Path(f"/proc/{pid}/cwd").readlink().name == name:
                 return pid
     return None
 

@@ -38,6 +38,8 @@ async def rig(twilio_process: EmulatedTwilio, tmp_path):
         yield started
     finally:
         await started.stop_recorders()
+        for name in ("up", "serve", "work", "postgres"):
+            (tmp_path / f"{name}.log").write_text(hub.log(name))
         await asyncio.to_thread(hub.stop)
 
 
