@@ -39,7 +39,7 @@ async def rig(twilio_process: EmulatedTwilio, tmp_path):
     finally:
         await started.stop_recorders()
         for name in ("up", "serve", "work", "postgres"):
-            (tmp_path / f"{name}.log").write_text(hub.log(name))
+            (tmp_path / f"{name}.log").write_text(hub.log(name))  # pytest keeps it when the test fails
         await asyncio.to_thread(hub.stop)
 
 

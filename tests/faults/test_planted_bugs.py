@@ -28,7 +28,7 @@ pytestmark = [
 
 WORKSPACES = 4
 RATE_PER_S = 60.0
-DURATION_S = 8.0
+DURATION_S = 6.0
 
 
 class PlantedHub(RunningHub):
@@ -186,7 +186,7 @@ async def test_missing_healing_is_found_as_unseen(start_planted):
     await rig.start_recorders()
     await rig.generate(RATE_PER_S, DURATION_S)
 
-    verdict = await finish(rig)
+    verdict = await finish(rig, seen_within_s=5.0)
 
     assert verdict.exit_code == 1
     assert set(verdict.faults) == {"unseen"}, verdict.text
