@@ -43,6 +43,8 @@ _LOST_CONNECTION = (
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # "Cannot switch to state …": what asyncpg 0.32 says where the server died amid its rollback (seen in kill tests).
+    asyncpg.InternalClientError,
     asyncpg.TooManyConnectionsError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,

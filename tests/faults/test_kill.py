@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 import time
 from collections import Counter
@@ -26,6 +27,11 @@ PAUSE_S = (2.5, 4.5)
 GENERATED_WITHIN_S = 180
 SEED = int(os.environ.get("HUB_FAULT_SEED", "20261122"))
 DRAIN_WITHIN_S = 60.0
+# What our loops say when an error reached them that nobody expected.
+UNEXPECTED = re.compile(
+    r'"event": "(hello_failed|frame_failed|healing_failed|log_reader_failed|intake_turn_failed|intake_dead_letter'
+    r'|intake_stopped|webhook_failed|rights_failed|presence_failed|wheel_failed|loop_ended)"'
+)
 
 
 @pytest.fixture
@@ -85,6 +91,7 @@ async def test_a_minute_of_kills_loses_nothing(rig, capsys):
     assert verdict.exit_code == 0, verdict.text
     assert has_seen
     assert rig.hub.process.poll() is None, "`hub up` itself ended"
+    assert [UNEXPECTED.findall(rig.hub.log(name)) for name in COMMANDS] == [[], []]
     assert all(killed[name] >= 2 for name in (*SERVERS, *COMMANDS)), killed
     assert sent.acknowledged >= RATE_PER_S * DURATION_S
     assert sent.given_up == 0
