@@ -117,7 +117,7 @@ class Endpoint:
             answer = await self._answer(request)
         except HubError as error:
             return error_answer(error)
-        except Exception as error:  # loop: the process goes on with the next call; where it happened is logged
+        except Exception as error:  # edge: the caller gets an id, the log the rest
             return unexpected_answer(error)
         if isinstance(answer, Response):
             return answer

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from starlette.requests import Request
 
+    from connectors.registry import ConnectorRegistry
     from hub.accounts.model import Actor, SignedIn
     from hub.accounts.passwords import Passwords
+    from hub.channels.routes import ChannelRoutes
+    from hub.channels.sealing import Sealer
     from hub.config import Settings
     from hub.db import Database
+    from hub.streams import IngressStreams
     from hub.throttle import Throttle
 
 T = TypeVar("T")
@@ -75,12 +79,12 @@ class Resources:
     redis_durable: Redis | None = None
     redis_ephemeral: Redis | None = None
     tickets: TicketStore | None = None
-    ingress: object | None = None
+    ingress: IngressStreams | None = None
     broker: object | None = None
     realtime: object | None = None
-    registry: object | None = None
-    routes: object | None = None
-    sealer: object | None = None
+    registry: ConnectorRegistry | None = None
+    routes: ChannelRoutes | None = None
+    sealer: Sealer | None = None
     metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,13 +13,17 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.call import Resources
+from connectors.registry import ConnectorRegistry
 from hub.accounts.passwords import Passwords
+from hub.channels.routes import ChannelRoutes
+from hub.channels.sealing import Sealer
 from hub.db import Database
 from hub.errors import ConfigurationError
+from hub.streams import IngressStreams
 from hub.throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Sequence
 
     from hub.config import Settings
     from hub.db import CommitHook, Notice
@@ -49,6 +54,12 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
         database = await _open_database(settings, notices, stack)
         durable = await _open_redis(settings.redis_url, "REDIS_URL", stack)
         ephemeral = await _open_redis(settings.redis_ephemeral_url, "REDIS_EPHEMERAL_URL", stack)
+        ingress = IngressStreams(settings.redis_url)
+        stack.push_async_callback(ingress.close)
+        sealer = Sealer({1: settings.secret_key})
+        routes = ChannelRoutes(database, sealer)
+        notices.listeners.append(routes.notice)
+        await _run_beside(routes.run(), stack)
         yield Resources(
             settings=settings,
             database=database,
@@ -58,6 +69,10 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             setup_token=setup_token,
             redis_durable=durable,
             redis_ephemeral=ephemeral,
+            registry=ConnectorRegistry.load(),
+            ingress=ingress,
+            routes=routes,
+            sealer=sealer,
         )
 
 
@@ -76,6 +91,17 @@ class CommittedNotices:
 def frontend_dir() -> Path:
     """Return the folder of built pages: ``frontend/dist`` beside the code, or ``HUB_FRONTEND_DIR``."""
     return Path(os.environ.get("HUB_FRONTEND_DIR") or Path(__file__).resolve().parent.parent / "frontend" / "dist")
+
+
+async def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:
+    """Keep a part's own loop running until the parts are closed."""
+    task = asyncio.create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)
 
 
 async def _open_database(settings: Settings, notices: CommittedNotices, stack: AsyncExitStack) -> Database:

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from typing import Final
 
-from api import health, members, openapi, session, setup
+from api import (
+    channel_accounts,
+    channels,
+    contacts,
+    conversations,
+    health,
+    livechat,
+    livechat_visit,
+    members,
+    openapi,
+    session,
+    setup,
+    snapshot,
+    widget,
+)
 from api.route import Access, Route
 from hub.accounts.model import Permission
 
 _API: Final = "/api/v1"
 _WORKSPACE: Final = "/api/v1/workspaces/{workspace_id}"
+_CONVERSATION: Final = f"{_WORKSPACE}/conversations/{{conversation_id}}"
+_PAGING: Final = {"before": "The next of the page before.", "limit": "Rows on a page, 1-200; 50 by default."}
+_ACCOUNTS: Final = f"{_WORKSPACE}/channel-accounts"
+_ACCOUNT: Final = f"{_ACCOUNTS}/{{channel_account_id}}"
+_LIVECHAT: Final = f"{_API}/livechat/{{channel_account_id}}"
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/healthz", health.alive, Access.OPEN, answer=health.Health),
@@ -41,4 +60,155 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=session.TicketView,
     ),
     Route("GET", f"{_WORKSPACE}/members", members.read_all, Permission.INBOX_READ, answer=members.MembersView),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/snapshot",
+        snapshot.read,
+        Permission.INBOX_READ,
+        answer=snapshot.Snapshot,
+        query={"limit": "Most conversations, 1-200; 50 by default."},
+    ),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/conversations",
+        conversations.read_all,
+        Permission.INBOX_READ,
+        answer=conversations.ConversationPage,
+        query={
+            "status": "open, pending, snoozed or closed; all by default.",
+            "assignee": "me, none, or a member's id.",
+            "contact": "A contact's id.",
+            **_PAGING,
+        },
+    ),
+    Route("GET", _CONVERSATION, conversations.read, Permission.INBOX_READ, answer=conversations.ConversationView),
+    Route(
+        "PATCH",
+        _CONVERSATION,
+        conversations.change,
+        Permission.INBOX_READ,  # the handler asks for more, by what is changed
+        body=conversations.ConversationPatch,
+        answer=conversations.ConversationChange,
+    ),
+    Route(
+        "GET",
+        f"{_CONVERSATION}/messages",
+        conversations.read_messages,
+        Permission.INBOX_READ,
+        answer=conversations.MessagePage,
+        query=_PAGING,
+    ),
+    Route(
+        "POST",
+        f"{_CONVERSATION}/messages",
+        conversations.send,
+        Permission.INBOX_REPLY,
+        status=201,
+        body=conversations.NewMessage,
+        answer=conversations.MessageAccepted,
+    ),
+    Route(
+        "POST",
+        f"{_CONVERSATION}/messages/{{message_id}}/retry",
+        conversations.retry,
+        Permission.INBOX_REPLY,
+        answer=conversations.SeqView,
+    ),
+    Route(
+        "PUT",
+        f"{_CONVERSATION}/read",
+        conversations.mark_read,
+        Permission.INBOX_READ,
+        body=conversations.ReadRequest,
+        answer=conversations.SeqView,
+    ),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/contacts",
+        contacts.read_all,
+        Permission.INBOX_READ,
+        answer=contacts.ContactPage,
+        query={"q": "Part of a name or address.", **_PAGING},
+    ),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/contacts/{{contact_id}}",
+        contacts.read,
+        Permission.INBOX_READ,
+        answer=contacts.ContactView,
+    ),
+    Route(
+        "PATCH",
+        f"{_WORKSPACE}/contacts/{{contact_id}}",
+        contacts.change,
+        Permission.CONTACTS_WRITE,
+        body=contacts.ContactRequest,
+        answer=contacts.ContactChange,
+    ),
+    # Channels.
+    Route("GET", f"{_API}/channels", channels.read_all, Access.SESSION, answer=channels.ChannelsView),
+    Route(
+        "GET",
+        _ACCOUNTS,
+        channel_accounts.read_all,
+        Permission.CHANNELS_MANAGE,
+        answer=channel_accounts.AccountsView,
+    ),
+    Route(
+        "POST",
+        _ACCOUNTS,
+        channel_accounts.connect,
+        Permission.CHANNELS_MANAGE,
+        status=201,
+        body=channel_accounts.ConnectRequest,
+        answer=channel_accounts.ConnectedView,
+    ),
+    Route(
+        "PATCH",
+        _ACCOUNT,
+        channel_accounts.change,
+        Permission.CHANNELS_MANAGE,
+        body=channel_accounts.ChangeRequest,
+        answer=channel_accounts.ConnectedView,
+    ),
+    Route("DELETE", _ACCOUNT, channel_accounts.remove, Permission.CHANNELS_MANAGE, status=204),
+    Route(
+        "POST",
+        f"{_ACCOUNT}/test",
+        channel_accounts.test,
+        Permission.CHANNELS_MANAGE,
+        answer=channel_accounts.TestedView,
+    ),
+    Route(
+        "POST",
+        f"{_ACCOUNT}/secrets/{{name}}",
+        channel_accounts.renew_secret,
+        Permission.CHANNELS_MANAGE,
+        answer=channel_accounts.SecretView,
+    ),
+    # Live chat.
+    Route("GET", _LIVECHAT, livechat.read, Access.VISITOR, answer=livechat.ChatView),
+    Route("OPTIONS", _LIVECHAT, livechat.preflight, Access.VISITOR, status=204),
+    Route(
+        "POST",
+        f"{_LIVECHAT}/visitors",
+        livechat.visit,
+        Access.VISITOR,
+        body=livechat_visit.VisitRequest,
+        answer=livechat.VisitView,
+    ),
+    Route("OPTIONS", f"{_LIVECHAT}/visitors", livechat.preflight, Access.VISITOR, status=204),
+    Route(
+        "GET",
+        f"{_LIVECHAT}/messages",
+        livechat.read_messages,
+        Access.VISITOR,
+        answer=livechat.VisitorPage,
+        query={"before": "The ``next`` of the page before."},
+    ),
+    Route("OPTIONS", f"{_LIVECHAT}/messages", livechat.preflight, Access.VISITOR, status=204),
+    Route("GET", "/widget.js", widget.read_script, Access.OPEN),
+    Route("GET", "/widget-assets/{name:path}", widget.read_asset, Access.OPEN),
+    Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),
+    Route("GET", "/sample/{channel_account_id}", widget.read_sample, Access.OPEN),
 )

@@ -17,11 +17,15 @@ from api import auth
 from api.app import create_app
 from api.compose import composed
 from api.http_protocol import BoundedHttp
+from api.webhooks import WebhookDeps, WebhookGate
+from connectors.accounts import account_of
 from hub import log
 from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from starlette.types import ASGIApp
 
     from api.call import Resources
     from hub.config import Settings
@@ -109,7 +113,7 @@ async def _serve(settings: Settings, listener: socket.socket, setup_token: str, 
 
 def _server_config(resources: Resources, sockets: SocketProtocolFactory | None = None) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(resources),
+        with_webhooks(create_app(resources), resources),
         http=BoundedHttp,
         ws="none" if sockets is None else sockets(resources),
         loop="none",
@@ -122,6 +126,21 @@ def _server_config(resources: Resources, sockets: SocketProtocolFactory | None =
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
     )
+
+
+def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:
+    """Put the webhooks before the application, where this process has the streams they go to."""
+    if resources.ingress is None or resources.routes is None or resources.registry is None:
+        return app
+    routes, settings = resources.routes, resources.settings
+    deps = WebhookDeps(
+        base_url=settings.base_url,
+        routes=routes,
+        connectors=resources.registry,
+        streams=resources.ingress,
+        account_of=lambda route: account_of(route, routes.open(route).credentials, settings),
+    )
+    return WebhookGate(app, deps)
 
 
 class DrainingServer(uvicorn.Server):

@@ -31,6 +31,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
         pattern: Regular expression a value must match whole; empty means any.
         options: For ``select``.
         default: Value shown at first.
+        generated: Made by the hub when the account is connected, never entered; shown once when it is renewed.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     pattern: str = ""
     options: tuple[str, ...] = ()
     default: str = ""
+    generated: bool = False
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +89,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         transport: How items come in.
         unknown_policy: What to do with a send nobody confirmed: leave it to a person, or send again.
         limits: Rate limits by bucket name; a customer's account may override them in its settings.
+        events: What it reads, e.g. ``message``; each has a fixture ``<event>.in.json`` or ``<event>.<case>.in.json``.
         read_on: The day the vendor's documentation was read.
     """
 
@@ -101,6 +104,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     credentials: tuple[Field, ...] = ()
     settings: tuple[Field, ...] = ()
     limits: Mapping[str, tuple[Limit, ...]] = {}
+    events: tuple[str, ...] = ()
     needs_public_url: bool = False
     setup_steps: tuple[str, ...] = ()
 
@@ -224,7 +228,8 @@ class Connector:
         render: Makes the vendor calls of one message. Raises ConnectorError (CONTENT, UNSUPPORTED).
         check: Asks the vendor whether the keys are good, before they are saved. Raises ConnectorError, InvalidInput.
         send: Performs a rendered message, all its calls. Raises ConnectorError.
-        reconcile: After an ambiguous send: asks the vendor; None means it does not know (either).
+        reconcile: After an ambiguous send: asks the vendor; ``FAILED`` where it says so, None where it does not know
+            (either). Raises ConnectorError when it could not be asked.
         classify: Turns whatever ``send`` or ``check`` let through into our words.
         charges: What a send takes from which rate buckets.
         poll: For polled channels: items after a cursor, each batch with the new cursor.

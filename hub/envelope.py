@@ -57,6 +57,7 @@ class Identity(msgspec.Struct, frozen=True):
         value: Canonical form, 1-320 characters: E.164 for phones, lower-case addr-spec for mail.
         scope: What makes ``value`` unique where the scheme alone does not (a page, a team); else empty.
         display_name: A name the vendor gave, if any.
+        verified: Whether somebody proved that the address is theirs.
         aliases: Other identities of the same contact seen in the same item.
     """
 
@@ -65,6 +66,7 @@ class Identity(msgspec.Struct, frozen=True):
     scope: str = ""
     display_name: str | None = None
     aliases: tuple[Identity, ...] = ()
+    verified: bool = False
 
 
 class AttachmentRef(msgspec.Struct, frozen=True):
@@ -156,6 +158,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
         reply_to_external_id: The vendor's id of the newest inbound message, where threading needs it.
         author_is_human: False for AI and automations.
         attempt: 1 for the first try.
+        attempted_at: When the newest try began, by our clock; tells ``reconcile`` where to look. None before any.
     """
 
     message_id: str
@@ -165,6 +168,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     reply_to_external_id: str | None = None
     author_is_human: bool = True
     attempt: int = 1
+    attempted_at: datetime | None = None
 
 
 class SendResult(msgspec.Struct, frozen=True):

@@ -1,8 +1,9 @@
 """
 Counts attempts in the ephemeral Redis, so that every process sees the same number.
 
-It is for what must not be guessed (passwords, links), so it fails closed: while Redis is away each process counts by
-itself for a minute, after that ``take`` refuses. What a visitor loses by a flushed Redis is a window's count, no more.
+For what must not be guessed (passwords, links) it fails closed: while Redis is away each process counts by itself for
+a minute, after that ``take`` refuses. For what is only a nuisance (``strict=False``: live chat) each process goes on
+counting by itself. What a flushed Redis loses is a window's count, no more.
 """
 
 from __future__ import annotations
@@ -51,18 +52,19 @@ class Throttle:
         # key -> (attempts, end of its window), used only while Redis is away.
         self._local: dict[str, tuple[int, float]] = {}
 
-    async def take(self, allowances: Sequence[Allowance]) -> None:
+    async def take(self, allowances: Sequence[Allowance], *, strict: bool = True) -> None:
         """
         Count one attempt against each allowance, before it is made.
 
         Args:
             allowances: All must have room.
+            strict: Whether to refuse when Redis has been away for too long, instead of counting in this process only.
 
         Raises:
             TooManyRequests: One is used up; ``retry_after_s`` is the rest of its window.
-            Unavailable: Redis has been away for longer than ``ALONE_S``.
+            Unavailable: Redis has been away for longer than ``ALONE_S``, and this is strict.
         """
-        for allowance, (count, rest_s) in zip(allowances, await self._count(allowances), strict=True):
+        for allowance, (count, rest_s) in zip(allowances, await self._count(allowances, strict=strict), strict=True):
             if count > allowance.times:
                 raise TooManyRequests(max(1.0, rest_s), "Too many attempts. Wait a little and try again.")
 
@@ -77,7 +79,7 @@ class Throttle:
         except (RedisError, OSError, TimeoutError):
             return
 
-    async def _count(self, allowances: Sequence[Allowance]) -> list[tuple[int, float]]:
+    async def _count(self, allowances: Sequence[Allowance], *, strict: bool) -> list[tuple[int, float]]:
         if self._redis is not None:
             try:
                 counts = await self._count_in(self._redis, allowances)
@@ -87,7 +89,7 @@ class Throttle:
                 self._alone_since = None
                 self._local.clear()
                 return counts
-        return self._count_alone(allowances)
+        return self._count_alone(allowances, strict=strict)
 
     async def _count_in(self, redis: Redis, allowances: Sequence[Allowance]) -> list[tuple[int, float]]:
         # Not one transaction: the keys may lie on different nodes, and each count stands by itself.
@@ -100,12 +102,17 @@ class Throttle:
         answers = await pipeline.execute()
         return [(int(count), float(ttl)) for count, ttl in zip(answers[1::3], answers[2::3], strict=True)]
 
-    def _count_alone(self, allowances: Sequence[Allowance]) -> list[tuple[int, float]]:
+    def _count_alone(self, allowances: Sequence[Allowance], *, strict: bool) -> list[tuple[int, float]]:
         now_s = self._monotonic_s()
         if self._alone_since is None:
             self._alone_since = now_s
-        if now_s - self._alone_since > ALONE_S or len(self._local) >= _MOST_LOCAL_KEYS:
+        is_full = len(self._local) >= _MOST_LOCAL_KEYS
+        if strict and (is_full or now_s - self._alone_since > ALONE_S):
             raise Unavailable("Attempts cannot be counted just now, so none are taken. Try again soon.")
+        if is_full:
+            self._local = {key: one for key, one in self._local.items() if one[1] > now_s}
+            if len(self._local) >= _MOST_LOCAL_KEYS:
+                return [(0, 0.0)] * len(allowances)
         return [self._count_one(allowance, now_s) for allowance in allowances]
 
     def _count_one(self, allowance: Allowance, now_s: float) -> tuple[int, float]:

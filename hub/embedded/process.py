@@ -34,7 +34,7 @@ class Launch(msgspec.Struct, frozen=True):
 
     Attributes:
         command: Absolute path and arguments.
-        log_path: File that receives both outputs, appended.
+        log_path: File that receives both outputs, appended; None leaves them where ours go.
         death_signal: Sent by the kernel when our main thread ends (Linux); 0 lets the process live on.
         isolation: Further options of isolate.py, e.g. ``("--user-namespace",)``.
         environ: Its whole environment; our own when None.
@@ -42,7 +42,7 @@ class Launch(msgspec.Struct, frozen=True):
     """
 
     command: tuple[str, ...]
-    log_path: Path
+    log_path: Path | None = None
     death_signal: int = signal.SIGTERM
     isolation: tuple[str, ...] = ()
     environ: dict[str, str] | None = None
@@ -70,13 +70,13 @@ class ServerProcess:
         """Whether it still runs; collects a child that has ended."""
         return is_alive(self.pid) if self._child is None else self._child.poll() is None
 
-    async def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until it ended; False when it still ran after ``timeout_s``."""
+    async def wait(self, timeout_s: float | None = None, poll_s: float = POLL_S) -> bool:
+        """Wait until it ended, looking every ``poll_s``; False when it still ran after ``timeout_s``."""
         deadline_s = None if timeout_s is None else monotonic_s() + timeout_s
         while self.is_running():
             if deadline_s is not None and monotonic_s() >= deadline_s:
                 return False
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(poll_s)
         return True
 
     async def stop(self, signals: Sequence[int], timeout_s: float) -> bool:
@@ -117,10 +117,9 @@ def start_process(launch: Launch) -> ServerProcess:
     Returns:
         A handle; the process may still fail in its first moments.
     """
-    launch.log_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = ("--parent", str(os.getpid()), "--death-signal", str(launch.death_signal), *launch.isolation)
     command = (sys.executable, "-I", "-S", str(ISOLATE), *options, "--", *launch.command)
-    descriptor = os.open(launch.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    descriptor = None if launch.log_path is None else _open_log(launch.log_path)
     try:
         child = subprocess.Popen(  # noqa: S603  # built from our own parts, no shell
             command,
@@ -132,8 +131,14 @@ def start_process(launch: Launch) -> ServerProcess:
             start_new_session=True,
         )
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
     return ServerProcess(child.pid, child)
+
+
+def _open_log(path: Path) -> int:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
 def is_alive(pid: int) -> bool:

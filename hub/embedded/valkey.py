@@ -99,6 +99,11 @@ class EmbeddedValkey:
         """The running server, None before start and after stop."""
         return self._process
 
+    @property
+    def url(self) -> str:
+        """Its address, the same over restarts."""
+        return f"unix://{self._socket}"
+
     async def start(self) -> str:
         """
         Start the server, or take over the one that runs on this folder with the same promises.
@@ -118,7 +123,7 @@ class EmbeddedValkey:
         except BaseException:
             await self.stop()
             raise
-        return f"unix://{self._socket}"
+        return self.url
 
     async def stop(self) -> None:
         """End the server, everything written; then free the folder."""

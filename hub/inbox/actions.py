@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from hub import clock
+from hub.contacts.store import get_contact
 from hub.envelope import DeliveryStatus, ItemKind
 from hub.errors import Conflict, InvalidInput
 from hub.events import store as events
@@ -175,7 +176,12 @@ async def move(
     if row.inbox_id == inbox_id:
         return row
     changed = msgspec.structs.replace(row, inbox_id=inbox_id, version=heads[workspace_id] + 1)
-    body = ConversationMoved(conversation=changed.view(), previous_status=row.status, actor_id=actor_id)
+    body = ConversationMoved(
+        conversation=changed.view(),
+        previous_status=row.status,
+        contact=await get_contact(conn, workspace_id, row.contact_id),
+        actor_id=actor_id,
+    )
     event = msgspec.structs.replace(make_event(changed, body, actor_id=actor_id), former_inbox_id=row.inbox_id)
     return await _change(conn, heads, changed, event)
 

@@ -95,9 +95,9 @@ async def abandon(conn: TenantConn, message: MessageRow) -> None:
     await conn.execute(QUERIES["abandon_deliveries"], message.workspace_id, message.id, clock.now())
 
 
-async def due(conn: TenantConn, now: datetime, limit: int) -> list[Due]:
-    """Return deliveries to look at now, over all workspaces, interactive ones first."""
-    rows = await conn.fetch(QUERIES["due_deliveries"], now, limit)
+async def due(conn: TenantConn, now: datetime, limit: int, busy_accounts: Sequence[UUID] = ()) -> list[Due]:
+    """Return deliveries to look at now, over all workspaces but not of the busy accounts, interactive ones first."""
+    rows = await conn.fetch(QUERIES["due_deliveries"], now, limit, list(busy_accounts))
     return [msgspec.convert(dict(row), Due, strict=False) for row in rows]
 
 
@@ -127,7 +127,11 @@ async def claim(conn: TenantConn, wanted: Due, lease_s: int) -> Claimed | None:
     message, conversation = _message.decode(row["message"]), _conversation.decode(row["conversation"])
     claimed = Claimed(
         due=wanted,
-        outbound=_outbound(message, conversation, row["reply_to_external_id"], taken["attempt"]),
+        outbound=msgspec.structs.replace(
+            _outbound(message, conversation, row["reply_to_external_id"]),
+            attempt=taken["attempt"],
+            attempted_at=taken["attempted_at"],
+        ),
         message=message,
         inbox_id=conversation.inbox_id,
         contact_id=conversation.contact_id,
@@ -196,9 +200,7 @@ async def note_status(
         await _advance(conn, heads, message, row.inbox_id, row.contact_id, status)
 
 
-def _outbound(
-    message: MessageRow, conversation: ConversationRow, reply_to: str | None, attempt: int
-) -> OutboundMessage:
+def _outbound(message: MessageRow, conversation: ConversationRow, reply_to: str | None) -> OutboundMessage:
     return OutboundMessage(
         message_id=str(message.id),
         to=Identity(
@@ -210,7 +212,6 @@ def _outbound(
         text=message.text,
         reply_to_external_id=reply_to,
         author_is_human=message.author_kind is AuthorKind.MEMBER,
-        attempt=attempt,
     )
 
 

@@ -169,8 +169,14 @@ class ConversationSnoozed(ConversationEvent, frozen=True, tag="conversation_snoo
 
 
 class ConversationMoved(ConversationEvent, frozen=True, tag="conversation_moved"):
-    """Moved to another inbox; members who lose it get ``conversation_removed`` instead."""
+    """
+    Moved to another inbox.
 
+    Whoever sees only the old inbox gets ``conversation_removed`` instead; whoever sees only the new one gets this with
+    ``previous_status`` null: for them it opened just now.
+    """
+
+    contact: Contact
     actor_id: UUID | None
 
 

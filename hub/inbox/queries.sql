@@ -60,10 +60,10 @@ WITH contacts AS (
                                            created_at timestamptz, version bigint)
     ON CONFLICT (workspace_id, id) DO UPDATE SET name = excluded.name, version = excluded.version
 ), identities AS (
-    INSERT INTO contact_identity (workspace_id, scheme, scope, value, contact_id, created_at)
-    SELECT workspace_id, scheme, scope, value, contact_id, created_at
+    INSERT INTO contact_identity (workspace_id, scheme, scope, value, contact_id, verified, created_at)
+    SELECT workspace_id, scheme, scope, value, contact_id, verified, created_at
     FROM json_to_recordset($2::json) AS r (workspace_id bigint, scheme text, scope text, value text, contact_id uuid,
-                                           created_at timestamptz)
+                                           verified boolean, created_at timestamptz)
 ), conversations AS (
     INSERT INTO conversation (workspace_id, id, inbox_id, channel_account_id, channel, thread_key, contact_id,
                               identity_scheme, identity_scope, identity_value, status, assignee_id, snoozed_until,
@@ -212,6 +212,11 @@ ORDER BY m.conversation_seq DESC LIMIT $4
 SELECT conversation_id, member_id, read_seq FROM conversation_read
 WHERE workspace_id = $1 AND member_id = $2 AND conversation_id = ANY ($3::uuid[])
 
+-- name: move_thread
+-- Gives the conversations of a thread another thread and address; nothing that members see changes.
+UPDATE conversation SET thread_key = $4, identity_scheme = $5, identity_scope = $6, identity_value = $7
+WHERE workspace_id = $1 AND channel_account_id = $2 AND thread_key = $3
+
 -- name: find_thread
 -- The newest conversation of a thread, live or closed.
 SELECT row_to_json(c)::text AS data FROM conversation c
@@ -230,13 +235,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10)
 -- name: due_deliveries
 -- Deliveries to look at now, across workspaces: ids and routing facts only.
 SELECT workspace_id, id, message_id, channel_account_id, channel, thread_key, priority, state, attempt
-FROM hub_due_deliveries($1, $2)
+FROM hub_due_deliveries($1, $2, $3)
 
 -- name: claim_delivery
 -- Takes a due delivery unless somebody else did; a ``queued`` one becomes ``sending`` under a lease.
 UPDATE delivery SET
     state = CASE state WHEN 'queued' THEN 'sending' ELSE state END,
     attempt = attempt + CASE state WHEN 'queued' THEN 1 ELSE 0 END,
+    attempted_at = CASE state WHEN 'queued' THEN $3 ELSE attempted_at END,
     lease_until = $4
 FROM (SELECT id, state AS state_before FROM delivery
       WHERE workspace_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED) AS before
@@ -248,7 +254,7 @@ WHERE delivery.workspace_id = $1 AND delivery.id = before.id
       WHERE earlier.workspace_id = delivery.workspace_id AND earlier.channel_account_id = delivery.channel_account_id
         AND earlier.thread_key = delivery.thread_key AND earlier.position < delivery.position
         AND earlier.state IN ('queued', 'sending', 'unknown'))
-RETURNING before.state_before, delivery.attempt, delivery.created_at
+RETURNING before.state_before, delivery.attempt, delivery.attempted_at, delivery.created_at
 
 -- name: delivery_message
 -- The message of a delivery, its conversation's address, and whether that address told us to stop.

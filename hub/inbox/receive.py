@@ -149,7 +149,7 @@ class Planner:
             created_at=self._now,
             version=0,
         )
-        added = tuple(ContactIdentity(scheme=one.scheme, value=one.value, scope=one.scope) for one in missing)
+        added = tuple(ContactIdentity(one.scheme, one.value, one.scope, one.verified) for one in missing)
         contact = msgspec.structs.replace(
             contact,
             name=contact.name or clean_text(sender.display_name or "")[:200],

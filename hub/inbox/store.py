@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from hub.db import TenantConn
     from hub.inbox.batch import DedupeKey, IdentityKey, TargetKey, ThreadKey
+    from hub.inbox.identify import Recognised
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -92,6 +93,12 @@ async def write_batch(conn: TenantConn, writes: Writes) -> None:
         }
         for (workspace_id, _), contact in writes.contacts.items()
     ]
+    verified = {
+        (workspace_id, one.scheme, one.scope, one.value)
+        for (workspace_id, _), contact in writes.contacts.items()
+        for one in contact.identities
+        if one.verified
+    }
     identities = [
         {
             "workspace_id": key[0],
@@ -99,6 +106,7 @@ async def write_batch(conn: TenantConn, writes: Writes) -> None:
             "scope": key[2],
             "value": key[3],
             "contact_id": contact_id,
+            "verified": key in verified,
             "created_at": writes.now,
         }
         for key, contact_id in writes.identities.items()
@@ -130,6 +138,20 @@ async def find_thread(
     """Return the newest conversation of a thread, live or closed."""
     row = await conn.fetchrow(QUERIES["find_thread"], workspace_id, channel_account_id, thread_key)
     return _conversation.decode(row["data"]) if row else None
+
+
+async def move_thread(conn: TenantConn, who: Recognised) -> None:
+    """Put a visitor's conversations under the user they proved to be."""
+    await conn.execute(
+        QUERIES["move_thread"],
+        who.workspace_id,
+        who.channel_account_id,
+        who.visitor_thread,
+        who.user_thread,
+        who.user.scheme,
+        who.user.scope,
+        who.user.value,
+    )
 
 
 async def conversation_inbox(conn: TenantConn, workspace_id: int, conversation_id: UUID) -> UUID | None:

@@ -1,4 +1,4 @@
-"""What a live-chat visitor is shown of the conversation's events: their messages and ours, nothing internal. Pure."""
+"""Events as those see them who may not see all of it: visitors, and members of one inbox at a move. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from hub.events.model import LoggedEvent
-from hub.inbox.model import AuthorKind, ConversationRemoved, ConversationStatus, Message
+from hub.inbox.model import AuthorKind, ConversationMoved, ConversationRemoved, ConversationStatus, Message
 from hub.inbox.rows import MessageRow
 
 
@@ -47,6 +47,7 @@ class _Moved(msgspec.Struct):
 
 _with_message = msgspec.json.Decoder(_WithMessage)
 _moved = msgspec.json.Decoder(_Moved)
+_whole_move = msgspec.json.Decoder(ConversationMoved)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -71,6 +72,12 @@ def removal(event: LoggedEvent) -> bytes:
     """Return what those are told who lose a conversation by a ``conversation_moved`` event."""
     moved = _moved.decode(event.data)
     return _encode(ConversationRemoved(conversation_id=moved.conversation.id, previous_status=moved.previous_status))
+
+
+def arrival(event: LoggedEvent) -> bytes:
+    """Return a ``conversation_moved`` event for those who gain the conversation: to them it opened just now."""
+    moved = _whole_move.decode(event.data)
+    return _encode(msgspec.structs.replace(moved, previous_status=None))
 
 
 def _visitor_message(message: Message, conversation_seq: int) -> VisitorMessage:

@@ -320,6 +320,8 @@ CREATE TABLE delivery (
     attempt            integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     due_at             timestamptz NOT NULL,
     lease_until        timestamptz,
+    -- When the newest try began: where to look when the vendor is asked about it.
+    attempted_at       timestamptz,
     error_code         text,
     created_at         timestamptz NOT NULL,
     finished_at        timestamptz,
@@ -356,6 +358,13 @@ CREATE TABLE partition_lease (
     holder      text NOT NULL,
     lease_until timestamptz NOT NULL
 );
+-- Workers that want partitions, those without any included, so that each can work out its fair share. A process that
+-- finds another incarnation under its name steps down. Not tenant data.
+CREATE TABLE intake_worker (
+    holder      text PRIMARY KEY CHECK (length(holder) BETWEEN 1 AND 200),
+    incarnation uuid NOT NULL,
+    live_until  timestamptz NOT NULL
+);
 
 -- ── tenancy ─────────────────────────────────────────────────────────────────────────────────────────────────────
 DO $$
@@ -385,7 +394,7 @@ CREATE POLICY tenant ON workspace TO hub_app
 GRANT SELECT, UPDATE, DELETE ON workspace TO hub_app;
 REVOKE UPDATE, DELETE ON event FROM hub_app;
 GRANT SELECT ON installation, alembic_version TO hub_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON partition_lease TO hub_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON partition_lease, intake_worker TO hub_app;
 GRANT INSERT, SELECT (id), UPDATE (name, password_hash) ON login TO hub_app;
 GRANT INSERT ON login_session, login_link TO hub_app;
 
@@ -398,13 +407,16 @@ GRANT SELECT (id, name, event_seq, rights_version, created_at) ON workspace TO h
 GRANT INSERT (name, created_at) ON workspace TO hub_router;
 GRANT SELECT (workspace_id, id, login_id, role, active) ON member TO hub_router;
 GRANT SELECT (workspace_id, id, inbox_id, channel, status, settings, credentials_sealed, external_ref) ON channel_account TO hub_router;
-GRANT SELECT ON workspace_key TO hub_router;
+GRANT SELECT ON workspace_key, inbox_member TO hub_router;
+GRANT SELECT (workspace_id, id, restricted) ON inbox TO hub_router;
 GRANT SELECT (workspace_id, id, status, snoozed_until) ON conversation TO hub_router;
 GRANT SELECT (workspace_id, id, message_id, channel_account_id, channel, thread_key, priority, state, position, attempt, due_at, lease_until)
     ON delivery TO hub_router;
 GRANT SELECT (workspace_id, seq, appended_at) ON event TO hub_router;
 CREATE POLICY router ON workspace TO hub_router USING (true) WITH CHECK (true);
 CREATE POLICY router ON member FOR SELECT TO hub_router USING (true);
+CREATE POLICY router ON inbox FOR SELECT TO hub_router USING (true);
+CREATE POLICY router ON inbox_member FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON channel_account FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON workspace_key FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON conversation FOR SELECT TO hub_router USING (true);
@@ -455,6 +467,32 @@ CREATE FUNCTION hub_find_session(wanted_hash bytea)
             WHERE s.token_hash = wanted_hash AND s.revoked_at IS NULL AND s.expires_at > now()
               AND s.used_at > now() - interval '12 hours';
     END $$;
+
+-- Who a login is in a workspace and which inboxes they see there (NULL: all); no row for who is not an active member.
+CREATE FUNCTION hub_load_actor(wanted_workspace bigint, wanted_login uuid)
+    RETURNS TABLE (member_id uuid, role text, rights_version bigint, visible_inboxes uuid[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT m.id, m.role, w.rights_version,
+               CASE WHEN m.role IN ('owner', 'admin') THEN NULL ELSE ARRAY(
+                   SELECT i.id FROM inbox i
+                   WHERE i.workspace_id = wanted_workspace AND (NOT i.restricted OR EXISTS (
+                       SELECT FROM inbox_member im
+                       WHERE im.workspace_id = wanted_workspace AND im.inbox_id = i.id AND im.member_id = m.id))) END
+        FROM member m JOIN workspace w ON w.id = m.workspace_id
+        WHERE m.workspace_id = wanted_workspace AND m.login_id = wanted_login AND m.active
+    $$;
+
+-- A live session and who its login is in a workspace (NULLs: nobody), in one round trip: asked by every call of the API.
+CREATE FUNCTION hub_find_actor(wanted_hash bytea, wanted_workspace bigint)
+    RETURNS TABLE (id uuid, login_id uuid, email text, name text, expires_at timestamptz,
+                   member_id uuid, role text, rights_version bigint, visible_inboxes uuid[])
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT s.id, s.login_id, s.email, s.name, s.expires_at,
+               a.member_id, a.role, a.rights_version, a.visible_inboxes
+        FROM hub_find_session(wanted_hash) s LEFT JOIN LATERAL hub_load_actor(wanted_workspace, s.login_id) a ON true
+    $$;
 
 CREATE FUNCTION hub_revoke_session(wanted_hash bytea) RETURNS uuid
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
@@ -507,8 +545,9 @@ CREATE FUNCTION hub_due_snoozes(due_before timestamptz, at_most integer) RETURNS
         WHERE c.status = 'snoozed' AND c.snoozed_until <= due_before ORDER BY c.snoozed_until LIMIT at_most
     $$;
 
--- Deliveries to look at now, of threads in which nothing earlier is unfinished; interactive before bulk.
-CREATE FUNCTION hub_due_deliveries(due_before timestamptz, at_most integer)
+-- Deliveries to look at now, of threads in which nothing earlier is unfinished; interactive before bulk. Accounts that
+-- are paused or wait for a sign-in keep their queue; busy ones are left out, so that they hide nobody else's.
+CREATE FUNCTION hub_due_deliveries(due_before timestamptz, at_most integer, busy_accounts uuid[])
     RETURNS TABLE (workspace_id bigint, id uuid, message_id uuid, channel_account_id uuid, channel text,
                    thread_key text, priority text, state text, attempt integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
@@ -518,6 +557,11 @@ CREATE FUNCTION hub_due_deliveries(due_before timestamptz, at_most integer)
         WHERE d.state IN ('queued', 'sending', 'unknown')
           AND d.due_at <= due_before
           AND (d.lease_until IS NULL OR d.lease_until <= due_before)
+          AND d.channel_account_id <> ALL (busy_accounts)
+          AND EXISTS (
+              SELECT FROM channel_account a
+              WHERE a.workspace_id = d.workspace_id AND a.id = d.channel_account_id
+                AND a.status IN ('connected', 'removed'))
           AND NOT EXISTS (
               SELECT FROM delivery earlier
               WHERE earlier.workspace_id = d.workspace_id AND earlier.channel_account_id = d.channel_account_id

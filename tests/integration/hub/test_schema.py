@@ -16,7 +16,15 @@ pytestmark = pytest.mark.postgres
 
 ROOT = Path(__file__).parents[3]
 QUERY_FILES = sorted(path for folder in ("hub", "connectors", "api") for path in (ROOT / folder).rglob("queries.sql"))
-NOT_TENANT = {"installation", "login", "login_session", "login_link", "partition_lease", "alembic_version"}
+NOT_TENANT = {
+    "installation",
+    "login",
+    "login_session",
+    "login_link",
+    "partition_lease",
+    "intake_worker",
+    "alembic_version",
+}
 
 
 @pytest.fixture

@@ -1,0 +1,102 @@
+"""The state a client starts from, and the cursor it belongs to, read at one moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from hub.accounts import policy
+from hub.accounts import store as accounts
+from hub.accounts.model import Actor, Member, Permission, Workspace
+from hub.channels import store as channels
+from hub.channels.model import ChannelAccount, Inbox
+from hub.contacts import store as contacts
+from hub.contacts.model import Contact
+from hub.events import store as events
+from hub.inbox import store
+from hub.inbox.model import Conversation, ConversationStatus, ReadMark
+
+if TYPE_CHECKING:
+    from api.call import MemberCall
+    from hub.db import TenantConn
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many visible conversations have each status."""
+
+    open: int
+    pending: int
+    snoozed: int
+    closed: int
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """
+    Everything the inbox shows at first.
+
+    Attributes:
+        epoch: With ``seq``: the cursor from which events continue this state.
+        conversations: The newest open ones.
+        contacts: Of these conversations.
+        reads: The reader's own marks in these conversations.
+    """
+
+    epoch: int
+    seq: int
+    workspace: Workspace
+    me: Member
+    permissions: list[Permission]
+    members: list[Member]
+    inboxes: list[Inbox]
+    channel_accounts: list[ChannelAccount]
+    counts: Counts
+    conversations: list[Conversation]
+    contacts: list[Contact]
+    reads: list[ReadMark]
+
+
+async def read(call: MemberCall) -> Snapshot:
+    """Return the state and its cursor."""
+    limit = call.query_int("limit", 50, low=1, high=200)
+    async with call.resources.database.snapshot([call.actor.workspace_id]) as conn:
+        return await read_snapshot(conn, call.actor, call.resources.database.epoch, limit)
+
+
+async def read_snapshot(conn: TenantConn, actor: Actor, epoch: int, limit: int) -> Snapshot:
+    """
+    Read the state as one member sees it.
+
+    Args:
+        conn: A transaction that sees one moment.
+        actor: Whose view.
+        epoch: The database's epoch.
+        limit: Most conversations, 1 or more.
+    """
+    workspace_id, visible = actor.workspace_id, actor.visible_inboxes
+    wanted = store.ConversationFilter(
+        status=ConversationStatus.OPEN, inbox_ids=None if visible is None else tuple(visible), limit=limit
+    )
+    rows = await store.list_conversations(conn, workspace_id, wanted)
+    counts = await store.count_conversations(conn, workspace_id, visible)
+    return Snapshot(
+        epoch=epoch,
+        seq=await events.visible_head(
+            conn, workspace_id, await events.workspace_head(conn, workspace_id), _list(visible)
+        ),
+        workspace=await accounts.get_workspace(conn, workspace_id),
+        me=await accounts.get_member(conn, workspace_id, actor.member_id),
+        permissions=sorted(policy.permissions_of(actor.role)),
+        members=await accounts.list_members(conn, workspace_id),
+        inboxes=await channels.list_inboxes(conn, workspace_id, visible),
+        channel_accounts=await channels.list_channel_accounts(conn, workspace_id, visible),
+        counts=Counts(**{status.value: amount for status, amount in counts.items()}),
+        conversations=[row.view() for row in rows],
+        contacts=await contacts.contacts_by_id(conn, workspace_id, [row.contact_id for row in rows]),
+        reads=await store.list_read_marks(conn, workspace_id, actor.member_id, [row.id for row in rows]),
+    )
+
+
+def _list(visible: frozenset[UUID] | None) -> list[UUID] | None:
+    return None if visible is None else list(visible)

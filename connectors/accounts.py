@@ -1,0 +1,64 @@
+"""Assembles a connected account as its connector sees it. Called by webhooks, dispatch and the settings."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from connectors.base import Account
+from hub.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from hub.channels.model import Route
+    from hub.config import Settings
+
+
+def account_of(route: Route, credentials: Mapping[str, str], settings: Settings) -> Account:
+    """
+    Make a connector's view of a channel account.
+
+    Args:
+        route: The account without its secrets.
+        credentials: Its opened credentials.
+        settings: The process's settings: our public address, and where vendors are.
+
+    Returns:
+        The account, good for one call; secrets are open in it.
+
+    Raises:
+        ConfigurationError: ``HUB_VENDOR_URL_…`` would send the keys over plain http to another machine.
+    """
+    return Account(
+        id=str(route.id),
+        workspace_id=route.workspace_id,
+        credentials=credentials,
+        settings=route.settings,
+        webhook_url=webhook_url(route.channel, route.id, settings),
+        base_url=_vendor_base_url(route.channel, settings),
+    )
+
+
+def webhook_url(channel: str, account_id: UUID, settings: Settings) -> str:
+    """Return our address for a channel account, as its vendor calls it."""
+    return f"{settings.base_url}/webhooks/{channel}/{account_id}"
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether an address points at this computer only."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _vendor_base_url(channel: str, settings: Settings) -> str:
+    url = settings.vendor_base_urls.get(channel, "")
+    if url and not (url.startswith("https://") or is_loopback(url)):
+        name = f"HUB_VENDOR_URL_{channel.upper()}"
+        raise ConfigurationError(f"{name} must be an https address, or one on this computer.", field=name)
+    return url

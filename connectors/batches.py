@@ -1,0 +1,255 @@
+"""
+Stores a batch of stream entries: parse, one transaction, COMMIT, then XACK; finds the guilty one among neighbours.
+
+Never reads the stream and never waits for work: ``connectors/intake.py`` does, once a partition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar
+
+from connectors import dead_letters
+from connectors.backoff import Backoff
+from connectors.entries import BatchPorts, Failed, Parsed, read_entry
+from hub import clock
+from hub.errors import HubError, MalformedPayload, Unavailable
+from hub.log import get_logger
+from hub.streams import stream_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from hub.streams import Entry
+
+Result = TypeVar("Result")
+
+# What one transaction takes (measured elsewhere: beyond this, locks are held longer for nothing).
+MAX_ITEMS = 200
+MAX_DELIVERIES = 5
+# An entry that was handed out this often and never failed stops whoever touches it, or never gets its lock.
+MAX_UNFINISHED = 50
+# A worker that is told to stop has this long to finish the transaction it is in.
+FINISH_S = 8.0
+# More dead letters of one partition than this a minute is a broken parser or an attack: stop and call somebody.
+DEAD_LETTER_LIMIT = 100
+DEAD_LETTER_WINDOW_S = 60.0
+
+# SQLSTATE classes in which the data is to blame; every other database error is the system's and is waited out.
+_DATA_ERROR_CLASSES = frozenset({"21", "22", "23", "P0"})
+_CONTENDED = frozenset({"55P03", "57014", "40P01", "40001"})
+_FOREIGN_KEY_VIOLATION = "23503"
+
+_log = get_logger("connectors.intake")
+
+
+class TooManyDeadLetters(HubError):
+    """The partition stands still until its limit allows more; everything stays pending."""
+
+    code = "too_many_dead_letters"
+
+
+class BatchStore:
+    """
+    Stores the entries of one partition.
+
+    Args:
+        partition: Which.
+        ports: The rest of the system.
+        may_go_on: Asked before each attempt; False once the lease has gone or the worker stops.
+    """
+
+    def __init__(self, partition: int, ports: BatchPorts, may_go_on: Callable[[], bool]) -> None:
+        self._partition = partition
+        self._ports = ports
+        self._metrics = ports.metrics
+        self._may_go_on = may_go_on
+        self._buried_at: deque[float] = deque()
+
+    async def store(self, entries: Sequence[Entry]) -> int:
+        """
+        Store entries and acknowledge them; one that cannot be stored does not hold its neighbours up.
+
+        Args:
+            entries: Any number, oldest first, with their delivery counts.
+
+        Returns:
+            How many were left pending, to be read again in a while.
+
+        Raises:
+            Unavailable: The lease ended while waiting for Postgres, or Redis is away; the rest stays pending.
+            TooManyDeadLetters: The limit is reached; the rest stays pending.
+        """
+        parsed: list[Parsed] = []
+        failed: list[Failed] = []
+        done: list[str] = []
+        for entry in entries:
+            match await read_entry(self._ports, self._partition, entry):
+                case Parsed() as one:
+                    parsed.append(one)
+                case Failed() as one:
+                    failed.append(one)
+                case None:
+                    done.append(entry.id)
+        failed += await self._store_parsed(parsed)
+        await self._ports.streams.ack(self._partition, done)
+        return sum([await self._settle(one) for one in failed])
+
+    async def _store_parsed(self, parsed: list[Parsed]) -> list[Failed]:
+        """Store in one transaction; where that fails because of the data, in halves, down to the guilty entry."""
+        failed: list[Failed] = []
+        suspects = [[one] for one in parsed if one.entry.deliveries > MAX_DELIVERIES]
+        groups = deque([*_pack([one for one in parsed if one.entry.deliveries <= MAX_DELIVERIES]), *suspects])
+        backoff = Backoff()
+        while groups:
+            group = groups.popleft()
+            try:
+                await self._finish(self._commit_and_ack(group))
+                backoff.reset()
+            except Exception as error:  # loop: classified, waited out or cut in halves; never dropped
+                if _is_systemic(error) and not _is_contended(error):
+                    groups.appendleft(group)
+                    await self._wait(backoff, error)
+                    continue
+                smaller = _split(group, error)
+                groups.extendleft(reversed(smaller))
+                if not smaller:
+                    failed += [Failed(one.entry, one.item, error, isinstance(error, MalformedPayload)) for one in group]
+        return failed
+
+    async def _commit_and_ack(self, group: list[Parsed]) -> None:
+        items = [received for one in group for received in one.received]
+        workspace_ids = sorted({one.workspace_id for one in items})
+        async with self._ports.database.transaction(workspace_ids) as conn:
+            outcomes = await self._ports.receive(conn, items)
+        # Only now: an acknowledgement before COMMIT loses the batch when we die in between.
+        await self._ports.streams.ack(self._partition, [one.entry.id for one in group])
+        self._metrics.batches += 1
+        self._metrics.outcomes.update(outcome.kind.value for outcome in outcomes)
+        self._metrics.lag_s[self._partition] = max(0.0, clock.now().timestamp() - group[0].item.received_at_ms / 1000)
+
+    async def _settle(self, failed: Failed) -> int:
+        """Leave a failed entry pending (1), or bury it (0)."""
+        self._metrics.failures += 1
+        entry, error = failed.entry, failed.error
+        tries = MAX_UNFINISHED if _is_systemic(error) else MAX_DELIVERIES
+        if not failed.is_final and entry.deliveries < tries:
+            if entry.deliveries == 1:
+                _log.warning(
+                    "intake_entry_failed", partition=self._partition, entry=entry.id, error=type(error).__name__
+                )
+            return 1
+        self._count_burial()
+        await self._finish(self._bury(failed))
+        return 0
+
+    async def _bury(self, failed: Failed) -> None:
+        """Store the raw item as a dead letter, COMMIT, then acknowledge it."""
+        entry, item, error = failed.entry, failed.item, failed.error
+        try:
+            async with self._ports.database.transaction([item.workspace_id]) as conn:
+                place = dead_letters.Place(stream_key(self._partition), entry.id)
+                await dead_letters.store(conn, item, place, _describe(error))
+        except Exception as problem:  # loop: the entry stays pending, or goes where its bytes are kept
+            if _is_systemic(problem):
+                raise (
+                    problem if isinstance(problem, Unavailable) else Unavailable("Dead letters cannot be kept.")
+                ) from problem
+            if getattr(problem, "sqlstate", "") != _FOREIGN_KEY_VIOLATION:
+                _log.error("intake_dead_letter_refused", partition=self._partition, entry=entry.id)
+                await self._ports.streams.set_aside(self._partition, entry)
+                return
+            # The workspace was deleted, and everything of it had to go: so has this.
+            self._metrics.orphaned += 1
+        else:
+            self._metrics.dead_letters += 1
+            _log.error(
+                "intake_dead_letter",
+                partition=self._partition,
+                entry=entry.id,
+                channel=item.channel,
+                channel_account_id=item.channel_account_id,
+                error=type(error).__name__,
+            )
+        await self._ports.streams.ack(self._partition, [entry.id])
+
+    def _count_burial(self) -> None:
+        now_s = clock.monotonic_s()
+        while self._buried_at and self._buried_at[0] <= now_s - DEAD_LETTER_WINDOW_S:
+            self._buried_at.popleft()
+        if len(self._buried_at) >= DEAD_LETTER_LIMIT:
+            raise TooManyDeadLetters(
+                f"Partition {self._partition} has made {DEAD_LETTER_LIMIT} dead letters in a minute."
+            )
+        self._buried_at.append(now_s)
+
+    async def _wait(self, backoff: Backoff, error: Exception) -> None:
+        """The batch stays in our hands: reading it again would raise its delivery counts for somebody else's fault."""
+        self._metrics.unavailable += 1
+        if not isinstance(error, Unavailable):
+            _log.error("intake_statement_refused", partition=self._partition, error=type(error).__name__)
+        elif backoff.is_fresh:
+            _log.warning("intake_waits", partition=self._partition, reason=error.message)
+        await self._ports.sleep(backoff.next_s())
+        if not self._may_go_on():
+            raise Unavailable("The lease ended.") from error
+
+    async def _finish(self, work: Coroutine[None, None, Result]) -> Result:
+        """Run to the end even when we are told to stop, so that a COMMIT is followed by its XACK."""
+        task = asyncio.ensure_future(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task], timeout=FINISH_S)
+            if not task.done():
+                task.cancel()
+            elif not task.cancelled():
+                task.exception()
+            raise
+
+
+def _pack(parsed: list[Parsed]) -> list[list[Parsed]]:
+    """Make groups of at most ``MAX_ITEMS`` items; an entry is never spread over two."""
+    groups: list[list[Parsed]] = []
+    items = MAX_ITEMS
+    for one in parsed:
+        items += len(one.received)
+        if items > MAX_ITEMS:
+            groups.append([])
+            items = len(one.received)
+        groups[-1].append(one)
+    return groups
+
+
+def _split(group: list[Parsed], error: Exception) -> list[list[Parsed]]:
+    """
+    Cut a failed group into smaller ones to try; nothing when it is at fault as it is.
+
+    A group that waits too long for a lock is cut by workspace: one that is locked must not hold up the others.
+    """
+    if _is_contended(error):
+        by_workspace: dict[int, list[Parsed]] = {}
+        for one in group:
+            by_workspace.setdefault(one.item.workspace_id, []).append(one)
+        return list(by_workspace.values()) if len(by_workspace) > 1 else []
+    middle = len(group) // 2
+    return [group[:middle], group[middle:]] if middle else []
+
+
+def _is_systemic(error: BaseException) -> bool:
+    """Whether the system is to blame, not the data: an error of ours to wait, or one of Postgres outside the data's."""
+    sqlstate = getattr(error, "sqlstate", None)
+    if isinstance(sqlstate, str):
+        return sqlstate[:2] not in _DATA_ERROR_CLASSES
+    return isinstance(error, (Unavailable, OSError, MemoryError))
+
+
+def _is_contended(error: BaseException) -> bool:
+    """Whether a lock or a statement took too long, by the SQLSTATE of what Unavailable was made from."""
+    return isinstance(error, Unavailable) and getattr(error.__cause__, "sqlstate", None) in _CONTENDED
+
+
+def _describe(error: BaseException) -> str:
+    """Name the error for an operator; only our own texts are known to hold nothing private."""
+    return f"{error.code}: {error.message}" if isinstance(error, HubError) else type(error).__name__

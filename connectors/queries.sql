@@ -1,0 +1,66 @@
+-- name: announce_worker
+-- Says that a worker is alive; returns no row when another process has taken its name since.
+INSERT INTO intake_worker (holder, incarnation, live_until)
+VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3::float8))
+ON CONFLICT (holder) DO UPDATE SET live_until = excluded.live_until
+WHERE intake_worker.incarnation = excluded.incarnation
+RETURNING holder
+
+-- name: enter_worker
+-- Takes a worker's name for this process; one that used it before finds out at its next announcement.
+INSERT INTO intake_worker (holder, incarnation, live_until)
+VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3::float8))
+ON CONFLICT (holder) DO UPDATE SET incarnation = excluded.incarnation, live_until = excluded.live_until
+
+-- name: live_workers
+-- Names of the workers that want partitions now.
+SELECT holder FROM intake_worker WHERE live_until > clock_timestamp() ORDER BY holder
+
+-- name: read_leases
+-- Every partition that was ever leased, and whether somebody holds it now.
+SELECT partition, holder, lease_until > clock_timestamp() AS is_live FROM partition_lease ORDER BY partition
+
+-- name: take_leases
+-- Leases partitions that are the holder's own, or nobody's; returns those it got.
+INSERT INTO partition_lease (partition, holder, lease_until)
+SELECT wanted.partition, $1, clock_timestamp() + make_interval(secs => $3::float8)
+FROM unnest($2::integer[]) AS wanted (partition)
+ON CONFLICT (partition) DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until
+WHERE partition_lease.holder = excluded.holder OR partition_lease.lease_until <= clock_timestamp()
+RETURNING partition
+
+-- name: release_leases
+-- Ends leases before their time, so that another worker can take the partitions at once.
+DELETE FROM partition_lease WHERE holder = $1 AND partition = ANY ($2::integer[])
+
+-- name: leave_worker
+-- Ends a worker's share; a process that took the name over keeps its row.
+DELETE FROM intake_worker WHERE holder = $1 AND incarnation = $2
+
+-- name: forget_workers
+-- Removes workers that have not been heard of for a day.
+DELETE FROM intake_worker WHERE live_until < clock_timestamp() - interval '1 day'
+
+-- name: insert_dead_letter
+-- Keeps a raw item that could not be stored; a second time for the same stream entry changes nothing.
+INSERT INTO dead_letter (workspace_id, id, channel_account_id, channel, key, body, error, stream, entry_id,
+                         received_at, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (workspace_id, stream, entry_id) DO NOTHING
+
+-- name: list_dead_letters
+-- Dead letters of a workspace in one state, newest first, before an id; without their bytes.
+SELECT workspace_id, id, channel_account_id, channel, key, length(body) AS size_bytes, error, received_at, created_at, state
+FROM dead_letter
+WHERE workspace_id = $1 AND state = $2 AND ($3::uuid IS NULL OR id < $3::uuid)
+ORDER BY id DESC LIMIT $4
+
+-- name: get_dead_letter
+-- One dead letter with its bytes.
+SELECT workspace_id, id, channel_account_id, channel, key, body, received_at, state
+FROM dead_letter WHERE workspace_id = $1 AND id = $2
+
+-- name: set_dead_letter_state
+-- Marks a new dead letter as replayed or dropped; returns no row when it was not new.
+UPDATE dead_letter SET state = $3 WHERE workspace_id = $1 AND id = $2 AND state = 'new'
+RETURNING id

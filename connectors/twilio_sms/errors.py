@@ -1,0 +1,99 @@
+"""Twilio's error codes in our words: what the queue does, and what a member reads. Pure."""
+
+from __future__ import annotations
+
+from hub.errors import ConnectorErrorInfo, ErrorClass
+
+# Source: twilio.com/docs/api/errors, read 2026-11-22. Texts are ours: Twilio's own repeat phone numbers.
+_BY_CODE: dict[int, tuple[ErrorClass, str]] = {
+    # the account and its keys
+    20003: (ErrorClass.AUTH, "Twilio did not accept the Account SID and Auth Token."),
+    20008: (ErrorClass.AUTH, "These are Twilio test credentials; they cannot do this."),
+    20005: (ErrorClass.ACCOUNT, "The Twilio account is not active."),
+    10001: (ErrorClass.ACCOUNT, "The Twilio account is not active."),
+    30002: (ErrorClass.ACCOUNT, "The Twilio account is suspended."),
+    90010: (ErrorClass.ACCOUNT, "The Twilio account is not active."),
+    21408: (ErrorClass.PERMISSION, "The Twilio account may not send to this country."),
+    21608: (ErrorClass.PERMISSION, "A trial account of Twilio sends only to numbers verified there."),
+    30034: (ErrorClass.PERMISSION, "The number is not registered for business messages (A2P 10DLC)."),
+    # too fast
+    20429: (ErrorClass.RATE_LIMITED, "Twilio is taking no more requests for the moment."),
+    21611: (ErrorClass.RATE_LIMITED, "Twilio's queue for this number is full."),
+    30001: (ErrorClass.RATE_LIMITED, "Twilio's queue for this number is full."),
+    30022: (ErrorClass.RATE_LIMITED, "The number sends faster than its registration allows."),
+    63017: (ErrorClass.RATE_LIMITED, "The Twilio account sends faster than it may."),
+    63018: (ErrorClass.RATE_LIMITED, "The sender sends faster than it may."),
+    # the recipient
+    21211: (ErrorClass.RECIPIENT, "This is not a phone number Twilio can send to."),
+    21604: (ErrorClass.RECIPIENT, "The message has no recipient."),
+    21610: (ErrorClass.RECIPIENT, "The recipient opted out with STOP."),
+    21612: (ErrorClass.RECIPIENT, "This number cannot be reached from ours."),
+    21614: (ErrorClass.RECIPIENT, "This number cannot receive SMS."),
+    21635: (ErrorClass.RECIPIENT, "This number is a landline."),
+    30003: (ErrorClass.RECIPIENT, "The handset could not be reached."),
+    30004: (ErrorClass.RECIPIENT, "The recipient or the carrier blocks this message."),
+    30005: (ErrorClass.RECIPIENT, "The number is unknown or no longer in use."),
+    30006: (ErrorClass.RECIPIENT, "This number is a landline or cannot be reached by its carrier."),
+    63024: (ErrorClass.RECIPIENT, "The recipient is not valid on this channel."),
+    # the text
+    21602: (ErrorClass.CONTENT, "The message has no text."),
+    21619: (ErrorClass.CONTENT, "The message has no text."),
+    21617: (ErrorClass.CONTENT, "The text is longer than 1,600 characters."),
+    30007: (ErrorClass.CONTENT, "The carrier filtered the message as unwanted."),
+    63016: (ErrorClass.WINDOW_CLOSED, "The recipient wrote more than 24 hours ago; only a template may be sent."),
+    # the sender and the rest
+    21212: (ErrorClass.PERMANENT, "The sending number is not valid."),
+    21603: (ErrorClass.PERMANENT, "No sending number is set."),
+    21606: (ErrorClass.PERMANENT, "The sending number cannot send SMS from this Twilio account."),
+    21609: (ErrorClass.PERMANENT, "Twilio does not accept our address for receipts."),
+    21659: (ErrorClass.PERMANENT, "The sending number is not a number of this Twilio account."),
+    30008: (ErrorClass.PERMANENT, "The carrier did not deliver the message and gave no reason."),
+}
+
+
+def describe_code(code: int) -> ConnectorErrorInfo:
+    """
+    Say what a code of a status callback means, after the vendor took the message.
+
+    Args:
+        code: Twilio's error code; 0 when it gave none.
+
+    Returns:
+        Its class and words; ``PERMANENT`` for codes without an entry.
+    """
+    klass, message = _BY_CODE.get(code, (ErrorClass.PERMANENT, ""))
+    words = message or (f"The message was not delivered (Twilio error {code})." if code else "It was not delivered.")
+    return ConnectorErrorInfo(klass=klass, code=str(code) if code else "undelivered", message=words)
+
+
+def describe_answer(status: int, code: int, retry_after_s: float | None) -> ConnectorErrorInfo:
+    """
+    Say what a refused request means.
+
+    Args:
+        status: HTTP status, 300 or more.
+        code: Twilio's error code, or the status again where the body had none.
+        retry_after_s: From the ``Retry-After`` header, if there was one.
+
+    Returns:
+        The class decides whether the message may be sent again: ``AMBIGUOUS`` unless the vendor says it was not taken.
+    """
+    if status == 429:
+        words = _BY_CODE.get(code, _BY_CODE[20429])[1]
+        return ConnectorErrorInfo(ErrorClass.RATE_LIMITED, str(code), words, retry_after_s)
+    if status == 503 and retry_after_s is not None:
+        return ConnectorErrorInfo(
+            ErrorClass.RETRYABLE, str(code), "Twilio is not available for the moment.", retry_after_s
+        )
+    if status >= 500:
+        return ConnectorErrorInfo(
+            ErrorClass.AMBIGUOUS, str(code), "Twilio failed while it took the message; it may have been sent."
+        )
+    if code in _BY_CODE:
+        klass, words = _BY_CODE[code]
+        return ConnectorErrorInfo(klass, str(code), words, retry_after_s)
+    if status == 401:
+        return ConnectorErrorInfo(ErrorClass.AUTH, str(code), _BY_CODE[20003][1])
+    if status == 403:
+        return ConnectorErrorInfo(ErrorClass.ACCOUNT, str(code), "Twilio does not allow this account to do this.")
+    return ConnectorErrorInfo(ErrorClass.PERMANENT, str(code), f"Twilio refused the message (error {code}).")

@@ -1,0 +1,101 @@
+"""Makes the one request of a message, and says what it takes from the rate buckets. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connectors.accounts import is_loopback
+from connectors.base import Account, Call, Charge, Limit
+from connectors.twilio_sms.numbers import is_e164
+from connectors.twilio_sms.segments import segments
+from hub.envelope import OutboundMessage
+from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
+
+TEXT_LIMIT_CHARS = 1600
+CREATE = "messages.create"
+
+
+def render(message: OutboundMessage, account: Account) -> list[Call]:
+    """
+    Make the request that sends a message.
+
+    Args:
+        message: Plain text of 1-1600 characters to a phone number.
+        account: Whose number or messaging service sends.
+
+    Returns:
+        One call.
+
+    Raises:
+        ConnectorError: ``CONTENT`` for an empty or too long text, ``RECIPIENT`` for what is not a phone number.
+    """
+    if not message.text.strip():
+        raise ConnectorError(ConnectorErrorInfo(ErrorClass.CONTENT, "21602", "The message has no text."))
+    if len(message.text) > TEXT_LIMIT_CHARS:
+        words = f"The text has {len(message.text):,} characters; an SMS holds {TEXT_LIMIT_CHARS:,}."
+        raise ConnectorError(ConnectorErrorInfo(ErrorClass.CONTENT, "21617", words))
+    if not _can_receive(message.to.value):
+        raise ConnectorError(ConnectorErrorInfo(ErrorClass.RECIPIENT, "21211", "This is not a phone number."))
+    fields = {"To": message.to.value, "Body": message.text} | _sender(account)
+    if address := _status_callback(account, message.message_id):
+        fields["StatusCallback"] = address
+    return [Call(operation=CREATE, fields=fields)]
+
+
+def charges(account: Account, message: OutboundMessage, limits: Mapping[str, tuple[Limit, ...]]) -> tuple[Charge, ...]:
+    """
+    Say what a message takes: its segments from the sender's bucket, one request from the account's.
+
+    Args:
+        account: Its ``segments_per_second`` setting overrides the sender's rate.
+        message: What is sent.
+        limits: The manifest's.
+
+    Returns:
+        Two charges, both needed. Accounts with the same SID or sender share a bucket.
+    """
+    sender = limits["sender"]
+    if rate := _rate(account.settings.get("segments_per_second", "")):
+        sender = (Limit(rate=rate, per_s=1.0, burst=max(10, int(rate))),)
+    return (
+        Charge(key=sender_bucket(account), limits=sender, cost=float(segments(message.text).count)),
+        Charge(key=account_bucket(account), limits=limits["account"]),
+    )
+
+
+def sender_bucket(account: Account) -> str:
+    """Return the key of the bucket of the sending number, or of the messaging service."""
+    service = account.settings.get("messaging_service_sid", "")
+    return f"twilio:sender:{account.credentials.get('account_sid', '')}:{service or account.settings['phone_number']}"
+
+
+def account_bucket(account: Account) -> str:
+    """Return the key of the bucket of the whole Twilio account."""
+    return f"twilio:account:{account.credentials.get('account_sid', '')}"
+
+
+def _can_receive(number: str) -> bool:
+    """A short code may write to us; Twilio says itself whether it takes an answer."""
+    return is_e164(number) or (number.isascii() and number.isdigit() and 3 <= len(number) <= 8)
+
+
+def _sender(account: Account) -> dict[str, str]:
+    if service := account.settings.get("messaging_service_sid", ""):
+        return {"MessagingServiceSid": service}
+    return {"From": account.settings["phone_number"]}
+
+
+def _status_callback(account: Account, message_id: str) -> str:
+    # Twilio refuses the whole message for an address it cannot reach; then there are no receipts, but it is sent.
+    if is_loopback(account.webhook_url) and not account.base_url:
+        return ""
+    separator = "&" if "?" in account.webhook_url else "?"
+    return f"{account.webhook_url}{separator}mid={message_id}"
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        return 0.0
+    return rate if 0 < rate < 10_000 else 0.0

@@ -1,0 +1,152 @@
+"""Builds and runs what ``hub work`` does: intake, dispatch and jobs in one process. Called by the ``hub`` command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import redis.asyncio
+import uvloop
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from connectors import intake
+from connectors.attempt import Attempts
+from connectors.buckets import RedisBuckets
+from connectors.dispatch import Dispatcher, open_with
+from connectors.entries import BatchPorts
+from connectors.intake import IntakeDeps
+from connectors.leases import Leases
+from connectors.outbox import PostgresDeliveries
+from connectors.registry import ConnectorRegistry
+from hub import jobs, log
+from hub.channels.routes import ChannelRoutes
+from hub.channels.sealing import Sealer
+from hub.db import Database
+from hub.errors import ConfigurationError
+from hub.inbox import actions, store
+from hub.inbox.deliveries import DeliveryQueued
+from hub.streams import PARTITIONS, IngressStreams
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hub.config import Settings
+    from hub.db import Notice
+
+REDIS_TIMEOUT_S = 2.0
+DATABASE_CONNECTIONS = 12
+
+
+def main(settings: Settings) -> None:
+    """
+    Work until SIGTERM or SIGINT; returns once the batches in hand are stored and the calls under way answered.
+
+    Raises:
+        ConfigurationError: An address is missing or cannot be used.
+        Unavailable: Postgres does not answer.
+    """
+    log.configure("work")
+    for name, value in (
+        ("DATABASE_URL", settings.database_url),
+        ("REDIS_URL", settings.redis_url),
+        ("REDIS_EPHEMERAL_URL", settings.redis_ephemeral_url),
+    ):
+        if not value:
+            raise ConfigurationError(f"{name} is missing. `hub up` brings its own.", field=name)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work(settings))
+
+
+class CommittedNotices:
+    """Where the database hands on what was committed: the parts that listen are built after it."""
+
+    def __init__(self) -> None:
+        self.dispatcher: Dispatcher | None = None
+        self.routes: ChannelRoutes | None = None
+
+    def __call__(self, notices: Sequence[Notice]) -> None:
+        """Wake whoever has something to do; neither blocks nor raises."""
+        if self.routes is not None:
+            self.routes.notice(notices)
+        if self.dispatcher is not None and any(isinstance(one, DeliveryQueued) for one in notices):
+            self.dispatcher.wake()
+
+
+async def _work(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        notices = CommittedNotices()
+        database = await Database.open(settings.database_url, notices, max_size=DATABASE_CONNECTIONS)
+        stack.push_async_callback(database.close)
+        streams = IngressStreams(settings.redis_url)
+        stack.push_async_callback(streams.close)
+        registry = ConnectorRegistry.load()
+        routes = ChannelRoutes(database, Sealer({1: settings.secret_key}))
+        notices.routes = routes
+        leases = Leases(database, worker_name(), PARTITIONS)
+        dispatcher = _dispatcher(settings, database, routes, registry, stack)
+        notices.dispatcher = dispatcher
+        ports = BatchPorts(
+            database=database, streams=streams, connectors=registry, routes=routes, receive=actions.receive
+        )
+        due = [
+            jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
+            jobs.trim_job(streams, leases.held),
+        ]
+        loops = [
+            asyncio.create_task(routes.run(), name="routes"),
+            asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
+            asyncio.create_task(jobs.run(due, jobs.JobMetrics()), name="jobs"),
+        ]
+        dispatching = asyncio.create_task(dispatcher.run(stop), name="dispatch")
+        await _until_stopped(stop, [*loops, dispatching])
+        for task in loops:
+            task.cancel()
+        await asyncio.gather(*loops, dispatching, return_exceptions=True)
+
+
+def worker_name() -> str:
+    """
+    Return the name this worker's leases are held under.
+
+    A supervisor that starts one worker again after its death sets ``HUB_WORKER_NAME``: the new one then takes its
+    partitions up at once. Without it each process has its own name, and a dead one's leases run out after ten seconds.
+    """
+    return os.environ.get("HUB_WORKER_NAME") or f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _dispatcher(
+    settings: Settings,
+    database: Database,
+    routes: ChannelRoutes,
+    registry: ConnectorRegistry,
+    stack: AsyncExitStack,
+) -> Dispatcher:
+    ephemeral = redis.asyncio.Redis.from_url(
+        settings.redis_ephemeral_url,
+        socket_timeout=REDIS_TIMEOUT_S,
+        socket_connect_timeout=REDIS_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    stack.push_async_callback(ephemeral.aclose)
+    outbox = PostgresDeliveries(database)
+    return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_with(routes, registry, settings)))
+
+
+async def _until_stopped(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for the signal; a loop that ends by itself is a fault of ours, and the supervisor starts us again."""
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    stop.set()
+    for task in done:
+        if task is not stopping and not task.cancelled() and (error := task.exception()) is not None:
+            log.get_logger("connectors.work").error("loop_ended", loop=task.get_name(), error=type(error).__name__)

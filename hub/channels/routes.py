@@ -1,0 +1,171 @@
+"""
+The webhook routes of one process: every channel account, kept in memory.
+
+Webhooks and live chat are routed and verified from here while Postgres is down. Secrets stay sealed until one is asked
+for, and are never part of a ``repr`` or a log line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from hub import clock
+from hub.channels import store
+from hub.channels.model import OpenAccount, Route, SealedRoute
+from hub.errors import HubError, NotFound, Unavailable
+from hub.events.model import LoggedEvent
+from hub.log import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from uuid import UUID
+
+    from hub.channels.sealing import Sealer, WrappedKey
+    from hub.db import Database, Notice
+
+REFRESH_EVERY_S = 50.0
+USABLE_FOR_S = 3600.0
+# Unknown ids come from anybody: however many ask, the database is asked at most this often.
+MISS_EVERY_S = 1.0
+RETRY_EVERY_S = 2.0
+CHANGE_EVERY_S = 0.2
+
+_log = get_logger("hub.channels.routes")
+
+
+class ChannelRoutes:
+    """Every channel account that is not removed; ``run`` keeps it fresh."""
+
+    def __init__(
+        self, database: Database, sealer: Sealer, *, monotonic_s: Callable[[], float] = clock.monotonic_s
+    ) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._monotonic_s = monotonic_s
+        self._routes: dict[UUID, SealedRoute] = {}
+        self._keys: dict[int, dict[int, WrappedKey]] = {}
+        self._opened: dict[UUID, OpenAccount] = {}
+        self._refreshed_at: float | None = None
+        self._asked_at: float | None = None
+        self._lock = asyncio.Lock()
+        self._wanted = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"ChannelRoutes({len(self._routes)} accounts)"
+
+    async def run(self) -> None:
+        """Refresh every ``REFRESH_EVERY_S`` and whenever ``notice`` saw a change, until cancelled."""
+        wait_s = REFRESH_EVERY_S if self._refreshed_at is not None else 0.0
+        while True:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass
+            self._wanted.clear()
+            await self._leave_a_pause()
+            wait_s = REFRESH_EVERY_S if await self._try_refresh() else RETRY_EVERY_S
+
+    def notice(self, notices: Iterable[Notice]) -> None:
+        """Take note of committed events, from this process or another: a changed account is read again at once."""
+        if any(isinstance(one, LoggedEvent) and one.type.startswith("channel_account_") for one in notices):
+            self._wanted.set()
+
+    async def refresh(self) -> None:
+        """
+        Read every route again.
+
+        Raises:
+            Unavailable: Postgres does not answer; what is known stays usable.
+        """
+        async with self._lock:
+            # Set before the first wait: of many who miss at once, one asks.
+            self._asked_at = self._monotonic_s()
+            async with self._database.across() as conn:
+                routes = await store.load_routes(conn)
+                keys = await store.load_keys(conn)
+            self._replace(routes, keys)
+            self._refreshed_at = self._monotonic_s()
+
+    async def find(self, account_id: UUID) -> Route:
+        """
+        Find a channel account.
+
+        Args:
+            account_id: As it stands in a webhook's or a widget's address; may be anything.
+
+        Returns:
+            Its route, paused accounts and those that need a sign-in included: the caller looks at ``status``.
+
+        Raises:
+            NotFound: No account by that id.
+            Unavailable: Nothing has been read for an hour (or ever), and Postgres does not answer.
+        """
+        known = self._routes.get(account_id)
+        if known is None or not self.is_usable():
+            await self._look_again()
+            known = self._routes.get(account_id)
+        if known is None:
+            raise NotFound("channel account")
+        return known.route
+
+    def open(self, route: Route) -> OpenAccount:
+        """
+        Open an account's credentials, once until they change.
+
+        Raises:
+            NotFound: The account was removed.
+            ConfigurationError: The installation's key does not open them.
+        """
+        opened = self._opened.get(route.id)
+        if opened is None:
+            sealed = self._routes.get(route.id)
+            if sealed is None or sealed.credentials_sealed is None:
+                raise NotFound("channel account")
+            place = store.credentials_place(sealed.route.workspace_id, sealed.route.id)
+            keys = self._keys.get(sealed.route.workspace_id, {})
+            opened = OpenAccount(store.unseal(self._sealer, keys, place, sealed.credentials_sealed))
+            self._opened[route.id] = opened
+        return opened
+
+    def is_usable(self) -> bool:
+        """Whether what is known is young enough to route by."""
+        return self._refreshed_at is not None and self._monotonic_s() - self._refreshed_at <= USABLE_FOR_S
+
+    async def _look_again(self) -> None:
+        """Refresh after a miss: whoever comes while somebody already asks waits for that answer."""
+        if self._lock.locked():
+            async with self._lock:
+                pass
+        elif self._asked_at is None or self._monotonic_s() - self._asked_at >= MISS_EVERY_S:
+            await self._try_refresh()
+        if not self.is_usable():
+            raise Unavailable("The channel accounts cannot be read right now.", retry_after_s=RETRY_EVERY_S)
+
+    async def _leave_a_pause(self) -> None:
+        """Let a burst of changes become a few refreshes instead of one each."""
+        if self._asked_at is not None:
+            await asyncio.sleep(max(0.0, self._asked_at + CHANGE_EVERY_S - self._monotonic_s()))
+
+    async def _try_refresh(self) -> bool:
+        try:
+            await self.refresh()
+        except HubError as error:
+            _log.warning("channel_routes_not_refreshed", code=error.code)
+            return False
+        return True
+
+    def _replace(self, routes: Sequence[SealedRoute], keys: Sequence[WrappedKey]) -> None:
+        fresh = {one.route.id: one for one in routes}
+        by_workspace: dict[int, dict[int, WrappedKey]] = {}
+        for key in keys:
+            by_workspace.setdefault(key.workspace_id, {})[key.id] = key
+        # An opened secret outlives a refresh only while its sealed bytes are the same.
+        self._opened = {
+            account_id: opened
+            for account_id, opened in self._opened.items()
+            if account_id in fresh
+            and fresh[account_id].credentials_sealed == self._routes[account_id].credentials_sealed
+        }
+        self._routes, self._keys = fresh, by_workspace

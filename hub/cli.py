@@ -1,0 +1,212 @@
+"""The `hub` command: reads the environment, calls one function, turns errors into words and an exit code.
+
+A process entry: the one module of hub/ above api/ and connectors/, which it imports inside the command that needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from hub import log
+from hub.config import Settings, read_settings
+from hub.embedded.doctor import Finding, examine
+from hub.embedded.folders import private_dir
+from hub.embedded.process import Launch, last_lines
+from hub.embedded.services import log_path
+from hub.embedded.stopping import stopping_on_signals
+from hub.embedded.supervisor import ChildProcess, Supervisor
+from hub.embedded.up import Steps, run_up
+from hub.errors import ConfigurationError, HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+EXIT_FAILED = 1
+EXIT_CONFIGURATION = 2
+MOST_WORKERS = 64
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one command.
+
+    Args:
+        arguments: The command line without the program's name; the process's own when left out.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 the operator must change something.
+    """
+    options = _parser().parse_args(arguments)
+    command: Callable[[Settings, argparse.Namespace], int] = options.run
+    try:
+        return command(read_settings(), options)
+    except ConfigurationError as error:
+        print(error.message, file=sys.stderr)
+        return EXIT_CONFIGURATION
+    except HubError as error:
+        print(error.message, file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hub", description="A real-time messaging hub with a unified inbox.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start everything on this machine and show the address to open")
+    up.set_defaults(run=_up)
+    serve = commands.add_parser("serve", help="run the HTTP API, the webhooks, the frontend and the WebSocket hub")
+    serve.add_argument("--workers", type=_worker_count, default=1, help="processes that share the port (default 1)")
+    serve.add_argument("--worker-index", type=int, default=0, help=argparse.SUPPRESS)
+    serve.add_argument("--worker-count", type=int, default=1, help=argparse.SUPPRESS)
+    serve.set_defaults(run=_serve)
+    work = commands.add_parser("work", help="run intake, dispatch, reactor and jobs")
+    work.set_defaults(run=_work)
+    migrate = commands.add_parser("migrate", help="bring the database to the schema of this version")
+    migrate.set_defaults(run=_migrate)
+    doctor = commands.add_parser("doctor", help="look for what would keep the hub from working")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _up(settings: Settings, _options: argparse.Namespace) -> int:
+    """Run everything; only the announced lines go to the terminal, the rest to logs/up.log."""
+    from hub.migrations.runner import schema_state, upgrade
+
+    os.umask(0o077)
+    private_dir(settings.data_dir)
+    path = log_path(settings.data_dir, "up")
+    private_dir(path.parent)
+    try:
+        with path.open("a", buffering=1) as file, contextlib.redirect_stderr(file):
+            log.configure("up")
+            steps = Steps(
+                schema_state=schema_state,
+                upgrade=upgrade,
+                has_owner=has_owner,
+                announce=lambda line: print(line, flush=True),
+                log=log.get_logger("hub.embedded"),
+                command=_command_line,
+            )
+            asyncio.run(run_up(settings, steps))
+    except HubError:
+        raise
+    except Exception as error:  # edge: the last resort of a process: whatever it was, the person gets words and the log
+        print(f"{last_lines(path)}\n{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"The hub could not start; its log is {path}.", file=sys.stderr)
+        return EXIT_FAILED
+    return 0
+
+
+def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    if options.workers > 1:
+        log.configure("serve")
+        asyncio.run(_run_workers(options.workers))
+        return 0
+    from api.serve import main as serve
+
+    serve(settings, options.worker_index, options.worker_count, setup_token=os.environ.get("HUB_SETUP_TOKEN", ""))
+    return 0
+
+
+async def _run_workers(count: int) -> None:
+    """Keep ``count`` serve processes running on one port until told to stop."""
+    children = [
+        ChildProcess(
+            f"serve-{index}",
+            Launch(_command_line("serve", "--worker-index", str(index), "--worker-count", str(count))),
+        )
+        for index in range(count)
+    ]
+    supervisor = Supervisor(log.get_logger("hub.embedded"))
+    with stopping_on_signals() as stopping:
+        stopping.on_second(supervisor.kill_children)
+        async with supervisor.keeping((), children):
+            await stopping.event.wait()
+
+
+def _work(settings: Settings, _options: argparse.Namespace) -> int:
+    from connectors.work import main as work
+
+    work(settings)
+    return 0
+
+
+def _migrate(settings: Settings, _options: argparse.Namespace) -> int:
+    from hub.migrations.runner import upgrade
+
+    if not settings.database_owner_url:
+        raise ConfigurationError("Set DATABASE_OWNER_URL or DATABASE_URL; `hub up` migrates its own database itself.")
+    login = _login_of(settings.database_url)
+    state = asyncio.run(upgrade(settings.database_owner_url, login))
+    print(f"The database is at schema {state.current}.")
+    return 0
+
+
+def _login_of(database_url: str) -> str | None:
+    """Return the login the application connects with; None when the owner's own is to be used."""
+    from urllib.parse import unquote, urlsplit
+
+    name = urlsplit(database_url).username
+    return unquote(name) if name else None
+
+
+def _doctor(settings: Settings, _options: argparse.Namespace) -> int:
+    findings = [*examine(settings), *asyncio.run(_schema_findings(settings))]
+    for finding in findings:
+        print(f"{'ok  ' if finding.is_good else 'MEND'}  {finding.subject:16} {finding.text}")
+    return 0 if all(finding.is_good for finding in findings) else EXIT_FAILED
+
+
+async def _schema_findings(settings: Settings) -> list[Finding]:
+    """Look at the schema of the operator's own database, or of the embedded one while the hub runs."""
+    from hub.embedded.runfile import read_run_file
+    from hub.migrations.runner import schema_state
+
+    run = read_run_file(settings.data_dir / "hub.json")
+    url = settings.database_owner_url or (run.database_url if run is not None else "")
+    if not url:
+        return [Finding("schema", is_good=True, text="Seen only while the hub runs; `hub up` migrates by itself.")]
+    try:
+        state = await schema_state(url)
+    except (OSError, asyncpg.PostgresError) as error:
+        return [Finding("schema", is_good=False, text=f"The database does not answer ({type(error).__name__}).")]
+    if state.is_newer:
+        text = f"Schema {state.current} is newer than this version ({state.head}). Run the newer version."
+        return [Finding("schema", is_good=False, text=text)]
+    if not state.is_current:
+        return [
+            Finding("schema", is_good=False, text=f"Schema {state.current} is behind {state.head}: run hub migrate.")
+        ]
+    return [Finding("schema", is_good=True, text=f"{state.current}, as this version needs.")]
+
+
+def _command_line(*arguments: str) -> tuple[str, ...]:
+    """Return the command line of one of our commands in this installation, whatever folder it is started from."""
+    return (sys.executable, "-P", "-m", "hub.cli", *arguments)
+
+
+async def has_owner(database_url: str) -> bool:
+    """Whether somebody set this installation up; asked as the application's role."""
+    connection = await asyncpg.connect(database_url, server_settings={"role": "hub_app"})
+    try:
+        return bool(await connection.fetchval("SELECT hub_has_owner()"))
+    finally:
+        await connection.close()
+
+
+def _worker_count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {MOST_WORKERS}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

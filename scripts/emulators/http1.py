@@ -1,0 +1,130 @@
+"""A small HTTP/1.1 server on asyncio that can also misbehave: take a request and never answer, or reset the line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from urllib.parse import parse_qsl, urlsplit
+
+import h11
+
+BODY_LIMIT_BYTES = 1 << 20
+
+
+class Cut(Enum):
+    """Ways not to answer."""
+
+    HOLD = "hold"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; header names in lower case."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Request], Awaitable[Answer | Cut]]
+
+
+def as_json(status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
+    """Make an answer of a JSON value."""
+    return Answer(status, json.dumps(value).encode(), headers=headers or {})
+
+
+async def listen(handler: Handler, port: int) -> asyncio.Server:
+    """Serve ``handler`` on loopback; port 0 lets the system choose."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, h11.RemoteProtocolError):
+            await _converse(handler, reader, writer)
+        writer.close()
+
+    return await asyncio.start_server(accept, "127.0.0.1", port)
+
+
+def port_of(server: asyncio.Server) -> int:
+    """Return the port a server listens on."""
+    return int(server.sockets[0].getsockname()[1])
+
+
+async def _converse(handler: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    connection = h11.Connection(h11.SERVER)
+    while True:
+        request = await _read(connection, reader)
+        if request is None:
+            return
+        answer = await handler(request)
+        if answer is Cut.HOLD:
+            # Until the client gives up and closes.
+            await reader.read()
+            return
+        if isinstance(answer, Cut):
+            _reset(writer)
+            return
+        writer.write(_encode(connection, answer))
+        await writer.drain()
+        if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
+            return
+        connection.start_next_cycle()
+
+
+async def _read(connection: h11.Connection, reader: asyncio.StreamReader) -> Request | None:
+    head: h11.Request | None = None
+    body = b""
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(65536))
+        elif isinstance(event, h11.Request):
+            head = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > BODY_LIMIT_BYTES:
+                return None
+        elif isinstance(event, h11.EndOfMessage) and head is not None:
+            parts = urlsplit(head.target.decode("ascii"))
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+            query = parse_qsl(parts.query, keep_blank_values=True)
+            return Request(head.method.decode("ascii"), parts.path, query, headers, body)
+        else:
+            return None
+
+
+def _encode(connection: h11.Connection, answer: Answer) -> bytes:
+    headers = [
+        ("Content-Type", answer.content_type),
+        ("Content-Length", str(len(answer.body))),
+        *answer.headers.items(),
+    ]
+    head = connection.send(h11.Response(status_code=answer.status, headers=headers)) or b""
+    data = connection.send(h11.Data(data=answer.body)) or b""
+    return head + data + (connection.send(h11.EndOfMessage()) or b"")
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    # Linger 0 makes the close a RST instead of a FIN.
+    sock: socket.socket = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

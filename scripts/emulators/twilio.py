@@ -1,0 +1,327 @@
+"""
+Emulates Twilio's SMS side: REST resources checked strictly, status callbacks, signed incoming messages.
+
+Run: ``python -m scripts.emulators.twilio --port 0 --account-sid AC… --auth-token …``; the first line printed is the
+port. ``GET /_control`` tells what happened; ``POST /_control`` with ``{"op": …}`` steers (see ``Emulator._steer``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from scripts.emulators.http1 import Answer, Cut, Request, as_json, listen, port_of
+from scripts.emulators.twilio_calls import CallbackPlan, Caller, send_callbacks
+from scripts.emulators.twilio_rules import (
+    MESSAGE_FIELDS,
+    MESSAGE_FILTERS,
+    MESSAGE_LISTS,
+    NUMBER_FIELDS,
+    NUMBER_FILTERS,
+    Fields,
+    Refused,
+    check_credentials,
+    check_message,
+    error,
+    first,
+    read_form,
+    read_query,
+)
+
+Row = dict[str, object]
+PAGE_SIZE = 50
+
+
+class Emulator:
+    """One Twilio account, its numbers and messages, all in memory."""
+
+    def __init__(self, account_sid: str, auth_token: str, numbers: list[str], services: list[str]) -> None:
+        self.account_sid, self.auth_token = account_sid, auth_token
+        self.status = "active"
+        self.numbers = {number: self._make_number(number) for number in numbers}
+        self.services = set(services)
+        self.opted_out: set[str] = set()
+        self.messages: list[Row] = []
+        self.requests: list[Row] = []
+        self.next_answers: list[dict[str, object]] = []
+        self.plan = CallbackPlan()
+        self.released = asyncio.Event()
+        self.caller = Caller(auth_token)
+        self._tasks: set[asyncio.Task[None]] = set()
+        account = re.escape(f"/2010-04-01/Accounts/{account_sid}")
+        self._routes: list[tuple[str, str, Callable[[Request, str], Answer | Cut]]] = [
+            ("GET", rf"{account}\.json", self._fetch_account),
+            ("POST", rf"{account}/Messages\.json", self._create_message),
+            ("GET", rf"{account}/Messages\.json", self._list_messages),
+            ("GET", rf"{account}/Messages/(\w+)\.json", self._fetch_message),
+            ("GET", rf"{account}/IncomingPhoneNumbers\.json", self._list_numbers),
+            ("POST", rf"{account}/IncomingPhoneNumbers/(\w+)\.json", self._update_number),
+        ]
+
+    async def handle(self, request: Request) -> Answer | Cut:
+        """Answer one request: the control endpoint, or the REST API."""
+        if request.path == "/_control":
+            return await self._control(request)
+        body = request.body.decode("utf-8", "replace")
+        self.requests.append({"method": request.method, "path": request.path, "query": request.query, "body": body})
+        try:
+            check_credentials(request, self.account_sid, self.auth_token)
+            for method, pattern, answer in self._routes:
+                match = re.fullmatch(pattern, request.path)
+                if match and method == request.method:
+                    return answer(request, match.group(1) if match.groups() else "")
+        except Refused as refused:
+            return refused.answer
+        return error(404, 20404, f"The requested resource {request.path} was not found")
+
+    # ── the REST API ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _fetch_account(self, _request: Request, _sid: str) -> Answer:
+        row = {"sid": self.account_sid, "status": self.status, "friendly_name": "Emulated", "type": "Full"}
+        return as_json(200, row | {"owner_account_sid": self.account_sid, "subresource_uris": {}})
+
+    def _create_message(self, request: Request, _sid: str) -> Answer | Cut:
+        fields = read_form(request, MESSAGE_FIELDS, MESSAGE_LISTS)
+        check_message(fields, set(self.numbers), self.services, self.opted_out)
+        planned = self.next_answers.pop(0) if self.next_answers else None
+        if planned is None:
+            return as_json(201, _public(self._accept(fields)))
+        # A cut line means that Twilio took the message and the answer got lost, unless told otherwise.
+        if planned.get("accept", planned["kind"] in ("hold", "reset")):
+            self._accept(fields)
+        return _misbehave(planned)
+
+    def _accept(self, fields: Fields) -> Row:
+        moment = format_datetime(datetime.now(UTC))
+        sid = "SM" + secrets.token_hex(16)
+        row: Row = {
+            "sid": sid,
+            "account_sid": self.account_sid,
+            "api_version": "2010-04-01",
+            "body": first(fields, "Body"),
+            "to": first(fields, "To"),
+            "from": first(fields, "From") or None,
+            "messaging_service_sid": first(fields, "MessagingServiceSid") or None,
+            "direction": "outbound-api",
+            "status": "queued" if first(fields, "From") else "accepted",
+            "num_segments": "1",
+            "num_media": str(len(fields.get("MediaUrl", []))),
+            "date_created": moment,
+            "date_updated": moment,
+            "date_sent": None,
+            "error_code": None,
+            "error_message": None,
+            "price": None,
+            "price_unit": "USD",
+            "uri": f"/2010-04-01/Accounts/{self.account_sid}/Messages/{sid}.json",
+            "subresource_uris": {},
+            "_callback": first(fields, "StatusCallback"),
+        }
+        self.messages.append(row)
+        if row["_callback"]:
+            self._start(row)
+        return row
+
+    def _start(self, row: Row) -> None:
+        task = asyncio.create_task(send_callbacks(self.caller, row, self.plan, self.released))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _list_messages(self, request: Request, _sid: str) -> Answer:
+        query = read_query(request, MESSAGE_FILTERS)
+        rows = [
+            _public(row)
+            for row in reversed(self.messages)
+            if first(query, "To") in ("", row["to"]) and first(query, "From") in ("", row["from"])
+        ]
+        return as_json(200, _page("messages", request.path, rows, query))
+
+    def _fetch_message(self, _request: Request, sid: str) -> Answer:
+        for row in self.messages:
+            if row["sid"] == sid:
+                return as_json(200, _public(row))
+        return error(404, 20404, "The requested message was not found")
+
+    def _list_numbers(self, request: Request, _sid: str) -> Answer:
+        query = read_query(request, NUMBER_FILTERS)
+        rows = [row for number, row in self.numbers.items() if first(query, "PhoneNumber") in number]
+        return as_json(200, _page("incoming_phone_numbers", request.path, rows, query))
+
+    def _update_number(self, request: Request, sid: str) -> Answer:
+        fields = read_form(request, NUMBER_FIELDS)
+        for row in self.numbers.values():
+            if row["sid"] == sid:
+                changed = {"SmsUrl": "sms_url", "SmsMethod": "sms_method", "SmsApplicationSid": "sms_application_sid"}
+                row.update({changed[name]: values[0] for name, values in fields.items() if name in changed})
+                return as_json(200, row)
+        return error(404, 20404, "The requested number was not found")
+
+    def _make_number(self, number: str) -> Row:
+        return {
+            "sid": "PN" + secrets.token_hex(16),
+            "account_sid": self.account_sid,
+            "phone_number": number,
+            "friendly_name": number,
+            "capabilities": {"sms": True, "mms": True, "voice": True, "fax": False},
+            "sms_url": "",
+            "sms_method": "POST",
+            "sms_application_sid": "",
+            "status": "in-use",
+        }
+
+    # ── control ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _control(self, request: Request) -> Answer:
+        if request.method == "GET":
+            return as_json(200, {"requests": self.requests, "messages": self.messages, "callbacks": self.caller.made})
+        try:
+            order = json.loads(request.body)
+            return as_json(200, await self._steer(order.pop("op"), order))
+        except (ValueError, KeyError, TypeError, AttributeError) as reason:
+            return as_json(400, {"error": f"{type(reason).__name__}: {reason}"})
+
+    async def _steer(self, op: str, order: dict[str, object]) -> object:
+        """
+        Do one control operation.
+
+        ``next {answers}``: what the next creations get: ``{"kind": "status", "status", "code", "headers"}``,
+        ``{"kind": "html", "status"}``, ``{"kind": "hold"}`` (accept, never answer), ``{"kind": "reset"}`` (accept, then
+        RST); ``accept`` overrides whether the message is taken. ``callbacks {order, delay_s, times, sign, hold,
+        error_code}``, ``release``. ``inbound {from, to, body, …}``. ``account {status, auth_token}``.
+        ``number {phone_number, sms, sms_url}``. ``opt_out {number}``. ``clear``.
+        """
+        match op:
+            case "next":
+                self.next_answers.extend(order["answers"])  # type: ignore[arg-type]  # JSON from a test
+            case "callbacks":
+                self.plan = CallbackPlan(**order)  # type: ignore[arg-type]  # JSON from a test
+                self.released.clear()
+            case "release":
+                self.released.set()
+            case "inbound":
+                return await self._deliver(order)
+            case "account":
+                self.status = str(order.get("status", self.status))
+                self.auth_token = self.caller.auth_token = str(order.get("auth_token", self.auth_token))
+            case "number":
+                row = self.numbers.setdefault(str(order["phone_number"]), self._make_number(str(order["phone_number"])))
+                row["capabilities"] = {"sms": bool(order.get("sms", True)), "mms": True, "voice": True, "fax": False}
+                row["sms_url"] = str(order.get("sms_url", row["sms_url"]))
+            case "opt_out":
+                self.opted_out.add(str(order["number"]))
+            case "clear":
+                self.requests.clear()
+                self.messages.clear()
+                self.caller.made.clear()
+                self.next_answers.clear()
+                self.opted_out.clear()
+                self.plan = CallbackPlan()
+            case _:
+                raise KeyError(op)
+        return {}
+
+    async def _deliver(self, order: dict[str, object]) -> object:
+        """Send an incoming message to its number's webhook, ``times`` over, with the same SID."""
+        number = str(order.get("to") or next(iter(self.numbers)))
+        url = str(order.get("url") or self.numbers[number]["sms_url"])
+        if not url:
+            raise ValueError(f"{number} has no SmsUrl")
+        sid = str(order.get("sid") or "SM" + secrets.token_hex(16))
+        media: list[dict[str, str]] = order.get("media") or []  # type: ignore[assignment]  # JSON from a test
+        fields = {
+            "ToCountry": "US",
+            "ToState": "",
+            "SmsMessageSid": sid,
+            "NumMedia": str(len(media)),
+            "ToCity": "",
+            "SmsSid": sid,
+            "SmsStatus": "received",
+            "Body": str(order.get("body", "")),
+            "FromCountry": "US",
+            "To": number,
+            "NumSegments": "1",
+            "MessageSid": sid,
+            "AccountSid": self.account_sid,
+            "From": str(order["from"]),
+            "ApiVersion": "2010-04-01",
+        }
+        for index, item in enumerate(media):
+            fields |= {f"MediaUrl{index}": item["url"], f"MediaContentType{index}": item["content_type"]}
+        if opt_out_type := order.get("opt_out_type"):
+            fields["OptOutType"] = str(opt_out_type)
+        times, sign = int(str(order.get("times", 1))), str(order.get("sign", "right"))
+        answers = [await self.caller.post(url, fields, sign) for _ in range(times)]
+        return {"sid": sid, "answers": answers}
+
+
+def _misbehave(planned: dict[str, object]) -> Answer | Cut:
+    kind = planned["kind"]
+    if kind in ("hold", "reset"):
+        return Cut(kind)
+    status = int(str(planned.get("status", 500)))
+    headers: dict[str, str] = planned.get("headers") or {}  # type: ignore[assignment]  # JSON from a test
+    if kind == "html":
+        return Answer(status, b"<html><body>Bad gateway</body></html>", "text/html", headers)
+    if kind != "status":
+        raise KeyError(f"unknown kind of answer {kind}")
+    answer = error(status, int(str(planned.get("code", status))), str(planned.get("message", "Planned failure")))
+    return Answer(answer.status, answer.body, headers=headers)
+
+
+def _public(row: Row) -> Row:
+    return {name: value for name, value in row.items() if not name.startswith("_")}
+
+
+def _page(name: str, path: str, rows: list[Row], query: Fields) -> Row:
+    size = min(int(first(query, "PageSize") or PAGE_SIZE), 1000)
+    number = int(first(query, "Page") or 0)
+    chosen = rows[number * size : (number + 1) * size]
+    more = f"{path}?Page={number + 1}&PageSize={size}" if len(rows) > (number + 1) * size else None
+    return {
+        name: chosen,
+        "page": number,
+        "page_size": size,
+        "start": number * size,
+        "end": number * size + max(len(chosen) - 1, 0),
+        "uri": path,
+        "first_page_uri": f"{path}?Page=0&PageSize={size}",
+        "next_page_uri": more,
+        "previous_page_uri": None,
+    }
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    emulator = Emulator(
+        arguments.account_sid, arguments.auth_token, arguments.phone_number, arguments.messaging_service_sid
+    )
+    for number in emulator.numbers.values():
+        number["sms_url"] = arguments.sms_url
+    server = await listen(emulator.handle, arguments.port)
+    print(port_of(server), flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+def main() -> None:
+    """Read the command line and serve until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--account-sid", required=True)
+    parser.add_argument("--auth-token", required=True)
+    parser.add_argument("--phone-number", action="append", default=[], help="a number of the account; repeatable")
+    parser.add_argument("--messaging-service-sid", action="append", default=[])
+    parser.add_argument("--sms-url", default="", help="where incoming messages go, until set over the API")
+    try:
+        asyncio.run(_run(parser.parse_args()))
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    main()

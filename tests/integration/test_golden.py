@@ -1,0 +1,166 @@
+"""
+Every action through `verify_action`, for members who see everything and for one who sees half.
+
+The vectors it makes are stored in tests/golden and replayed by the front end; ids and times in them are made stable,
+so that a change of a vector is a change of the protocol. `HUB_WRITE_GOLDEN=1` writes them anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hub import clock
+from hub.accounts.model import Actor, Role
+from hub.contacts import actions as contacts
+from hub.envelope import DeliveryStatus
+from hub.inbox import actions, deliveries, replies
+from hub.inbox.model import MessageKind
+from tests.factories import WorkspaceFacts, make_item, make_receipt, received
+from tests.verify_action import verify_action
+
+pytestmark = pytest.mark.postgres
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+UUID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+TIME_PATTERN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
+
+
+class Desk:
+    """A workspace at work: what each step of a story does."""
+
+    def __init__(self, database: Any, workspace: WorkspaceFacts) -> None:
+        self.database, self.workspace = database, workspace
+        self.conversation_id: Any = None
+
+    async def receive(self, **fields: Any) -> None:
+        item = make_item(external_id=None, **fields)
+        async with self.database.transaction([self.workspace.id]) as conn:
+            (outcome,) = await actions.receive(conn, [received(self.workspace, item)])
+        self.conversation_id = outcome.conversation_id
+
+    async def reply(self, kind: MessageKind = MessageKind.MESSAGE) -> replies.Sent:
+        draft = replies.Draft(client_message_id=clock.new_id(), kind=kind, text="On its way.")
+        async with self.database.transaction([self.workspace.id]) as conn:
+            return await replies.queue_message(
+                conn, self.workspace.id, self.conversation_id, self.workspace.author(), draft
+            )
+
+    async def run(self, action: Any, *arguments: Any) -> None:
+        async with self.database.transaction([self.workspace.id]) as conn:
+            await action(conn, self.workspace.id, self.conversation_id, *arguments, actor_id=self.workspace.agent_id)
+
+
+async def story_message_opens(desk: Desk) -> None:
+    await desk.receive(text="Where is my parcel?")
+
+
+async def story_reply_is_sent_and_delivered(desk: Desk) -> None:
+    await desk.receive()
+    sent = await desk.reply()
+    async with desk.database.across() as conn:
+        (due,) = await deliveries.due(conn, clock.now(), 1)
+    async with desk.database.transaction([desk.workspace.id]) as conn:
+        await deliveries.claim(conn, due, 30)
+    receipt = make_receipt("SMgolden", DeliveryStatus.DELIVERED, correlation_id=str(sent.message_id))
+    async with desk.database.transaction([desk.workspace.id]) as conn:
+        await actions.receive(conn, [received(desk.workspace, receipt)])
+
+
+async def story_note_assign_close_reopen(desk: Desk) -> None:
+    await desk.receive()
+    await desk.reply(MessageKind.NOTE)
+    await desk.run(actions.assign, desk.workspace.agent_id)
+    await desk.run(actions.close)
+    await desk.receive(text="One more thing")
+
+
+async def story_snooze_and_wake(desk: Desk) -> None:
+    await desk.receive()
+    await desk.run(actions.snooze, clock.now() + timedelta(hours=1))
+    async with desk.database.transaction([desk.workspace.id]) as conn:
+        await conn.execute("SELECT 1")
+    await desk.run(actions.reopen)
+
+
+async def story_read_and_unread(desk: Desk) -> None:
+    await desk.receive()
+    for seq in (1, 0):
+        async with desk.database.transaction([desk.workspace.id]) as conn:
+            await actions.mark_read(conn, desk.workspace.id, desk.conversation_id, desk.workspace.owner_id, seq)
+
+
+async def story_moved_away_and_back(desk: Desk) -> None:
+    await desk.receive()
+    await desk.reply()
+    await desk.run(actions.move, desk.workspace.other_inbox_id)
+    await desk.receive(text="Are you there?")
+    await desk.run(actions.move, desk.workspace.inbox_id)
+    await desk.receive(text="Hello?")
+
+
+async def story_contact_renamed(desk: Desk) -> None:
+    await desk.receive()
+    async with desk.database.transaction([desk.workspace.id]) as conn:
+        contact_id = await conn.fetchval("SELECT id FROM contact")
+        patch = contacts.ContactPatch(name="Ana Okafor")
+        await contacts.change_contact(conn, desk.workspace.id, contact_id, patch, actor_id=desk.workspace.owner_id)
+
+
+STORIES = [
+    story_message_opens,
+    story_reply_is_sent_and_delivered,
+    story_note_assign_close_reopen,
+    story_snooze_and_wake,
+    story_read_and_unread,
+    story_moved_away_and_back,
+    story_contact_renamed,
+]
+
+
+def actors(workspace: WorkspaceFacts) -> dict[str, Actor]:
+    everything = workspace.actor()
+    half = msgspec.structs.replace(everything, role=Role.AGENT, visible_inboxes=frozenset({workspace.inbox_id}))
+    other = msgspec.structs.replace(half, visible_inboxes=frozenset({workspace.other_inbox_id}))
+    return {"everything": everything, "half": half, "other_half": other}
+
+
+@pytest.mark.parametrize("audience", ["everything", "half", "other_half"])
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+async def test_events_equal_state(database, workspace, story, audience):
+    """For every action, the snapshot before plus what the audience is told equals the snapshot after."""
+    actor = actors(workspace)[audience]
+    name = f"{story.__name__.removeprefix('story_')}.{audience}"
+
+    async with verify_action(database, actor, name=name) as made:
+        await story(Desk(database, workspace))
+
+    vector = stable(msgspec.to_builtins(made[0]))
+    path = GOLDEN / f"{name}.json"
+    if os.environ.get("HUB_WRITE_GOLDEN"):
+        path.write_text(json.dumps(vector, indent=1, ensure_ascii=False) + "\n")
+    assert json.loads(path.read_text()) == vector
+
+
+def stable(vector: Any) -> Any:
+    """Number ids and times in the order they appear, so that two runs give the same vector."""
+    text = json.dumps(vector, ensure_ascii=False)
+    for pattern, form in (
+        (UUID_PATTERN, "00000000-0000-7000-8000-{:012d}"),
+        (TIME_PATTERN, "2026-01-01T00:00:{:02d}Z"),
+    ):
+        known: dict[str, str] = {}
+        text = pattern.sub(lambda found, known=known, form=form: number(known, found.group(), form), text)
+    text = re.sub(r'"id": \d+, "name": "Northwind"', '"id": 1, "name": "Northwind"', text)
+    return json.loads(re.sub(r"Hello \d+", "Hello", text))
+
+
+def number(known: dict[str, str], value: str, form: str) -> str:
+    return known.setdefault(value, form.format(len(known) + 1))

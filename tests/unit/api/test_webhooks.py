@@ -1,0 +1,274 @@
+"""What a vendor is answered, and that nothing is answered 2xx before the stream has it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+from uuid import UUID
+
+import pytest
+from starlette.requests import Request
+
+from api.webhooks import ITEM_LIMIT_BYTES, WebhookDeps, WebhookGate, receive_webhook
+from connectors.base import RawItem, WebhookReply
+from hub.errors import MalformedPayload, NotFound, SignatureRejected, Unavailable
+
+ACCOUNT_ID = UUID("01890000-0000-7000-8000-0000000000ab")
+PATH = f"/webhooks/sms/{ACCOUNT_ID}"
+
+
+class RecordingStreams:
+    def __init__(self) -> None:
+        self.items = []
+        self.error: Exception | None = None
+        self.is_slow = False
+        self.go_on = asyncio.Event()
+
+    async def append(self, item):
+        if self.is_slow:
+            await self.go_on.wait()
+        if self.error:
+            raise self.error
+        self.items.append(item)
+
+
+class Edge:
+    """The gate over a channel ``sms`` whose body lists its items, one a line, signed by the header ``x-sign: good``."""
+
+    def __init__(self) -> None:
+        self.streams = RecordingStreams()
+        self.requests = []
+        self.find_error: Exception | None = None
+        self.account_ref = ""
+        channel = SimpleNamespace(
+            verify=self.verify, split=self.split, stored_reply=WebhookReply(content_type="text/xml", body=b"<ok/>")
+        )
+        self.channels = {"sms": channel, "livechat": SimpleNamespace(verify=None, split=None)}
+        self.deps = WebhookDeps(
+            base_url="https://hub.example.com",
+            routes=self,
+            connectors=self,
+            streams=self.streams,
+            account_of=lambda route: SimpleNamespace(id=str(route.id)),
+        )
+        self.passed_on = []
+        self.gate = WebhookGate(self.pass_on, self.deps)
+
+    async def find(self, account_id):
+        if self.find_error:
+            raise self.find_error
+        if account_id != ACCOUNT_ID:
+            raise NotFound("channel account")
+        return SimpleNamespace(workspace_id=7, id=ACCOUNT_ID, channel="sms", status="paused", external_ref="ext-1")
+
+    def get(self, channel):
+        return self.channels[channel]
+
+    def verify(self, request, account):
+        self.requests.append(request)
+        if request.headers.get("x-sign") != "good":
+            raise SignatureRejected("no")
+        return WebhookReply(body=b"challenge") if "hub.challenge=" in request.url else None
+
+    def split(self, request):
+        if request.body == b"malformed":
+            raise MalformedPayload("Not a form.")
+        return [
+            RawItem(key=f"k{n}", body=line, account_ref=self.account_ref)
+            for n, line in enumerate(request.body.split(b"\n"))
+        ]
+
+    async def pass_on(self, scope, receive, send):
+        self.passed_on.append(scope["path"])
+
+    async def call(self, path=PATH, *, method="POST", pieces=(b"hello",), headers=(), query=b"", sign=b"good"):
+        """Call the gate as a server does; returns status, headers and body."""
+        messages = [{"type": "http.request", "body": one, "more_body": True} for one in pieces[:-1]]
+        messages += [{"type": "http.request", "body": pieces[-1], "more_body": False}]
+        self.unread = iter(messages)
+        sent = []
+
+        async def receive():
+            return next(self.unread)
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query,
+            "headers": [(b"host", b"evil.example"), (b"x-sign", sign), *headers],
+        }
+        await self.gate(scope, receive, send)
+        start, body = sent
+        return SimpleNamespace(
+            status=start["status"],
+            headers={name.decode(): value.decode() for name, value in start["headers"]},
+            body=body["body"],
+        )
+
+
+@pytest.fixture
+def edge():
+    return Edge()
+
+
+async def test_call_is_stored_and_answered(edge):
+    """A signed call becomes one item for its account, answered in the channel's words."""
+    answer = await edge.call()
+
+    (item,) = edge.streams.items
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"<ok/>", "text/xml")
+    assert (item.workspace_id, item.channel_account_id, item.channel) == (7, str(ACCOUNT_ID), "sms")
+    assert (item.key, item.body) == ("k0", b"hello")
+    assert edge.deps.metrics.items == 1
+
+
+async def test_call_of_a_paused_account_is_stored(edge):
+    """A pause stops our sending; what the vendor tells us meanwhile is kept (the account of this test is paused)."""
+    assert (await edge.call()).status == 200
+    assert len(edge.streams.items) == 1
+
+
+async def test_call_is_answered_only_after_the_durable_reply(edge):
+    """No 2xx before every item is on disk."""
+    edge.streams.is_slow = True
+    task = asyncio.create_task(edge.call(pieces=(b"a\nb",)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert not task.done()
+    edge.streams.go_on.set()
+    assert (await task).status == 200
+    assert [one.body for one in edge.streams.items] == [b"a", b"b"]
+
+
+async def test_verify_sees_the_public_address(edge):
+    """Signatures cover the address the vendor was given, with its query; the Host header has no say."""
+    await edge.call(query=b"a=%20b&c=")
+
+    assert edge.requests[0].url == f"https://hub.example.com{PATH}?a=%20b&c="
+
+
+async def test_verify_sees_raw_bytes_and_lower_case_headers(edge):
+    """The body reaches verify byte for byte, whatever pieces it came in."""
+    await edge.call(pieces=(b"\xff\x00", b"Body=", b""))
+
+    assert edge.requests[0].body == b"\xff\x00Body="
+    assert edge.requests[0].headers["x-sign"] == "good"
+
+
+async def test_handshake_is_answered_without_storing(edge):
+    """A vendor's question whether we are there is answered by verify alone."""
+    answer = await edge.call(method="GET", query=b"hub.challenge=1")
+
+    assert (answer.status, answer.body) == (200, b"challenge")
+    assert edge.streams.items == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        ({"sign": b"bad"}, 401, "signature_rejected"),
+        ({"path": "/webhooks/sms/01890000-0000-7000-8000-0000000000ff"}, 404, "not_found"),
+        ({"path": f"/webhooks/livechat/{ACCOUNT_ID}"}, 404, "not_found"),
+        ({"path": "/webhooks/sms/not-an-id"}, 404, "not_found"),
+        ({"path": f"/webhooks/sms/{ACCOUNT_ID.hex}"}, 404, "not_found"),
+        ({"path": f"{PATH}/"}, 404, "not_found"),
+        ({"path": "/webhooks/sms"}, 404, "not_found"),
+        ({"pieces": (b"malformed",)}, 400, "malformed_payload"),
+        ({"method": "DELETE"}, 405, "method_not_allowed"),
+        ({"headers": [(b"content-length", b"10485760")]}, 413, "too_large"),
+        ({"pieces": (b"x" * 600_000, b"x" * 600_000, b"")}, 413, "too_large"),
+        ({"pieces": (b"x" * 1_048_577,)}, 413, "too_large"),
+        ({"pieces": (b"ok\n" + b"x" * (ITEM_LIMIT_BYTES + 1),)}, 413, "too_large"),
+    ],
+)
+async def test_refused_calls_store_nothing(edge, arguments, status, code):
+    """Every refusal has its status and code, and leaves nothing on the stream, not even the good half of a call."""
+    answer = await edge.call(**arguments)
+
+    assert (answer.status, json.loads(answer.body)["code"]) == (status, code)
+    assert edge.streams.items == []
+
+
+async def test_an_announced_giant_is_refused_unread(edge):
+    """Ten megabytes are refused by their announcement, without reading a byte."""
+    await edge.call(headers=[(b"content-length", b"10485760")])
+
+    assert len(list(edge.unread)) == 1
+
+
+async def test_an_unannounced_giant_is_refused_in_time(edge):
+    """A body that never ends is cut off at the limit, not collected."""
+    await edge.call(pieces=tuple(b"x" * 262_144 for _ in range(100)))
+
+    assert len(list(edge.unread)) == 95
+
+
+async def test_an_item_at_the_limit_is_stored(edge):
+    """64 KiB is still one item."""
+    assert (await edge.call(pieces=(b"x" * ITEM_LIMIT_BYTES,))).status == 200
+
+
+@pytest.mark.parametrize("number_of_items", [1, 3])
+async def test_stream_down_is_503(edge, number_of_items):
+    """Without a durable stream the vendor is told to come back, and when."""
+    edge.streams.error = Unavailable("The message queue is not answering.", retry_after_s=5)
+
+    answer = await edge.call(pieces=(b"\n".join([b"x"] * number_of_items),))
+
+    assert answer.status == 503
+    assert answer.headers["retry-after"] == "5"
+    assert edge.deps.metrics.unavailable == 1
+
+
+async def test_routes_unknown_is_503(edge):
+    """Not knowing the accounts (a start without Postgres) is our fault, not a 404 that makes a vendor give up."""
+    edge.find_error = Unavailable("The channel accounts cannot be read.")
+
+    assert (await edge.call()).status == 503
+
+
+async def test_a_bug_is_500_without_details(edge):
+    """A crash in a connector is answered 500 and tells the outside nothing."""
+    edge.channels["sms"].split = lambda request: 1 / 0
+
+    answer = await edge.call()
+
+    assert answer.status == 500
+    assert b"division" not in answer.body
+
+
+async def test_an_item_of_another_account_is_refused(edge):
+    """A call that names another account of the vendor never lands in this one."""
+    edge.account_ref = "ext-2"
+    assert (await edge.call()).status == 404
+    edge.account_ref = "ext-1"
+    assert (await edge.call()).status == 200
+
+
+async def test_other_paths_pass_through(edge):
+    """Everything else belongs to the application behind the gate."""
+    await edge.gate({"type": "http", "path": "/api/v1/webhooks"}, None, None)
+    await edge.gate({"type": "websocket", "path": PATH}, None, None)
+
+    assert edge.passed_on == ["/api/v1/webhooks", PATH]
+
+
+async def test_receive_webhook_answers_like_the_gate(edge):
+    """As an ordinary route it is the same function."""
+
+    async def receive():
+        return {"type": "http.request", "body": b"hello", "more_body": False}
+
+    scope = {"type": "http", "method": "POST", "path": PATH, "query_string": b"", "headers": [(b"x-sign", b"good")]}
+    response = await receive_webhook(Request(scope, receive), edge.deps)
+
+    assert (response.status_code, response.body) == (200, b"<ok/>")
+    assert response.headers["content-type"] == "text/xml"
+    assert len(edge.streams.items) == 1
