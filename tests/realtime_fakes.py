@@ -185,6 +185,9 @@ class FakePorts:
     def removal(self, event):
         return json.dumps({"type": "conversation_removed", "n": event.seq}).encode()
 
+    def arrival(self, event):
+        return json.dumps({"type": "conversation_moved", "n": event.seq, "previous_status": None}).encode()
+
     def epoch(self):
         return self.epoch_now
 
