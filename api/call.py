@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hub.channels.sealing import Sealer
     from hub.config import Settings
     from hub.db import Database
+    from hub.realtime.presence import Presence
     from hub.streams import IngressStreams
     from hub.throttle import Throttle
 
@@ -82,6 +83,7 @@ class Resources:
     ingress: IngressStreams | None = None
     broker: object | None = None
     realtime: object | None = None
+    presence: Presence | None = None
     registry: ConnectorRegistry | None = None
     routes: ChannelRoutes | None = None
     sealer: Sealer | None = None

@@ -19,6 +19,7 @@ from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
+from hub.realtime.presence_redis import RedisPresence
 from hub.streams import IngressStreams
 from hub.throttle import Throttle
 
@@ -69,6 +70,7 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             setup_token=setup_token,
             redis_durable=durable,
             redis_ephemeral=ephemeral,
+            presence=RedisPresence(ephemeral),
             registry=ConnectorRegistry.load(),
             ingress=ingress,
             routes=routes,
