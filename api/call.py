@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hub.channels.sealing import Sealer
     from hub.config import Settings
     from hub.db import Database
+    from hub.realtime.hub import RealtimeHub
     from hub.realtime.presence import Presence
     from hub.streams import IngressStreams
     from hub.throttle import Throttle
@@ -82,7 +83,7 @@ class Resources:
     tickets: TicketStore | None = None
     ingress: IngressStreams | None = None
     broker: object | None = None
-    realtime: object | None = None
+    realtime: RealtimeHub | None = None
     presence: Presence | None = None
     registry: ConnectorRegistry | None = None
     routes: ChannelRoutes | None = None

@@ -22,6 +22,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from api.http_protocol import BoundedHttp
 from hub.realtime.opening import come_back_in_s
 from hub.realtime.ports import Handshake
 from hub.realtime.protocol import FRAME_LIMIT_BYTES, CloseCode
@@ -59,8 +60,8 @@ class SocketEdge(msgspec.Struct, frozen=True):
     max_sockets: int = MAX_SOCKETS
 
 
-class HubHttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol that hands over what arrived behind an upgrade request instead of dropping it."""
+class _Upgrading(HttpToolsProtocol):
+    """Uvicorn's HTTP protocol, handing over what arrived behind an upgrade request instead of dropping it."""
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the peer; a first frame may come in one packet with the request."""
@@ -80,9 +81,13 @@ class HubHttpProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
 
 
+class SocketHttp(BoundedHttp, _Upgrading):
+    """The HTTP protocol to pass as ``http=``: bounded heads, and no byte lost at the upgrade."""
+
+
 def make_ws_protocol(hub: RealtimeHub, edge: SocketEdge) -> type[asyncio.Protocol]:
     """
-    Make the class for ``uvicorn.Config(ws=…)``; pass ``http=HubHttpProtocol`` along with it.
+    Make the class for ``uvicorn.Config(ws=…)``; pass ``http=SocketHttp`` along with it.
 
     Args:
         hub: Started before the server and drained before it stops.

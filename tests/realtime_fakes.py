@@ -46,8 +46,17 @@ class FakePorts:
         self.sent: dict[UUID, Sent] = {}
         self.send_error: HubError | None = None
 
-    def append(self, workspace_id=1, *, inbox_id=None, former_inbox_id=None, conversation_id=None, visitor=False,
-               type_="conversation_closed", pad=0):
+    def append(
+        self,
+        workspace_id=1,
+        *,
+        inbox_id=None,
+        former_inbox_id=None,
+        conversation_id=None,
+        visitor=False,
+        type_="conversation_closed",
+        pad=0,
+    ):
         """Commit one event and return it as the hint would carry it."""
         log = self.logs.setdefault(workspace_id, [])
         seq = len(log) + 1
@@ -56,9 +65,16 @@ class FakePorts:
             conversation_seq = self.conversation_seqs.get(conversation_id, 0) + 1
             self.conversation_seqs[conversation_id] = conversation_seq
         data = json.dumps({"type": type_, "n": seq, **({"pad": "x" * pad} if pad else {})}).encode()
-        event = LoggedEvent(workspace_id=workspace_id, seq=seq, type=type_, data=data, inbox_id=inbox_id,
-                            former_inbox_id=former_inbox_id, conversation_id=conversation_id,
-                            conversation_seq=conversation_seq)
+        event = LoggedEvent(
+            workspace_id=workspace_id,
+            seq=seq,
+            type=type_,
+            data=data,
+            inbox_id=inbox_id,
+            former_inbox_id=former_inbox_id,
+            conversation_id=conversation_id,
+            conversation_seq=conversation_seq,
+        )
         log.append(event)
         return event
 
@@ -68,16 +84,29 @@ class FakePorts:
 
     def member(self, ticket="t", workspace_id=1, inboxes=None, **changes):
         """Let a ticket open sockets as a member (again and again: tickets are tested elsewhere)."""
-        grant = Grant(kind="member", workspace_id=workspace_id, subject_id=uuid4(), session_id=uuid4(),
-                      visible_inboxes=inboxes, rights_version=1, may_reply=True, name="Ann")
+        grant = Grant(
+            kind="member",
+            workspace_id=workspace_id,
+            subject_id=uuid4(),
+            session_id=uuid4(),
+            visible_inboxes=inboxes,
+            rights_version=1,
+            may_reply=True,
+            name="Ann",
+        )
         from msgspec import structs
 
         self.grants[ticket] = structs.replace(grant, **changes)
         return self.grants[ticket]
 
     def visitor(self, ticket="v", workspace_id=1, conversation_id=None):
-        self.grants[ticket] = Grant(kind="visitor", workspace_id=workspace_id, subject_id=uuid4(),
-                                    conversation_id=conversation_id, may_reply=True)
+        self.grants[ticket] = Grant(
+            kind="visitor",
+            workspace_id=workspace_id,
+            subject_id=uuid4(),
+            conversation_id=conversation_id,
+            may_reply=True,
+        )
         return self.grants[ticket]
 
     async def _ask(self, *call):
@@ -104,8 +133,13 @@ class FakePorts:
         if frame.client_message_id not in self.sent:
             conversation_id = frame.conversation_id or grant.conversation_id or uuid4()
             inbox_id = self.conversations.setdefault(conversation_id, uuid4())
-            event = self.append(grant.workspace_id, conversation_id=conversation_id, inbox_id=inbox_id,
-                                visitor=frame.kind == "message", type_="message_queued")
+            event = self.append(
+                grant.workspace_id,
+                conversation_id=conversation_id,
+                inbox_id=inbox_id,
+                visitor=frame.kind == "message",
+                type_="message_queued",
+            )
             seq = event.conversation_seq if grant.kind == "visitor" else event.seq
             self.sent[frame.client_message_id] = Sent(uuid4(), seq, conversation_id)
         return self.sent[frame.client_message_id]
@@ -119,8 +153,13 @@ class FakePorts:
 
     async def conversation_events_after(self, workspace_id, conversation_id, conversation_seq, limit):
         await self._ask("conversation_events_after", conversation_seq, limit)
-        found = [one for one in self.logs.get(workspace_id, []) if one.conversation_id == conversation_id
-                 and one.conversation_seq is not None and one.conversation_seq > conversation_seq]
+        found = [
+            one
+            for one in self.logs.get(workspace_id, [])
+            if one.conversation_id == conversation_id
+            and one.conversation_seq is not None
+            and one.conversation_seq > conversation_seq
+        ]
         return found[:limit]
 
     async def visible_head(self, workspace_id, seq, inboxes):
@@ -145,6 +184,9 @@ class FakePorts:
 
     def removal(self, event):
         return json.dumps({"type": "conversation_removed", "n": event.seq}).encode()
+
+    def arrival(self, event):
+        return json.dumps({"type": "conversation_moved", "n": event.seq, "previous_status": None}).encode()
 
     def epoch(self):
         return self.epoch_now
@@ -204,8 +246,9 @@ class Rig:
         self.bus = bus or MemoryBus()
         self.broker = MemoryBroker(self.bus)
         self.presence = MemoryPresence(self.clock)
-        self.hub = RealtimeHub(self.ports, self.broker, self.presence, secret_key=b"k" * 32, now=lambda: NOON,
-                               monotonic_s=self.clock)
+        self.hub = RealtimeHub(
+            self.ports, self.broker, self.presence, secret_key=b"k" * 32, now=lambda: NOON, monotonic_s=self.clock
+        )
 
     async def __aenter__(self):
         await self.hub.start()

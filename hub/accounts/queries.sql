@@ -90,11 +90,11 @@ SELECT count(*) AS owners FROM member WHERE workspace_id = $1 AND role = 'owner'
 
 -- name: bump_rights
 -- Says that somebody's rights changed: open sockets of the workspace are checked again.
-UPDATE workspace SET rights_version = rights_version + 1 WHERE id = $1
+UPDATE workspace SET rights_version = rights_version + 1, rights_seq = event_seq + 1 WHERE id = $1
 
 -- name: load_actor
 -- An active member, the version of the workspace's rights, and the inboxes an agent or viewer may see.
-SELECT m.id, m.role, w.rights_version,
+SELECT m.id, m.role, w.rights_version, w.rights_seq,
        CASE WHEN m.role IN ('owner', 'admin') THEN NULL ELSE ARRAY(
            SELECT i.id FROM inbox i
            WHERE i.workspace_id = $1 AND (NOT i.restricted OR EXISTS (
@@ -106,3 +106,7 @@ WHERE m.workspace_id = $1 AND m.login_id = $2 AND m.active
 -- name: get_workspace
 -- One workspace by id.
 SELECT id, name FROM workspace WHERE id = $1
+
+-- name: live_sessions
+-- Which of these sessions still hold, and whose they are.
+SELECT id, login_id FROM hub_live_sessions($1::uuid[])

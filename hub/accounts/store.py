@@ -24,6 +24,7 @@ from hub.db import load_queries
 from hub.errors import Conflict, Forbidden, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from asyncpg import Record
@@ -128,6 +129,12 @@ async def find_session(conn: TenantConn, token_hash: bytes) -> SignedIn | None:
             expires_at=row["expires_at"],
         )
     )
+
+
+async def live_sessions(conn: TenantConn, session_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return which of these sessions still hold, each with its login."""
+    rows = await conn.fetch(QUERIES["live_sessions"], list(session_ids))
+    return {row["id"]: row["login_id"] for row in rows}
 
 
 async def revoke_session(conn: TenantConn, token_hash: bytes) -> UUID | None:
@@ -244,6 +251,7 @@ async def load_actor(conn: TenantConn, workspace_id: int, login_id: UUID) -> Act
         role=Role(row["role"]),
         visible_inboxes=None if visible is None else frozenset(visible),
         rights_version=row["rights_version"],
+        rights_seq=row["rights_seq"],
     )
 
 

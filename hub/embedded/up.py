@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hub.config import Settings
     from hub.log import Logger
 
-READY_ALLOWANCE_S = 60.0
+READY_ALLOWANCE_S = 120.0
 READY_POLL_S = 0.05
 FATAL_RESTARTS = 3
 LOG_LINES_SHOWN = 20

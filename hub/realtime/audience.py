@@ -7,17 +7,27 @@ what a process happened to send. An event is encoded once an audience.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
 from hub.realtime.protocol import encode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hub.events.model import LoggedEvent
     from hub.realtime.connections import Connection
     from hub.realtime.ports import Grant
+
+
+class MoveViews(Protocol):
+    """How a conversation's move between inboxes looks to those who see only one of them."""
+
+    def removal(self, event: LoggedEvent) -> bytes:
+        """Return the JSON object for those who lose it."""
+        ...
+
+    def arrival(self, event: LoggedEvent) -> bytes:
+        """Return the JSON object for those who gain it."""
+        ...
 
 
 class AudienceKey(NamedTuple):
@@ -47,13 +57,9 @@ class Audience:
         self.connections: dict[Connection, None] = {}
         self.idle_since_s: float | None = None
 
-    def payload(self, event: LoggedEvent, removal: Callable[[LoggedEvent], bytes]) -> bytes | None:
-        """Return what this audience is told of ``event``: its data, a removal, or None for nothing at all."""
-        return payload_for(self.inboxes, event, removal)
-
-    def advance(self, event: LoggedEvent, removal: Callable[[LoggedEvent], bytes]) -> bytes | None:
+    def advance(self, event: LoggedEvent, moves: MoveViews) -> bytes | None:
         """Take the feed's next event: move ``head`` and return the frame for every connection, if it is visible."""
-        payload = payload_for(self.inboxes, event, removal)
+        payload = payload_for(self.inboxes, event, moves)
         if payload is None:
             return None
         frame = encode_event(event.seq, self.head, payload)
@@ -94,22 +100,22 @@ def is_visible(inboxes: frozenset[UUID] | None, event: LoggedEvent) -> bool:
     )
 
 
-def payload_for(
-    inboxes: frozenset[UUID] | None, event: LoggedEvent, removal: Callable[[LoggedEvent], bytes]
-) -> bytes | None:
+def payload_for(inboxes: frozenset[UUID] | None, event: LoggedEvent, moves: MoveViews) -> bytes | None:
     """
     Choose what members with these inboxes are told of an event.
 
     Args:
         inboxes: What they may see; None means every inbox.
         event: Any event of the workspace.
-        removal: Makes the JSON for those who lose a conversation.
+        moves: Makes the JSON for those who lose or gain a conversation.
 
     Returns:
-        The event's own JSON, a removal where it left their inboxes, or None.
+        The event's own JSON, a removal or an arrival where it left or entered their inboxes, or None.
     """
-    if inboxes is None or event.inbox_id is None or event.inbox_id in inboxes:
+    if inboxes is None or event.inbox_id is None:
         return event.data
-    if event.former_inbox_id is not None and event.former_inbox_id in inboxes:
-        return removal(event)
-    return None
+    if event.former_inbox_id is None:
+        return event.data if event.inbox_id in inboxes else None
+    if event.inbox_id in inboxes:
+        return event.data if event.former_inbox_id in inboxes else moves.arrival(event)
+    return moves.removal(event) if event.former_inbox_id in inboxes else None

@@ -146,7 +146,7 @@ class RedisBackend(BroadcastBackend):
                     await self._read(pubsub)
             except (RedisError, OSError) as error:
                 _log.info("broker_disconnected", error=type(error).__name__)
-            except Exception:
+            except Exception:  # loop: it connects again
                 _log.exception("broker_reader_failed")
             finally:
                 self._pubsub = None

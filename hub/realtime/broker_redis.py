@@ -127,7 +127,7 @@ class RedisBroker:
             except OSError as error:
                 self.dropped += len(events) + len(signals)
                 _log.info("hints_dropped", events=len(events), error=type(error).__name__)
-            except Exception:
+            except Exception:  # loop: hints are lost, healing finds them
                 self.dropped += len(events) + len(signals)
                 _log.exception("broker_send_failed")
             finally:
@@ -153,7 +153,7 @@ class RedisBroker:
             async for published in cast("AsyncIterator[Published]", subscriber):
                 try:
                     self._hand_over(listener, channel, published)
-                except Exception:
+                except Exception:  # loop: hints are lost, healing finds them
                     _log.exception("listener_failed", channel=channel)
 
     def _hand_over(self, listener: Listener, channel: str, published: Published) -> None:

@@ -119,7 +119,7 @@ class CatchUp:
         for event in events:
             if event.seq > feed.last:
                 break  # the rest comes live
-            payload = payload_for(inboxes, event, self._fanout.removal)
+            payload = payload_for(inboxes, event, self._fanout)
             if payload is not None:
                 connection.write(encode_event(event.seq, prev, payload))
                 prev = event.seq
@@ -169,7 +169,7 @@ class CatchUp:
         for event in feed.remembered_until(cursor.seq):
             if is_visible(audience.inboxes, event):
                 return event.seq
-        return await self._ports.visible_head(feed.workspace_id, cursor.seq, sorted(audience.inboxes))
+        return await self._visible_head(feed, audience.key, cursor.seq)
 
     def _resume_new_visitor(self, connection: Connection) -> None:
         """A visitor without a conversation has nothing to miss; their first send attaches them."""

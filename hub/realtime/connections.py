@@ -297,7 +297,7 @@ class Connections:
         connection.queued_bytes = 0
         try:
             connection.sink.write(data)
-        except Exception as error:  # whatever a dead transport raises costs this socket, never its neighbours
+        except Exception as error:  # loop: whatever a dead transport raises costs this socket, never its neighbours
             _log.info("write_failed", connection=connection.id, error=type(error).__name__)
             self.counters.closes[0] += 1
             self.forget(connection)

@@ -91,7 +91,7 @@ class Fanout:
         """
         written = 0
         for audience in feed.audiences.values():
-            frame = audience.advance(event, self.removal)
+            frame = audience.advance(event, self)
             if frame is not None:
                 written += _write_all(self, audience.connections, frame)
         if event.conversation_seq is not None and event.conversation_id is not None:
@@ -103,20 +103,23 @@ class Fanout:
 
     def removal(self, event: LoggedEvent) -> bytes:
         """Return what those who lose a conversation are told; never raises."""
-        try:
-            return self._ports.removal(event)
-        except Exception:  # a bug above must neither stop the workspace nor break the chain of prev
-            _log.exception("event_unshowable", workspace_id=event.workspace_id, seq=event.seq)
-            return _UNSHOWABLE
+        return self._shown(self._ports.removal, event)
+
+    def arrival(self, event: LoggedEvent) -> bytes:
+        """Return what those who gain a conversation are told; never raises."""
+        return self._shown(self._ports.arrival, event)
 
     def visitor_frame(self, event: LoggedEvent, seq: int) -> bytes:
         """Encode an event for visitors, whose ``prev`` is always ``seq - 1``; never raises."""
+        return encode_event(seq, seq - 1, self._shown(self._ports.visitor_view, event))
+
+    def _shown(self, view: Callable[[LoggedEvent], bytes | None], event: LoggedEvent) -> bytes:
         try:
-            view = self._ports.visitor_view(event)
-        except Exception:  # as in removal
+            shown = view(event)
+        except Exception:  # loop: a bug above must neither stop the workspace nor break the chain of prev
             _log.exception("event_unshowable", workspace_id=event.workspace_id, seq=event.seq)
-            view = None
-        return encode_event(seq, seq - 1, _UNSHOWABLE if view is None else view)
+            shown = None
+        return _UNSHOWABLE if shown is None else shown
 
     def move(self, connection: Connection, feed: Feed) -> None:
         """Put a live member under the key of their new grant; only when they see the same inboxes as before."""

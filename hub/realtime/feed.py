@@ -244,7 +244,7 @@ class Feeds:
             # Tried again by the next hint and by healing.
             _log.info("log_unreadable", workspace_id=feed.workspace_id, code=error.code)
             return False
-        except Exception:
+        except Exception:  # loop: the next hint or healing reads again
             _log.exception("log_reader_failed", workspace_id=feed.workspace_id)
             return False
         return True

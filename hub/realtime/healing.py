@@ -75,7 +75,7 @@ class Healing:
                 await self.tick()
             except HubError as error:
                 _log.info("healing_put_off", code=error.code)
-            except Exception:
+            except Exception:  # loop: the next round asks again
                 _log.exception("healing_failed")
 
     async def tick(self) -> None:

@@ -239,7 +239,7 @@ class RealtimeHub:
                 except HubError as error:
                     self.counters.refused[error.code] += 1
                     connection.send(refusal(error, message_id))
-                except Exception:
+                except Exception:  # loop: one frame costs its own answer only
                     _log.exception("frame_failed", connection=connection.id, kind=type(frame).__name__)
                     connection.send(refusal(HubError("This failed on our side."), message_id))
         finally:
@@ -318,7 +318,7 @@ class RealtimeHub:
             await asyncio.sleep(PRESENCE_INTERVAL_S)
             try:
                 await self.signals.keep_online()
-            except Exception:
+            except Exception:  # loop: shown again in 20 s
                 _log.exception("presence_failed")
 
     async def _turn_wheel(self) -> None:
@@ -326,7 +326,7 @@ class RealtimeHub:
             await asyncio.sleep(1.0)
             try:
                 self.wheel.turn(self._monotonic_s())
-            except Exception:
+            except Exception:  # loop: the wheel turns on
                 _log.exception("wheel_failed")
 
     def _run(self, coroutine: Coroutine[object, object, None]) -> asyncio.Task[None]:

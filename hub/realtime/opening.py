@@ -82,7 +82,7 @@ class Opening:
         except HubError as error:
             code = CloseCode.DRAIN if isinstance(error, Unavailable) else CloseCode.TOO_MANY
             self._connections.close(connection, code, error.code, retry_after_s=come_back_in_s())
-        except Exception:
+        except Exception:  # loop: one hello costs its own connection only
             _log.exception("hello_failed", connection=connection.id)
             self._connections.close(connection, CloseCode.INTERNAL, "internal")
 

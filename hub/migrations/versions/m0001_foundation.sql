@@ -61,6 +61,8 @@ CREATE TABLE workspace (
     name           text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     event_seq      bigint NOT NULL DEFAULT 0 CHECK (event_seq >= 0),
     rights_version bigint NOT NULL DEFAULT 1,
+    -- Seq of the event that last changed anybody's rights: cursors before it start from a snapshot.
+    rights_seq     bigint NOT NULL DEFAULT 0,
     created_at     timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 CREATE TABLE member (
@@ -477,6 +479,18 @@ CREATE FUNCTION hub_revoke_login_sessions(wanted_login uuid) RETURNS SETOF uuid
 CREATE FUNCTION hub_revoked_sessions(since timestamptz) RETURNS SETOF uuid
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT id FROM login_session WHERE revoked_at >= since $$;
+
+-- Which of these sessions still hold, and whose they are. An open socket counts as use, noted every five minutes.
+CREATE FUNCTION hub_live_sessions(wanted uuid[]) RETURNS TABLE (id uuid, login_id uuid)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+    BEGIN
+        UPDATE login_session s SET used_at = now()
+        WHERE s.id = ANY (wanted) AND s.revoked_at IS NULL AND s.used_at < now() - interval '5 minutes';
+        RETURN QUERY
+            SELECT s.id, s.login_id FROM login_session s
+            WHERE s.id = ANY (wanted) AND s.revoked_at IS NULL AND s.expires_at > now();
+    END $$;
 
 -- Uses a one-time link up, and the login's other open links with it: a second call, or a late one, gets no row.
 CREATE FUNCTION hub_consume_link(wanted_hash bytea) RETURNS TABLE (login_id uuid, purpose text)

@@ -19,8 +19,15 @@ def test_decode_reads_every_client_frame_of_the_page():
     one = str(uuid4())
     frames = [
         {"type": "hello", "protocol": 1, "ticket": "t", "cursor": {"epoch": 1, "seq": 41}, "client": "x/1"},
-        {"type": "send", "client_message_id": one, "conversation_id": one, "kind": "note", "text": "a", "attachments": [],
-         "seen_seq": 4},
+        {
+            "type": "send",
+            "client_message_id": one,
+            "conversation_id": one,
+            "kind": "note",
+            "text": "a",
+            "attachments": [],
+            "seen_seq": 4,
+        },
         {"type": "read", "conversation_id": one, "seq": 3},
         {"type": "typing", "conversation_id": one, "on": True, "kind": "message"},
         {"type": "viewing", "conversation_id": None},
@@ -33,8 +40,23 @@ def test_decode_reads_every_client_frame_of_the_page():
     assert read[5] == Ping(7)
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"1", b"null", b"{}", b'{"type":5}', b'{"type":""}', b"\xff\xfe",
-                                  b'{"type":"hello","protocol":"1"}', b'{"type":"hello"}', b"[" * 60_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"1",
+        b"null",
+        b"{}",
+        b'{"type":5}',
+        b'{"type":""}',
+        b"\xff\xfe",
+        b'{"type":"hello","protocol":"1"}',
+        b'{"type":"hello"}',
+        b"[" * 60_000,
+    ],
+)
 def test_decode_refuses_what_is_no_frame_with_4500(text):
     """What is not an object with a type, or a broken hello, ends the connection."""
     with pytest.raises(ProtocolViolation) as refused:
@@ -63,7 +85,9 @@ def test_decode_names_the_wrong_field(text, field):
 def test_client_message_id_is_found_in_a_refused_send():
     """The error can name the message it is about, even where another field is wrong."""
     wanted = uuid4()
-    assert protocol.client_message_id_of(json.dumps({"type": "send", "client_message_id": str(wanted)}).encode()) == wanted
+    assert (
+        protocol.client_message_id_of(json.dumps({"type": "send", "client_message_id": str(wanted)}).encode()) == wanted
+    )
     assert protocol.client_message_id_of(b'{"client_message_id":7}') is None
     assert protocol.client_message_id_of(b"\xff") is None
 
@@ -85,8 +109,12 @@ def test_event_frame_splices_the_stored_object():
 
 def test_session_takes_nothing_before_hello():
     """Any other first frame, a wrong version or two credentials end the connection with 4500."""
-    for text in (b'{"type":"ping"}', b'{"type":"dance"}', b'{"type":"hello","protocol":2}',
-                 b'{"type":"hello","protocol":1,"ticket":"a","bearer":"b"}'):
+    for text in (
+        b'{"type":"ping"}',
+        b'{"type":"dance"}',
+        b'{"type":"hello","protocol":2}',
+        b'{"type":"hello","protocol":1,"ticket":"a","bearer":"b"}',
+    ):
         with pytest.raises(ProtocolViolation) as refused:
             Session(0).receive(text, 0)
         assert refused.value.close_code == CloseCode.MALFORMED
@@ -129,19 +157,24 @@ def test_session_limits_messages_to_20_a_second_with_bursts_of_40():
         except TooManyRequests:
             pass
     assert passed == 20
+    for _ in range(int(DEBT_LIMIT) - 1):
+        with pytest.raises(TooManyRequests):
+            session.receive(b'{"type":"ping"}', 1.05)
     with pytest.raises(ProtocolViolation) as closed:
-        for _ in range(int(DEBT_LIMIT) + 2):
-            try:
-                session.receive(b'{"type":"ping"}', 1.05)
-            except TooManyRequests:
-                continue
+        session.receive(b'{"type":"ping"}', 1.0)
     assert closed.value.close_code == CloseCode.TOO_MANY
 
 
 @pytest.mark.parametrize(
     ("cursor", "expected"),
-    [(None, False), (Cursor(2, 50), False), (Cursor(1, 101), False), (Cursor(1, 89), False), (Cursor(1, 90), True),
-     (Cursor(1, 100), True)],
+    [
+        (None, False),
+        (Cursor(2, 50), False),
+        (Cursor(1, 101), False),
+        (Cursor(1, 89), False),
+        (Cursor(1, 90), True),
+        (Cursor(1, 100), True),
+    ],
 )
 def test_session_is_resumable_only_within_the_window(cursor, expected):
     """No cursor, another epoch, beyond the head or too far behind: a snapshot is needed."""
