@@ -62,8 +62,6 @@ def document(routes: Sequence[Route]) -> dict[str, object]:
     shape_of = dict(zip(types, shapes, strict=True))
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
-        if route.method == "OPTIONS":  # a browser's own question before a call, nothing for clients
-            continue
         paths.setdefault(route.plain_path, {})[route.method.lower()] = _operation(route, shape_of)
     return {
         "openapi": "3.1.0",
