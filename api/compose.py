@@ -13,7 +13,6 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.call import Resources, required
-from api.tickets import RedisTickets
 from api.ws_ports import SocketPorts
 from connectors.registry import ConnectorRegistry
 from hub.accounts.passwords import Passwords
@@ -25,6 +24,7 @@ from hub.events.model import LoggedEvent
 from hub.realtime.broker_redis import RedisBroker
 from hub.realtime.hub import RealtimeHub
 from hub.realtime.presence_redis import RedisPresence
+from hub.realtime.tickets import SocketTickets
 from hub.streams import IngressStreams
 from hub.throttle import Throttle
 
@@ -75,7 +75,7 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             setup_token=setup_token,
             redis_durable=durable,
             redis_ephemeral=ephemeral,
-            tickets=RedisTickets(ephemeral),
+            tickets=SocketTickets(ephemeral),
             registry=ConnectorRegistry.load(),
             ingress=ingress,
             routes=routes,

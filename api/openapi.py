@@ -78,8 +78,12 @@ def document(routes: Sequence[Route]) -> dict[str, object]:
 
 
 def _operation(route: Route, shape_of: dict[Any, dict[str, Any]]) -> dict[str, object]:
+    operation_id = f"{route.method.lower()}_{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}"
+    if route.method == "OPTIONS":
+        # One handler answers every preflight: the address tells them apart.
+        operation_id += "_" + route.plain_path.rpartition("/")[2].strip("{}")
     operation: dict[str, object] = {
-        "operationId": f"{route.method.lower()}_{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",
+        "operationId": operation_id,
         "summary": (inspect.getdoc(route.handler) or "").partition("\n")[0],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": _responses(route, shape_of),

@@ -16,9 +16,8 @@ import uvloop
 from api import auth
 from api.app import create_app
 from api.compose import composed
-from api.http_protocol import BoundedHttp
 from api.webhooks import WebhookDeps, WebhookGate
-from api.ws import HubHttpProtocol, SocketEdge, make_ws_protocol
+from api.ws import SocketEdge, SocketHttp, make_ws_protocol
 from connectors.accounts import account_of
 from hub import log
 from hub.errors import ConfigurationError
@@ -112,14 +111,10 @@ async def _serve(settings: Settings, listener: socket.socket, setup_token: str, 
         await server.serve(sockets=[listener])
 
 
-class HubHttp(BoundedHttp, HubHttpProtocol):
-    """HTTP/1.1 with bounds on the head, that keeps what arrives behind an upgrade request."""
-
-
 def _server_config(resources: Resources) -> uvicorn.Config:
     return uvicorn.Config(
         with_webhooks(create_app(resources), resources),
-        http=HubHttp,
+        http=SocketHttp,
         ws="none" if resources.realtime is None else _sockets(resources.realtime, resources),
         loop="none",
         lifespan="off",

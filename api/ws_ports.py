@@ -24,7 +24,7 @@ from hub.events import store as events
 from hub.inbox import actions, store, visitor
 from hub.inbox.model import MessageKind
 from hub.realtime.ports import Grant, Sent
-from hub.realtime.resume import redeem_ticket
+from hub.realtime.tickets import SocketTickets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class SocketPorts:
         self._resources = resources
         self._database = resources.database
         self._routes = required(resources.routes, "channel accounts")
-        self._redis = required(resources.redis_ephemeral, "ephemeral Redis")
+        self._tickets = SocketTickets(required(resources.redis_ephemeral, "ephemeral Redis"))
         sealer = required(resources.sealer, "secret key")
         self._visitor_tokens = VisitorTokens(sealer.derive_keys(TOKEN_PURPOSE))
 
@@ -52,7 +52,7 @@ class SocketPorts:
         if hello.visitor_token is not None:
             return await self._authorise_visitor(hello.visitor_token, handshake.address)
         if hello.ticket is not None:
-            facts = await redeem_ticket(self._redis, hello.ticket)
+            facts = await self._tickets.redeem(hello.ticket)
             if hello.workspace_id not in (None, facts.workspace_id):
                 raise Forbidden
             return await self._member_grant(facts.workspace_id, facts.session_id, facts.login_id)

@@ -133,17 +133,14 @@ def test_run_from_a_fresh_copy(copy, environ, start, tmp_path):
         assert not Path(f"/proc/{pid}").exists()
     assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
 
-    # Three tries, for other work on the machine can take any one of them past the limit.
-    for attempt in range(3):
-        started_s = time.monotonic()
-        offline = start(**_offline(environ))
-        offline.wait_for("Logs", 120)
-        took_s = time.monotonic() - started_s
-        assert LINES.fullmatch(offline.out.read_text())
-        if took_s < 5:
-            break
-        assert attempt < 2, f"started in {took_s:.1f} s, thrice above 5 s"
-        offline.interrupt()
+    started_s = time.monotonic()
+    offline = start(**_offline(environ))
+    offline.wait_for("Logs", 120)
+    took_s = time.monotonic() - started_s
+    # Five seconds of an idle machine: while other work shares the processors each of us gets its part of them.
+    allowed_s = 5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert took_s < allowed_s, f"started in {took_s:.1f} s, {allowed_s:.1f} s allowed under this load"
+    assert LINES.fullmatch(offline.out.read_text())
 
     os.kill(json.loads((tmp_path / "data" / "hub.json").read_text())["pid"], signal.SIGKILL)
     offline.process.wait(10)
