@@ -29,8 +29,9 @@ interface Vector {
 }
 
 const FOLDERS = [resolve(__dirname, "../../../../tests/golden"), resolve(__dirname, "../golden")];
-const vectors = FOLDERS.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith(".json") && name !== "sms_segments.json")
-  .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Vector));
+const vectors = FOLDERS.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith(".json"))
+  .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Vector | readonly unknown[])
+  .filter((found): found is Vector => "events" in found));
 
 function toState(vector: VectorState): State {
   const messages: Record<string, Record<string, Message>> = {};
