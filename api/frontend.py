@@ -88,15 +88,16 @@ class Folder:
 
 
 class Assets:
-    """``/assets/…``: a file's name carries its hash, so browsers never ask for it again."""
+    """A folder of files whose names carry their hash, so that browsers never ask for one again."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, prefix: str = "/assets/") -> None:
         self._folder = Folder(root)
+        self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         _require_read(request)
-        file = await self._folder.find(request.url.path.removeprefix("/assets/"))
+        file = await self._folder.find(request.url.path.removeprefix(self._prefix))
         if file is None:
             raise HTTPException(404)
         response = file_response(request, file)

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from starlette.responses import Response
 
 from hub.errors import HubError
-from hub.migrations.runner import head_revision
+from hub.migrations.head import head_revision
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

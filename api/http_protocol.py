@@ -9,15 +9,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 if TYPE_CHECKING:
     import asyncio
 
-HEAD_TIMEOUT_S: Final = 10.0
-HEAD_LIMIT_BYTES: Final = 32 * 1024
-
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class BoundedHttp(HttpToolsProtocol):
     """One connection: a head that trickles in (slowloris) or never ends is refused."""
+
+    head_timeout_s: float = 10.0
+    head_limit_bytes: int = 32 * 1024
 
     # Runs from the connection, or a later request's first byte, to the end of the head.
     _head_timer: asyncio.TimerHandle | None = None
@@ -36,7 +36,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self._head_timer is None:
             return
         self._head_bytes += len(data)
-        if self._head_bytes > HEAD_LIMIT_BYTES:
+        if self._head_bytes > self.head_limit_bytes:
             self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
@@ -50,7 +50,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _start_head(self) -> None:
         self._head_bytes = 0
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._refuse, _TOO_SLOW)
+        self._head_timer = self.loop.call_later(self.head_timeout_s, self._refuse, _TOO_SLOW)
 
     def _end_head(self) -> None:
         if self._head_timer is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -15,8 +16,8 @@ import uvloop
 from api import auth
 from api.app import create_app
 from api.compose import composed
-from api.http_protocol import BoundedHttp
 from api.webhooks import WebhookDeps, WebhookGate
+from api.ws import SocketEdge, SocketHttp, make_ws_protocol
 from connectors.accounts import account_of
 from hub import log
 from hub.errors import ConfigurationError
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from api.call import Resources
     from hub.config import Settings
+    from hub.realtime.hub import RealtimeHub
 
-SocketProtocolFactory = Callable[["Resources"], type[asyncio.Protocol]]
 ReadyHook = Callable[[str], None]
 
 _BACKLOG: Final = 4096
@@ -43,7 +44,7 @@ def main(
     worker_index: int = 0,
     worker_count: int = 1,
     *,
-    setup_token: str = "",
+    setup_token: str | None = None,
     on_ready: ReadyHook | None = None,
 ) -> None:
     """
@@ -53,7 +54,8 @@ def main(
         settings: Addresses of Postgres and both Redis are filled in.
         worker_index: 0 to ``worker_count`` - 1; on each line of the log.
         worker_count: With more than one, each has its own socket on the same port and the kernel spreads connections.
-        setup_token: What the set-up page must show, the same in all workers; empty closes set-up over HTTP.
+        setup_token: What the set-up page must show, the same in all workers; ``HUB_SETUP_TOKEN`` of the environment
+            when left out; empty closes set-up over HTTP.
         on_ready: Called with our address once connections are taken.
 
     Raises:
@@ -62,9 +64,10 @@ def main(
     """
     log.configure(f"serve-{worker_index}" if worker_count > 1 else "serve")
     auth.edge_of(settings)
+    token = os.environ.get("HUB_SETUP_TOKEN", "") if setup_token is None else setup_token
     listener = listen(settings.host, settings.port, shared=worker_count > 1)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listener, setup_token, on_ready))
+        runner.run(_serve(settings, listener, token, on_ready))
 
 
 def listen(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -108,11 +111,11 @@ async def _serve(settings: Settings, listener: socket.socket, setup_token: str, 
         await server.serve(sockets=[listener])
 
 
-def _server_config(resources: Resources, sockets: SocketProtocolFactory | None = None) -> uvicorn.Config:
+def _server_config(resources: Resources) -> uvicorn.Config:
     return uvicorn.Config(
         with_webhooks(create_app(resources), resources),
-        http=BoundedHttp,
-        ws="none" if sockets is None else sockets(resources),
+        http=SocketHttp,
+        ws="none" if resources.realtime is None else _sockets(resources.realtime, resources),
         loop="none",
         lifespan="off",
         proxy_headers=False,
@@ -123,6 +126,11 @@ def _server_config(resources: Resources, sockets: SocketProtocolFactory | None =
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
     )
+
+
+def _sockets(hub: RealtimeHub, resources: Resources) -> type[asyncio.Protocol]:
+    edge = auth.edge_of(resources.settings)
+    return make_ws_protocol(hub, SocketEdge(origins=lambda: edge.origins, cookie_name=edge.cookie_name))
 
 
 def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:

@@ -41,6 +41,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         rights_version: Version of the rights this was read from.
         rights_seq: Seq of the event that last changed them; cursors before it are void. 0 where nothing is known.
         conversation_id: The visitor's conversation; None before their first message.
+        login_id: Whose sign-in it is; None for visitors.
+        visitor_token: The visitor's own token: what they say of themselves travels with it. Empty for members.
+        address: Where a visitor calls from, for counting only.
     """
 
     kind: Literal["member", "visitor"]
@@ -53,6 +56,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     conversation_id: UUID | None = None
     may_reply: bool = False
     name: str = ""
+    login_id: UUID | None = None
+    visitor_token: str = ""
+    address: str = ""
 
 
 class Sent(msgspec.Struct, frozen=True):

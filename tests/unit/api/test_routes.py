@@ -1,0 +1,102 @@
+"""The table of routes and the document made from it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from api.app import check_table
+from api.openapi import document
+from api.route import UNSAFE_METHODS, Access, Route
+from api.routes import ROUTES
+from hub.accounts.model import Permission
+from hub.errors import ConfigurationError
+
+DOCUMENT = json.loads(json.dumps(document(ROUTES)))
+IDS = [f"{route.method} {route.path}" for route in ROUTES]
+
+
+async def handler(call: object) -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=IDS)
+def test_route_says_who_may_call(route):
+    """Each line names a permission or another access, and a permission exactly where there is a workspace."""
+    assert isinstance(route.access, Permission | Access)
+    assert isinstance(route.access, Permission) is route.path.startswith("/api/v1/workspaces/{workspace_id}")
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=IDS)
+def test_open_write_is_on_the_short_list(route):
+    """What anybody may change without a session is listed here by hand: a new such route is a decision."""
+    if route.access is Access.OPEN and route.method in UNSAFE_METHODS:
+        assert (route.method, route.path) in {
+            ("POST", "/api/v1/setup"),
+            ("POST", "/api/v1/session"),
+            ("DELETE", "/api/v1/session"),
+            ("POST", "/api/v1/password-links"),
+        }
+
+
+def test_table_with_a_permission_and_no_workspace_is_refused():
+    """Such a route could not be checked."""
+    with pytest.raises(ConfigurationError, match="names no workspace"):
+        check_table([Route("GET", "/api/v1/things", handler, Permission.INBOX_READ)])
+
+
+def test_table_with_a_line_twice_is_refused():
+    """The second would never be called."""
+    line = Route("GET", "/api/v1/things", handler, Access.OPEN)
+    with pytest.raises(ConfigurationError, match="twice"):
+        check_table([line, line])
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=IDS)
+def test_document_lists_the_route(route):
+    """Every line has its operation with summary, permission, parameters, body and answer."""
+    operation = DOCUMENT["paths"][route.plain_path][route.method.lower()]
+    assert operation["summary"]
+    assert operation["x-permission"] == str(route.access)
+    assert {one["name"] for one in operation["parameters"] if one["in"] == "path"} == set(route.path_names)
+    assert ("requestBody" in operation) is (route.body is not None)
+    assert str(route.status) in operation["responses"]
+    assert operation["responses"]["default"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/ErrorBody"
+    }
+
+
+def test_document_lists_nothing_else():
+    """The document has exactly the table's operations."""
+    listed = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    assert listed == {(route.method, route.plain_path) for route in ROUTES}
+
+
+def test_document_is_sound():
+    """OpenAPI 3.1: every reference resolves, every operation id is its own, every path name is declared."""
+    assert DOCUMENT["openapi"] == "3.1.0"
+    assert {"title", "version"} <= DOCUMENT["info"].keys()
+    schemas = DOCUMENT["components"]["schemas"]
+    for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(DOCUMENT)):
+        assert reference.removeprefix("#/components/schemas/") in schemas
+    ids = [operation["operationId"] for methods in DOCUMENT["paths"].values() for operation in methods.values()]
+    assert len(ids) == len(set(ids))
+    for path in DOCUMENT["paths"]:
+        assert path.startswith("/")
+        assert ":" not in path
+
+
+def test_document_names_the_rows_of_events():
+    """A client finds the fields of each row it holds."""
+    assert {"Conversation", "Message", "Contact", "Member", "Inbox", "ChannelAccount", "Event"} <= set(
+        DOCUMENT["components"]["schemas"]
+    )
+
+
+def test_converters_are_not_in_the_document():
+    """OpenAPI knows names in braces only."""
+    route = Route("GET", "/files/{name:path}/{id}", handler, Access.OPEN)
+    assert route.plain_path == "/files/{name}/{id}"
+    assert route.path_names == ("name", "id")

@@ -1,0 +1,105 @@
+"""Rules of new passwords, and their verifiers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from argon2 import PasswordHasher
+
+from hub.accounts import passwords
+from hub.accounts.passwords import Passwords, check_new
+from hub.errors import InvalidInput, TooManyRequests
+
+
+@pytest.fixture
+def quick() -> Passwords:
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("short", "at least 10"),
+        ("ninechars", "at least 10"),
+        ("x" * 257, "at most 256"),
+        ("password123", "attackers"),
+        ("PassWord123", "attackers"),
+        ("ｐａｓｓｗｏｒｄ１２３", "attackers"),
+        ("aaaaaaaaaaaa", "attackers"),
+        ("abababababab", "attackers"),
+        ("abcdabcdabcd", "attackers"),
+        ("2345678901", "attackers"),
+        ("bcdefghijklm", "attackers"),
+        ("ann.smith@example.com", "your name"),
+        ("ANN.SMITH@example.com", "your name"),
+        ("ann.smith1", "your name"),
+        ("Northwind Traders", "your name"),
+    ],
+)
+def test_weak_password_is_refused_with_its_reason(password, reason):
+    """What attackers try first is refused, the field is named and the reason is told."""
+    with pytest.raises(InvalidInput, match=reason) as caught:
+        check_new(password, about=("ann.smith@example.com", "ann.smith1@x.test", "Northwind Traders"))
+    assert caught.value.field == "password"
+
+
+@pytest.mark.parametrize(
+    "password", ["correct-otter-94", "пароль для почты", "ten chars!", "x1" + "y" * 254, "🦦🦦🦦🦦🦦 otters!"]
+)
+def test_good_password_is_taken(password):
+    """Length is what counts: no rule of composition, any script."""
+    check_new(password, about=("ann@example.com",))
+
+
+def test_shipped_list_is_worth_its_name():
+    """Every listed password is long enough that only the list catches it, and there are hundreds."""
+    listed = passwords._common()
+    assert len(listed) > 400
+    assert all(len(one) >= passwords.MIN_CHARS and one == passwords._plain(one) for one in listed)
+
+
+async def test_password_matches_its_verifier_only(quick):
+    """The right password fits, another does not, and the verifier is argon2id without the password in it."""
+    verifier = await quick.make_hash("a good long one")
+    assert verifier.startswith("$argon2id$")
+    assert "good" not in verifier
+    assert await quick.matches(verifier, "a good long one")
+    assert not await quick.matches(verifier, "a good long one ")
+
+
+async def test_shipped_parameters_are_not_weakened():
+    """The product's own verifier costs 64 MiB and three passes (RFC 9106, second choice)."""
+    verifier = await Passwords().make_hash("a good long one")
+    assert "m=65536,t=3,p=4" in verifier
+
+
+async def test_same_keys_of_another_system_fit(quick):
+    """Macs type é as two code points, others as one."""
+    verifier = await quick.make_hash("cafe\u0301 au lait")
+    assert await quick.matches(verifier, "caf\u00e9 au lait")
+
+
+async def test_nobody_never_matches(quick):
+    """Without a verifier nothing fits, not even the text the stand-in was made from."""
+    assert not await quick.matches(None, "nobody's password")
+
+
+async def test_damaged_verifier_never_matches(quick):
+    """A row somebody mangled locks out, it does not let in or fail loudly."""
+    assert not await quick.matches("not a verifier", "a good long one")
+
+
+async def test_too_many_waiting_are_told_to_come_back(quick):
+    """A flood of sign-ins is refused instead of queued without end; what was taken is answered."""
+    results = await asyncio.gather(*(quick.matches(None, "x") for _ in range(200)), return_exceptions=True)
+    refused = [one for one in results if isinstance(one, TooManyRequests)]
+    assert len(refused) >= 100
+    assert [one for one in results if one is False]
+    assert not await quick.matches(None, "afterwards")
+
+
+def test_old_parameters_are_noticed(quick):
+    """A verifier made with other parameters is to be made anew at the next sign-in."""
+    old = PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash("x")
+    assert quick.is_outdated(old)
