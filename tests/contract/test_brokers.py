@@ -65,7 +65,7 @@ class ValkeyWire:
 
     async def mend(self):
         self.process = await asyncio.create_subprocess_exec(
-            str(find_valkey().server), "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir",
+            str(find_valkey().path), "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir",
             str(self.folder), stdout=asyncio.subprocess.DEVNULL)  # fmt: skip
         await wait_until(self.socket.exists)
 
@@ -75,7 +75,7 @@ class ValkeyWire:
         self.socket.unlink(missing_ok=True)
 
     async def close(self):
-        if self.process.returncode is None:
+        if self.process is not None and self.process.returncode is None:
             await self.cut()
         shutil.rmtree(self.folder, ignore_errors=True)
 
