@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from hub.channels.sealing import Sealer
     from hub.config import Settings
     from hub.db import Database
+    from hub.realtime.hub import RealtimeHub
+    from hub.realtime.presence import Presence
     from hub.streams import IngressStreams
     from hub.throttle import Throttle
 
@@ -81,7 +83,8 @@ class Resources:
     tickets: TicketStore | None = None
     ingress: IngressStreams | None = None
     broker: object | None = None
-    realtime: object | None = None
+    realtime: RealtimeHub | None = None
+    presence: Presence | None = None
     registry: ConnectorRegistry | None = None
     routes: ChannelRoutes | None = None
     sealer: Sealer | None = None

@@ -12,13 +12,19 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from api.call import Resources
+from api.call import Resources, required
+from api.ws_ports import SocketPorts
 from connectors.registry import ConnectorRegistry
 from hub.accounts.passwords import Passwords
 from hub.channels.routes import ChannelRoutes
-from hub.channels.sealing import Sealer
+from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
+from hub.events.model import LoggedEvent
+from hub.realtime.broker_redis import RedisBroker
+from hub.realtime.hub import RealtimeHub
+from hub.realtime.presence_redis import RedisPresence
+from hub.realtime.tickets import SocketTickets
 from hub.streams import IngressStreams
 from hub.throttle import Throttle
 
@@ -56,11 +62,11 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
         ephemeral = await _open_redis(settings.redis_ephemeral_url, "REDIS_EPHEMERAL_URL", stack)
         ingress = IngressStreams(settings.redis_url)
         stack.push_async_callback(ingress.close)
-        sealer = Sealer({1: settings.secret_key})
+        sealer = Sealer(read_keys(settings.secret_key))
         routes = ChannelRoutes(database, sealer)
         notices.listeners.append(routes.notice)
         await _run_beside(routes.run(), stack)
-        yield Resources(
+        resources = Resources(
             settings=settings,
             database=database,
             passwords=Passwords(),
@@ -69,11 +75,31 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             setup_token=setup_token,
             redis_durable=durable,
             redis_ephemeral=ephemeral,
+            presence=RedisPresence(ephemeral),
+            tickets=SocketTickets(ephemeral),
             registry=ConnectorRegistry.load(),
             ingress=ingress,
             routes=routes,
             sealer=sealer,
         )
+        resources.realtime = await _start_realtime(resources, notices, stack)
+        yield resources
+
+
+async def _start_realtime(resources: Resources, notices: CommittedNotices, stack: AsyncExitStack) -> RealtimeHub:
+    settings = resources.settings
+    broker = RedisBroker(settings.redis_ephemeral_url)
+    presence = RedisPresence(required(resources.redis_ephemeral, "ephemeral Redis"))
+    keys = required(resources.sealer, "secret key").derive_keys("resume ticket")
+    hub = RealtimeHub(SocketPorts(resources), broker, presence, secret_key=keys[max(keys)])
+
+    def publish(committed: Sequence[Notice]) -> None:
+        broker.publish([one for one in committed if isinstance(one, LoggedEvent)])
+
+    notices.listeners.append(publish)
+    await hub.start()
+    stack.push_async_callback(hub.stop)
+    return hub
 
 
 class CommittedNotices:

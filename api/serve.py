@@ -16,8 +16,8 @@ import uvloop
 from api import auth
 from api.app import create_app
 from api.compose import composed
-from api.http_protocol import BoundedHttp
 from api.webhooks import WebhookDeps, WebhookGate
+from api.ws import SocketEdge, SocketHttp, make_ws_protocol
 from connectors.accounts import account_of
 from hub import log
 from hub.errors import ConfigurationError
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from api.call import Resources
     from hub.config import Settings
+    from hub.realtime.hub import RealtimeHub
 
-SocketProtocolFactory = Callable[["Resources"], type[asyncio.Protocol]]
 ReadyHook = Callable[[str], None]
 
 _BACKLOG: Final = 4096
@@ -111,11 +111,11 @@ async def _serve(settings: Settings, listener: socket.socket, setup_token: str, 
         await server.serve(sockets=[listener])
 
 
-def _server_config(resources: Resources, sockets: SocketProtocolFactory | None = None) -> uvicorn.Config:
+def _server_config(resources: Resources) -> uvicorn.Config:
     return uvicorn.Config(
         with_webhooks(create_app(resources), resources),
-        http=BoundedHttp,
-        ws="none" if sockets is None else sockets(resources),
+        http=SocketHttp,
+        ws="none" if resources.realtime is None else _sockets(resources.realtime, resources),
         loop="none",
         lifespan="off",
         proxy_headers=False,
@@ -126,6 +126,11 @@ def _server_config(resources: Resources, sockets: SocketProtocolFactory | None =
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
     )
+
+
+def _sockets(hub: RealtimeHub, resources: Resources) -> type[asyncio.Protocol]:
+    edge = auth.edge_of(resources.settings)
+    return make_ws_protocol(hub, SocketEdge(origins=lambda: edge.origins, cookie_name=edge.cookie_name))
 
 
 def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:

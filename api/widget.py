@@ -7,7 +7,6 @@ import html
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from api import auth
@@ -16,6 +15,7 @@ from api.headers import page_policy
 from api.livechat import find_chat
 from connectors.accounts import is_loopback
 from hub import clock
+from hub.errors import NotFound
 
 if TYPE_CHECKING:
     from api.auth import Edge
@@ -39,7 +39,7 @@ async def read_script(call: Call) -> Response:
     """Return the script that websites include."""
     file = await _folder(call).find("widget.js")
     if file is None:
-        raise HTTPException(404)
+        raise NotFound("file")
     return _shared(call, file, SCRIPT_CACHE)
 
 
@@ -47,7 +47,7 @@ async def read_asset(call: Call) -> Response:
     """Return a file of the frame; its name carries its hash."""
     file = await _folder(call).find(f"assets/{call.path['name']}")
     if file is None:
-        raise HTTPException(404)
+        raise NotFound("file")
     return _shared(call, file, ASSET_CACHE)
 
 

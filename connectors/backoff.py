@@ -1,4 +1,4 @@
-"""Waiting times of process loops that try again: exponential, with full jitter, bounded."""
+"""Waiting times of process loops that try again: exponential, with jitter, bounded."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ LONGEST_S = 5.0
 
 
 class Backoff:
-    """Waits of 0.1 s, doubling up to 5 s, each spread over its upper half so that workers do not come back together."""
+    """
+    Waits that double up to 5 s, each spread over its upper half so that workers do not come back together.
 
-    def __init__(self, spread: Callable[[float, float], float] = random.uniform) -> None:
+    Args:
+        first_s: The first wait, at most.
+        spread: Draws from between two bounds.
+    """
+
+    def __init__(self, first_s: float = FIRST_S, spread: Callable[[float, float], float] = random.uniform) -> None:
+        self._first_s = first_s
         self._spread = spread
-        self._limit_s = FIRST_S
+        self._limit_s = first_s
 
     @property
     def is_fresh(self) -> bool:
         """Whether nothing has been waited for since the last success."""
-        return self._limit_s == FIRST_S
+        return self._limit_s == self._first_s
 
     def next_s(self) -> float:
         """Return how long to wait now, in seconds."""
@@ -29,4 +36,4 @@ class Backoff:
 
     def reset(self) -> None:
         """Start over after a success."""
-        self._limit_s = FIRST_S
+        self._limit_s = self._first_s

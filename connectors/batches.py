@@ -28,8 +28,6 @@ Result = TypeVar("Result")
 # What one transaction takes (measured elsewhere: beyond this, locks are held longer for nothing).
 MAX_ITEMS = 200
 MAX_DELIVERIES = 5
-# An entry that was handed out this often and never failed stops whoever touches it, or never gets its lock.
-MAX_UNFINISHED = 50
 # A worker that is told to stop has this long to finish the transaction it is in.
 FINISH_S = 8.0
 # More dead letters of one partition than this a minute is a broken parser or an attack: stop and call somebody.
@@ -38,7 +36,9 @@ DEAD_LETTER_WINDOW_S = 60.0
 
 # SQLSTATE classes in which the data is to blame; every other database error is the system's and is waited out.
 _DATA_ERROR_CLASSES = frozenset({"21", "22", "23", "P0"})
-_CONTENDED = frozenset({"55P03", "57014", "40P01", "40001"})
+# A lock, or a statement, that took too long.
+_LOCK_NOT_AVAILABLE = "55P03"
+_QUERY_CANCELED = "57014"
 _FOREIGN_KEY_VIOLATION = "23503"
 
 _log = get_logger("connectors.intake")
@@ -66,13 +66,20 @@ class BatchStore:
         self._metrics = ports.metrics
         self._may_go_on = may_go_on
         self._buried_at: deque[float] = deque()
+        # Workspaces that somebody keeps locked: their entries stay pending, in order, until the next retry.
+        self._put_off: set[int] = set()
 
-    async def store(self, entries: Sequence[Entry]) -> int:
+    def retry_put_off(self) -> None:
+        """Try workspaces again that were put off; call it before the pending entries are stored, oldest first."""
+        self._put_off.clear()
+
+    async def store(self, entries: Sequence[Entry], *, is_cautious: bool = False) -> int:
         """
         Store entries and acknowledge them; one that cannot be stored does not hold its neighbours up.
 
         Args:
             entries: Any number, oldest first, with their delivery counts.
+            is_cautious: True for what a former holder left: one of them may be what killed it.
 
         Returns:
             How many were left pending, to be read again in a while.
@@ -92,31 +99,54 @@ class BatchStore:
                     failed.append(one)
                 case None:
                     done.append(entry.id)
-        failed += await self._store_parsed(parsed)
+        suspects = [[one] for one in parsed if is_cautious and one.entry.deliveries > MAX_DELIVERIES]
+        ordinary = [one for one in parsed if not is_cautious or one.entry.deliveries <= MAX_DELIVERIES]
+        left = await self._store_groups(deque([*_pack(ordinary), *suspects]), failed)
         await self._ports.streams.ack(self._partition, done)
-        return sum([await self._settle(one) for one in failed])
+        return left + await self._settle(failed)
 
-    async def _store_parsed(self, parsed: list[Parsed]) -> list[Failed]:
-        """Store in one transaction; where that fails because of the data, in halves, down to the guilty entry."""
-        failed: list[Failed] = []
-        suspects = [[one] for one in parsed if one.entry.deliveries > MAX_DELIVERIES]
-        groups = deque([*_pack([one for one in parsed if one.entry.deliveries <= MAX_DELIVERIES]), *suspects])
+    async def _store_groups(self, groups: deque[list[Parsed]], failed: list[Failed]) -> int:
+        """
+        Store each group in one transaction; where that fails because of the data, in halves, down to the guilty entry.
+
+        Args:
+            groups: Emptied.
+            failed: Takes what has an error of its own.
+
+        Returns:
+            How many entries of locked workspaces were left pending.
+        """
+        left = 0
         backoff = Backoff()
         while groups:
-            group = groups.popleft()
+            whole = groups.popleft()
+            group = [one for one in whole if one.item.workspace_id not in self._put_off]
+            left += len(whole) - len(group)
+            if not group:
+                continue
             try:
                 await self._finish(self._commit_and_ack(group))
                 backoff.reset()
-            except Exception as error:  # loop: classified, waited out or cut in halves; never dropped
-                if _is_systemic(error) and not _is_contended(error):
+            except Exception as error:  # loop: classified, waited out or cut up; never dropped
+                if _must_wait(error):
                     groups.appendleft(group)
                     await self._wait(backoff, error)
-                    continue
-                smaller = _split(group, error)
-                groups.extendleft(reversed(smaller))
-                if not smaller:
+                elif smaller := _split(group, error):
+                    groups.extendleft(reversed(smaller))
+                elif _is_systemic(error):
+                    groups.appendleft(group)
+                    self._put_off_workspaces(group, error)
+                else:
                     failed += [Failed(one.entry, one.item, error, isinstance(error, MalformedPayload)) for one in group]
-        return failed
+        return left
+
+    def _put_off_workspaces(self, group: list[Parsed], error: Exception) -> None:
+        """Leave a locked workspace's entries alone, the later ones too: they must not overtake the first."""
+        workspace_ids = sorted({one.item.workspace_id for one in group})
+        self._put_off.update(workspace_ids)
+        self._metrics.put_off += len(workspace_ids)
+        sqlstate = getattr(error.__cause__, "sqlstate", "")
+        _log.warning("intake_put_off", partition=self._partition, workspace_ids=workspace_ids, sqlstate=sqlstate)
 
     async def _commit_and_ack(self, group: list[Parsed]) -> None:
         items = [received for one in group for received in one.received]
@@ -129,20 +159,23 @@ class BatchStore:
         self._metrics.outcomes.update(outcome.kind.value for outcome in outcomes)
         self._metrics.lag_s[self._partition] = max(0.0, clock.now().timestamp() - group[0].item.received_at_ms / 1000)
 
-    async def _settle(self, failed: Failed) -> int:
-        """Leave a failed entry pending (1), or bury it (0)."""
-        self._metrics.failures += 1
-        entry, error = failed.entry, failed.error
-        tries = MAX_UNFINISHED if _is_systemic(error) else MAX_DELIVERIES
-        if not failed.is_final and entry.deliveries < tries:
-            if entry.deliveries == 1:
-                _log.warning(
-                    "intake_entry_failed", partition=self._partition, entry=entry.id, error=type(error).__name__
-                )
-            return 1
-        self._count_burial()
-        await self._finish(self._bury(failed))
-        return 0
+    async def _settle(self, failed: list[Failed]) -> int:
+        """Bury what failed for good; leave the rest pending and return how many that are."""
+        waiting = [one for one in failed if not one.is_final and one.entry.deliveries < MAX_DELIVERIES]
+        self._metrics.failures += len(failed)
+        if waiting:
+            _log.warning(
+                "intake_entries_failed",
+                partition=self._partition,
+                entries=len(waiting),
+                first=waiting[0].entry.id,
+                errors=sorted({type(one.error).__name__ for one in waiting}),
+            )
+        for one in failed:
+            if one not in waiting:
+                self._count_burial()
+                await self._finish(self._bury(one))
+        return len(waiting)
 
     async def _bury(self, failed: Failed) -> None:
         """Store the raw item as a dead letter, COMMIT, then acknowledge it."""
@@ -224,17 +257,22 @@ def _pack(parsed: list[Parsed]) -> list[list[Parsed]]:
 
 def _split(group: list[Parsed], error: Exception) -> list[list[Parsed]]:
     """
-    Cut a failed group into smaller ones to try; nothing when it is at fault as it is.
+    Cut a failed group into smaller ones to try; nothing when it cannot be cut any more.
 
-    A group that waits too long for a lock is cut by workspace: one that is locked must not hold up the others.
+    A group that waited too long for a lock is cut by workspace: one that is locked must not hold up the others.
     """
-    if _is_contended(error):
+    if _sqlstate(error) == _LOCK_NOT_AVAILABLE:
         by_workspace: dict[int, list[Parsed]] = {}
         for one in group:
             by_workspace.setdefault(one.item.workspace_id, []).append(one)
         return list(by_workspace.values()) if len(by_workspace) > 1 else []
     middle = len(group) // 2
     return [group[:middle], group[middle:]] if middle else []
+
+
+def _must_wait(error: Exception) -> bool:
+    """Whether the same group must be tried again as it is: the database is away, or broken for everybody."""
+    return _is_systemic(error) and _sqlstate(error) not in (_LOCK_NOT_AVAILABLE, _QUERY_CANCELED)
 
 
 def _is_systemic(error: BaseException) -> bool:
@@ -245,9 +283,9 @@ def _is_systemic(error: BaseException) -> bool:
     return isinstance(error, (Unavailable, OSError, MemoryError))
 
 
-def _is_contended(error: BaseException) -> bool:
-    """Whether a lock or a statement took too long, by the SQLSTATE of what Unavailable was made from."""
-    return isinstance(error, Unavailable) and getattr(error.__cause__, "sqlstate", None) in _CONTENDED
+def _sqlstate(error: BaseException) -> object:
+    """Return the SQLSTATE of what an Unavailable was made from, None where there is none."""
+    return getattr(error.__cause__, "sqlstate", None) if isinstance(error, Unavailable) else None
 
 
 def _describe(error: BaseException) -> str:

@@ -27,7 +27,7 @@ POLL_S = 1.0
 LOOK_LIMIT = 200
 PLACES_PER_ACCOUNT = 8
 PLACES = 400
-REST_S = 5.0
+REST_S = 2.0
 STOP_GRACE_S = 20.0
 
 
@@ -65,7 +65,7 @@ class Dispatcher:
 
     def __init__(self, store: DeliveryStore, attempts: Attempts, now: Callable[[], datetime] = clock.now) -> None:
         self._store = store
-        self._attempts = attempts
+        self.attempts = attempts
         self._now = now
         self._hint = asyncio.Event()
         self._running: dict[UUID, asyncio.Task[None]] = {}
@@ -96,7 +96,7 @@ class Dispatcher:
             try:
                 await self._look()
             except Exception as error:  # loop: the outbox is looked at again in a second
-                self._attempts.counters.errors += 1
+                self.attempts.counters.errors += 1
                 self._log.warning("looking at the outbox failed", error=type(error).__name__)
             await self._pause(stop)
         await self._finish()
@@ -132,11 +132,11 @@ class Dispatcher:
     async def _carry_out(self, wanted: Due) -> None:
         account = wanted.channel_account_id
         try:
-            if await self._attempts.deliver(wanted):
+            if await self.attempts.deliver(wanted):
                 # The next one of the thread, or of an account that was full, may be due now.
                 self._hint.set()
         except Exception as error:  # loop: one delivery's trouble stays its account's
-            self._attempts.counters.errors += 1
+            self.attempts.counters.errors += 1
             self._resting_until_s[account] = clock.monotonic_s() + REST_S
             self._log.warning(
                 "delivery not carried out",

@@ -60,7 +60,8 @@ class IntakeMetrics:
 
     Attributes:
         outcomes: Items by what ``receive`` made of them: ``stored``, ``duplicate``, …
-        failures: Entries left pending after an error of their own.
+        failures: Entries that failed by an error of their own, each time.
+        put_off: Times a workspace was left alone because somebody kept it locked, or its statements took too long.
         orphaned: Entries of workspaces that no longer exist, acknowledged.
         unreadable: Alarm: entries that are not StreamItems, set aside.
         unavailable: Times Postgres or Redis was waited for.
@@ -72,6 +73,7 @@ class IntakeMetrics:
     outcomes: Counter[str] = field(default_factory=Counter)
     unsupported: int = 0
     failures: int = 0
+    put_off: int = 0
     dead_letters: int = 0
     orphaned: int = 0
     unreadable: int = 0

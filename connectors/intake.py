@@ -1,8 +1,8 @@
 """
 The intake process: leases partitions and stores what webhooks and pollers put on their streams.
 
-``run`` stands beside dispatch and jobs in one task group of ``hub work``. Any number of workers may run; each partition
-has one at a time, and every item is stored once even if it had two.
+``run`` stands beside dispatch and jobs in ``work``. Any number of workers may run; each partition has one at a time,
+and every item is stored once even if it had two.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from connectors.entries import BatchPorts
+
 
 # Leases run 10 s whether or not Postgres hears that we leave: stopping must not wait for it longer than this.
 LEAVE_S = 1.5

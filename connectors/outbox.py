@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -12,7 +13,7 @@ import asyncpg
 from hub.channels.actions import mark_needs_sign_in
 from hub.db import Database
 from hub.envelope import SendResult
-from hub.errors import Conflict, ConnectorErrorInfo
+from hub.errors import Conflict, ConnectorErrorInfo, NotFound
 from hub.inbox import deliveries
 from hub.inbox.deliveries import Claimed, Due
 
@@ -107,6 +108,7 @@ class PostgresDeliveries:
             await deliveries.leave_unknown(conn, claimed, info)
 
     async def stop_account(self, wanted: Due, info: ConnectorErrorInfo) -> None:
-        """Mark its channel account as needing attention."""
-        async with self._database.transaction([wanted.workspace_id]) as conn:
-            await mark_needs_sign_in(conn, wanted.workspace_id, wanted.channel_account_id, info.message)
+        """Mark its channel account as needing attention; one removed meanwhile needs none."""
+        with contextlib.suppress(NotFound):
+            async with self._database.transaction([wanted.workspace_id]) as conn:
+                await mark_needs_sign_in(conn, wanted.workspace_id, wanted.channel_account_id, info.message)

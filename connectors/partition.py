@@ -42,7 +42,7 @@ class Pace:
         batch: Most entries in one transaction, 1-200.
         linger_s: How long a batch may wait for more while traffic is dense; a lone message never waits.
         block_s: Longest wait for a first entry; also how late a loop notices that it must end.
-        retry_pending_s: When entries that failed are tried again.
+        retry_pending_s: When entries that failed are tried again at first; then later and later, up to 5 s.
         claim_every_s: How often entries of silent consumers are looked for.
         claim_idle_s: How long a consumer must have been silent: ten times a slow batch.
         hold_s: How long a partition stands still after too many dead letters.
@@ -81,6 +81,8 @@ class PartitionLoop:
         self._backoff = Backoff()
         # A lease is taken with what its last holder left pending; so is the stream after every failure.
         self._pending_due_s: float | None = 0.0
+        self._is_fresh = True
+        self._pending_backoff = Backoff(first_s=pace.retry_pending_s)
         self._claim_due_s = clock.monotonic_s() + pace.claim_every_s
         self._is_dense = False
 
@@ -115,12 +117,19 @@ class PartitionLoop:
 
     async def _work_pending(self) -> None:
         self._pending_due_s = None
+        self._store.retry_put_off()
+        is_cautious, self._is_fresh = self._is_fresh, False
+        left = 0
         after = "0"
         while self._may_go_on() and (
             entries := await self._streams.read_own_pending(self._partition, after, self._pace.batch)
         ):
-            await self._work(entries)
+            left += await self._store.store(entries, is_cautious=is_cautious)
             after = entries[-1].id
+        if left:
+            self._pending_due_s = clock.monotonic_s() + self._pending_backoff.next_s()
+        else:
+            self._pending_backoff.reset()
 
     async def _work_stale(self) -> None:
         self._claim_due_s = clock.monotonic_s() + self._pace.claim_every_s
@@ -142,8 +151,8 @@ class PartitionLoop:
         return entries
 
     async def _work(self, entries: Sequence[Entry]) -> None:
-        if await self._store.store(entries):
-            self._pending_due_s = clock.monotonic_s() + self._pace.retry_pending_s
+        if await self._store.store(entries) and self._pending_due_s is None:
+            self._pending_due_s = clock.monotonic_s() + self._pending_backoff.next_s()
 
     async def _recover(self, error: Unavailable | None) -> None:
         """What the failed call was given may be pending: it comes first."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -23,13 +21,16 @@ from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.outbox import PostgresDeliveries
 from connectors.registry import ConnectorRegistry
+from connectors.slots import worker_slot
 from hub import jobs, log
 from hub.channels.routes import ChannelRoutes
-from hub.channels.sealing import Sealer
+from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
+from hub.events.model import LoggedEvent
 from hub.inbox import actions, store
 from hub.inbox.deliveries import DeliveryQueued
+from hub.realtime.broker_redis import RedisBroker
 from hub.streams import PARTITIONS, IngressStreams
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
     from hub.db import Notice
 
 REDIS_TIMEOUT_S = 2.0
-DATABASE_CONNECTIONS = 12
+# Events after which something may be due: a reply, and a message somebody sends again.
+WAKING = frozenset({"message_queued", "message_status_changed"})
+# One connection a partition at most, and a few for renewals, dispatch and jobs.
+DATABASE_CONNECTIONS = PARTITIONS + 8
 
 
 def main(settings: Settings) -> None:
@@ -62,18 +66,34 @@ def main(settings: Settings) -> None:
         runner.run(_work(settings))
 
 
-class CommittedNotices:
-    """Where the database hands on what was committed: the parts that listen are built after it."""
+class Hints:
+    """Carries hints both ways: what this process committed to the broker, what others did to dispatch and routes."""
 
     def __init__(self) -> None:
+        self.broker: RedisBroker | None = None
         self.dispatcher: Dispatcher | None = None
         self.routes: ChannelRoutes | None = None
 
     def __call__(self, notices: Sequence[Notice]) -> None:
-        """Wake whoever has something to do; neither blocks nor raises."""
-        if self.routes is not None:
-            self.routes.notice(notices)
+        """Take what this process committed; neither blocks nor raises."""
+        if self.broker is not None:
+            self.broker.publish([one for one in notices if isinstance(one, LoggedEvent)])
         if self.dispatcher is not None and any(isinstance(one, DeliveryQueued) for one in notices):
+            self.dispatcher.wake()
+
+    def on_events(self, events: Sequence[LoggedEvent]) -> None:
+        """See ``hub.realtime.broker.Listener``."""
+        if self.routes is not None:
+            self.routes.notice(events)
+        if self.dispatcher is not None and any(one.type in WAKING for one in events):
+            self.dispatcher.wake()
+
+    def on_signal(self, workspace_id: int, data: bytes) -> None:
+        """See ``Listener``: typing and presence are for sockets."""
+
+    def on_gap(self) -> None:
+        """See ``Listener``: whatever was missed, the outbox is looked at."""
+        if self.dispatcher is not None:
             self.dispatcher.wake()
 
 
@@ -83,17 +103,20 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        notices = CommittedNotices()
-        database = await Database.open(settings.database_url, notices, max_size=DATABASE_CONNECTIONS)
+        hints = Hints()
+        database = await Database.open(settings.database_url, hints, max_size=DATABASE_CONNECTIONS)
         stack.push_async_callback(database.close)
         streams = IngressStreams(settings.redis_url)
         stack.push_async_callback(streams.close)
         registry = ConnectorRegistry.load()
-        routes = ChannelRoutes(database, Sealer({1: settings.secret_key}))
-        notices.routes = routes
-        leases = Leases(database, worker_name(), PARTITIONS)
+        routes = ChannelRoutes(database, Sealer(read_keys(settings.secret_key)))
+        hints.routes = routes
+        leases = Leases(database, stack.enter_context(worker_slot(settings.data_dir)), PARTITIONS)
         dispatcher = _dispatcher(settings, database, routes, registry, stack)
-        notices.dispatcher = dispatcher
+        hints.dispatcher = dispatcher
+        hints.broker = RedisBroker(settings.redis_ephemeral_url)
+        await hints.broker.start(hints)
+        stack.push_async_callback(hints.broker.stop)
         ports = BatchPorts(
             database=database, streams=streams, connectors=registry, routes=routes, receive=actions.receive
         )
@@ -111,16 +134,6 @@ async def _work(settings: Settings) -> None:
         for task in loops:
             task.cancel()
         await asyncio.gather(*loops, dispatching, return_exceptions=True)
-
-
-def worker_name() -> str:
-    """
-    Return the name this worker's leases are held under.
-
-    A supervisor that starts one worker again after its death sets ``HUB_WORKER_NAME``: the new one then takes its
-    partitions up at once. Without it each process has its own name, and a dead one's leases run out after ten seconds.
-    """
-    return os.environ.get("HUB_WORKER_NAME") or f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _dispatcher(

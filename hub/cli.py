@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from hub.embedded.doctor import Finding, examine
 from hub.embedded.folders import private_dir
 from hub.embedded.process import Launch, last_lines
 from hub.embedded.services import log_path
-from hub.embedded.stopping import stopping_on_signals
+from hub.embedded.stopping import stopping_on_signals, until_stopped
 from hub.embedded.supervisor import ChildProcess, Supervisor
 from hub.embedded.up import Steps, run_up
 from hub.errors import ConfigurationError, HubError
@@ -71,6 +72,21 @@ def _parser() -> argparse.ArgumentParser:
     work.set_defaults(run=_work)
     migrate = commands.add_parser("migrate", help="bring the database to the schema of this version")
     migrate.set_defaults(run=_migrate)
+    setup = commands.add_parser("setup", help="make the first workspace and its owner, without a browser")
+    setup.add_argument("--workspace", required=True, help="its name")
+    setup.add_argument("--email", required=True, help="the owner's address")
+    setup.add_argument("--password", required=True, help="at least 10 characters")
+    setup.add_argument("--name", default="", help="the owner's name; the address's first part when left out")
+    setup.add_argument("--json", action="store_true", help="print ids as JSON")
+    setup.set_defaults(run=_setup)
+    member = commands.add_parser("member", help="add a member or let one choose a new password; prints a one-time link")
+    member.add_argument("action", choices=("add", "reset-password"))
+    member.add_argument("email")
+    member.add_argument("--role", choices=("admin", "agent", "viewer"), default="agent", help="default agent")
+    member.add_argument("--workspace-id", type=int, default=None, help="needed where there are several")
+    member.set_defaults(run=_member)
+    tail = commands.add_parser("tail", help="show events as they pass: types and ids, never what was said")
+    tail.set_defaults(run=_tail)
     doctor = commands.add_parser("doctor", help="look for what would keep the hub from working")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -147,6 +163,43 @@ def _migrate(settings: Settings, _options: argparse.Namespace) -> int:
     login = _login_of(settings.database_url)
     state = asyncio.run(upgrade(settings.database_owner_url, login))
     print(f"The database is at schema {state.current}.")
+    return 0
+
+
+def _setup(settings: Settings, options: argparse.Namespace) -> int:
+    from hub import operator
+    from hub.accounts.model import SetUp
+
+    log.configure("setup")
+    name = options.name or options.email.partition("@")[0]
+    wanted = SetUp(workspace=options.workspace, name=name, email=options.email, password=options.password)
+    owner = asyncio.run(operator.set_up(settings, wanted))
+    if options.json:
+        print(json.dumps({"workspace_id": owner.workspace_id, "member_id": str(owner.member_id)}))
+    else:
+        print(f"Workspace {owner.workspace_id} is ready. Sign in as {options.email}.")
+    return 0
+
+
+def _member(settings: Settings, options: argparse.Namespace) -> int:
+    from hub import operator
+    from hub.accounts.model import Role
+
+    log.configure("member")
+    if options.action == "add":
+        role = Role(options.role)
+        link = asyncio.run(operator.add_member(settings, options.email, role, options.workspace_id))
+    else:
+        link = asyncio.run(operator.reset_password(settings, options.email))
+    print(link)
+    return 0
+
+
+def _tail(settings: Settings, _options: argparse.Namespace) -> int:
+    from hub import operator
+
+    log.configure("tail")
+    asyncio.run(until_stopped(operator.tail(settings, lambda line: print(line, flush=True))))
     return 0
 
 

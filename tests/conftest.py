@@ -13,6 +13,7 @@ import redis
 from hub.db import Database
 from hub.migrations import runner
 from tests import factories
+from tests.emulators import EmulatedTwilio
 from tests.services import Services, _run, start_services
 
 if TYPE_CHECKING:
@@ -104,3 +105,18 @@ async def _make_template(services: Services) -> None:
     finally:
         await admin.close()
     await runner.upgrade(services.owner_url.replace("/hub?", f"/{TEMPLATE}?"), services.login_role)
+
+
+@pytest.fixture(scope="session")
+def twilio_process() -> Iterator[EmulatedTwilio]:
+    """One Twilio emulator a run."""
+    started = EmulatedTwilio()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def twilio(twilio_process: EmulatedTwilio) -> EmulatedTwilio:
+    """The emulator, emptied for this test."""
+    twilio_process.control("clear")
+    return twilio_process

@@ -84,6 +84,7 @@ class Actor(msgspec.Struct, frozen=True):
     Attributes:
         visible_inboxes: Inboxes this member may see; None means all of them.
         rights_version: The workspace's version of all rights when this was read.
+        rights_seq: Seq of the event that last changed anybody's rights here.
     """
 
     workspace_id: int
@@ -92,6 +93,7 @@ class Actor(msgspec.Struct, frozen=True):
     role: Role
     visible_inboxes: frozenset[UUID] | None
     rights_version: int
+    rights_seq: int = 0
     kind: Literal["member"] = "member"
 
 

@@ -90,13 +90,21 @@ SELECT count(*) AS owners FROM member WHERE workspace_id = $1 AND role = 'owner'
 
 -- name: bump_rights
 -- Says that somebody's rights changed: open sockets of the workspace are checked again.
-UPDATE workspace SET rights_version = rights_version + 1 WHERE id = $1
+UPDATE workspace SET rights_version = rights_version + 1, rights_seq = event_seq + 1 WHERE id = $1
 
 -- name: load_actor
 -- An active member, the version of the workspace's rights, and the inboxes an agent or viewer may see.
-SELECT member_id, role, rights_version, visible_inboxes FROM hub_load_actor($1, $2)
+SELECT member_id, role, rights_version, rights_seq, visible_inboxes FROM hub_load_actor($1, $2)
 
 -- name: find_actor
 -- A live session by the hash of its token, and who its login is in a workspace; marks the session used.
-SELECT id, login_id, email, name, expires_at, member_id, role, rights_version, visible_inboxes
+SELECT id, login_id, email, name, expires_at, member_id, role, rights_version, rights_seq, visible_inboxes
 FROM hub_find_actor($1, $2)
+
+-- name: get_workspace
+-- One workspace by id.
+SELECT id, name FROM workspace WHERE id = $1
+
+-- name: live_sessions
+-- Which of these sessions still hold, and whose they are.
+SELECT id, login_id FROM hub_live_sessions($1::uuid[])

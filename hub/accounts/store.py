@@ -24,6 +24,7 @@ from hub.db import load_queries
 from hub.errors import Conflict, Forbidden, NotFound, NotSignedIn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from asyncpg import Record
@@ -129,6 +130,12 @@ async def find_session(conn: TenantConn, token_hash: bytes) -> SignedIn | None:
             expires_at=row["expires_at"],
         )
     )
+
+
+async def live_sessions(conn: TenantConn, session_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return which of these sessions still hold, each with its login."""
+    rows = await conn.fetch(QUERIES["live_sessions"], list(session_ids))
+    return {row["id"]: row["login_id"] for row in rows}
 
 
 async def find_signed_in(database: Database, token_hash: bytes) -> SignedIn | None:
@@ -271,6 +278,7 @@ def _actor(row: Record, workspace_id: int, login_id: UUID) -> Actor:
         role=Role(row["role"]),
         visible_inboxes=None if visible is None else frozenset(visible),
         rights_version=row["rights_version"],
+        rights_seq=row["rights_seq"],
     )
 
 

@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -44,3 +44,26 @@ def stopping_on_signals() -> Iterator[Stopping]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+async def until_stopped(work: Coroutine[None, None, None]) -> None:
+    """
+    Run work until it ends or a signal says stop; then cancel it and let it finish what it holds.
+
+    Args:
+        work: What a process does; it decides itself how long its end takes.
+
+    Raises:
+        Exception: Whatever the work raised.
+    """
+    with stopping_on_signals() as stopping:
+        task = asyncio.ensure_future(work)
+        waiting = asyncio.ensure_future(stopping.event.wait())
+        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if task.done():
+            await task
+            return
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hub.config import Settings
     from hub.log import Logger
 
-READY_ALLOWANCE_S = 60.0
+READY_ALLOWANCE_S = 120.0
 READY_POLL_S = 0.05
 FATAL_RESTARTS = 3
 LOG_LINES_SHOWN = 20
@@ -134,6 +134,7 @@ async def _run_locked(settings: Settings, steps: Steps) -> None:
             url=f"{base_url}/",
             setup_url=f"{base_url}/setup#{token}",
             database_url="" if settings.database_url else addresses.database_url,
+            redis_ephemeral_url="" if settings.redis_ephemeral_url else addresses.redis_ephemeral_url,
         )
         children = _children(settings, _environment(settings, addresses, port, token), steps)
         members = Members(services.members, children, stopping, run.url if has_owner else run.setup_url)

@@ -7,7 +7,7 @@ import contextlib
 import json
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import parse_qsl, urlsplit
@@ -53,20 +53,53 @@ def as_json(status: int, value: object, headers: Mapping[str, str] | None = None
     return Answer(status, json.dumps(value).encode(), headers=headers or {})
 
 
-async def listen(handler: Handler, port: int) -> asyncio.Server:
-    """Serve ``handler`` on loopback; port 0 lets the system choose."""
+class Listener:
+    """A running server; ``close`` also ends the connections it has."""
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, h11.RemoteProtocolError):
-            await _converse(handler, reader, writer)
-        writer.close()
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._connections: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
 
-    return await asyncio.start_server(accept, "127.0.0.1", port)
+    async def start(self, port: int) -> None:
+        """Listen on loopback; port 0 lets the system choose."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+        tasks = list(self._connections)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            with contextlib.suppress(ConnectionError, h11.RemoteProtocolError):
+                await _converse(self._handler, reader, writer)
+        finally:
+            self._connections.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
-def port_of(server: asyncio.Server) -> int:
-    """Return the port a server listens on."""
-    return int(server.sockets[0].getsockname()[1])
+@contextlib.asynccontextmanager
+async def listen(handler: Handler, port: int = 0) -> AsyncIterator[Listener]:
+    """Serve ``handler`` while the block runs."""
+    listener = Listener(handler)
+    await listener.start(port)
+    try:
+        yield listener
+    finally:
+        await listener.close()
 
 
 async def _converse(handler: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from scripts.emulators.http1 import Answer, Cut, Request, as_json, listen, port_of
+from scripts.emulators.http1 import Answer, Cut, Request, as_json, listen
 from scripts.emulators.twilio_calls import CallbackPlan, Caller, send_callbacks
 from scripts.emulators.twilio_rules import (
     MESSAGE_FIELDS,
@@ -302,10 +302,9 @@ async def _run(arguments: argparse.Namespace) -> None:
     )
     for number in emulator.numbers.values():
         number["sms_url"] = arguments.sms_url
-    server = await listen(emulator.handle, arguments.port)
-    print(port_of(server), flush=True)
-    async with server:
-        await server.serve_forever()
+    async with listen(emulator.handle, arguments.port) as listener:
+        print(listener.port, flush=True)
+        await asyncio.Event().wait()
 
 
 def main() -> None:

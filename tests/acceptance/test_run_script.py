@@ -1,7 +1,6 @@
 """scripts/run in a fresh copy of the repository, with a data folder, a home and a port of its own.
 
-The copy runs the real installer against the real registries (a first run needs the network). A process entry not
-in the tree yet is replaced by a stand-in: what is tested here is the script.
+The copy runs the real installer against the real registries, so a first run needs the network.
 """
 
 from __future__ import annotations
@@ -27,26 +26,6 @@ LINES = re.compile(
     r"  Open   http://localhost:(?P<port>\d+)/(?:setup#(?P<token>[\w-]{43}))?\n"
     r"  Stop   Ctrl-C      Logs   (?P<logs>\S+)\n"
 )
-
-STAND_INS = {
-    "api/serve.py": """
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(204)
-        self.end_headers()
-
-def main(settings, worker_index, worker_count):
-    HTTPServer((settings.host, settings.port), Handler).serve_forever()
-""",
-    "connectors/intake.py": """
-import time
-
-def run_worker(settings):
-    time.sleep(600)
-""",
-}
 
 
 class Run:
@@ -87,9 +66,6 @@ def copy(tmp_path_factory):
         if name and (ROOT / name).is_file():
             (top / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, top / name)
-    for name, text in STAND_INS.items():
-        if not (ROOT / name).exists():
-            (top / name).write_text(text)
     return top
 
 
@@ -147,7 +123,7 @@ def test_run_from_a_fresh_copy(copy, environ, start, tmp_path):
     assert shown["token"]
 
     second = start()
-    assert second.process.wait(30) == 0
+    assert second.process.wait(60) == 0
     assert second.out.read_text().endswith(f"http://localhost:{shown['port']}/setup#{shown['token']}\n")
 
     pids = json.loads((tmp_path / "data" / "hub.json").read_text())
@@ -159,14 +135,17 @@ def test_run_from_a_fresh_copy(copy, environ, start, tmp_path):
 
     started_s = time.monotonic()
     offline = start(**_offline(environ))
-    offline.wait_for("Logs", 30)
-    assert time.monotonic() - started_s < 5
+    offline.wait_for("Logs", 120)
+    took_s = time.monotonic() - started_s
+    # Five seconds of an idle machine: while other work shares the processors each of us gets its part of them.
+    allowed_s = 5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert took_s < allowed_s, f"started in {took_s:.1f} s, {allowed_s:.1f} s allowed under this load"
     assert LINES.fullmatch(offline.out.read_text())
 
     os.kill(json.loads((tmp_path / "data" / "hub.json").read_text())["pid"], signal.SIGKILL)
     offline.process.wait(10)
     recovered = start()
-    recovered.wait_for("Logs", 60)
+    recovered.wait_for("Logs", 120)
     assert recovered.interrupt() == 0
 
 

@@ -61,6 +61,8 @@ CREATE TABLE workspace (
     name           text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     event_seq      bigint NOT NULL DEFAULT 0 CHECK (event_seq >= 0),
     rights_version bigint NOT NULL DEFAULT 1,
+    -- Seq of the event that last changed anybody's rights: cursors before it start from a snapshot.
+    rights_seq     bigint NOT NULL DEFAULT 0,
     created_at     timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 CREATE TABLE member (
@@ -403,7 +405,7 @@ GRANT SELECT, INSERT, UPDATE ON installation TO hub_router;
 GRANT SELECT ON login, login_session, login_link TO hub_router;
 GRANT UPDATE (used_at, revoked_at) ON login_session TO hub_router;
 GRANT UPDATE (used_at) ON login_link TO hub_router;
-GRANT SELECT (id, name, event_seq, rights_version, created_at) ON workspace TO hub_router;
+GRANT SELECT (id, name, event_seq, rights_version, rights_seq, created_at) ON workspace TO hub_router;
 GRANT INSERT (name, created_at) ON workspace TO hub_router;
 GRANT SELECT (workspace_id, id, login_id, role, active) ON member TO hub_router;
 GRANT SELECT (workspace_id, id, inbox_id, channel, status, settings, credentials_sealed, external_ref) ON channel_account TO hub_router;
@@ -470,10 +472,10 @@ CREATE FUNCTION hub_find_session(wanted_hash bytea)
 
 -- Who a login is in a workspace and which inboxes they see there (NULL: all); no row for who is not an active member.
 CREATE FUNCTION hub_load_actor(wanted_workspace bigint, wanted_login uuid)
-    RETURNS TABLE (member_id uuid, role text, rights_version bigint, visible_inboxes uuid[])
+    RETURNS TABLE (member_id uuid, role text, rights_version bigint, rights_seq bigint, visible_inboxes uuid[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$
-        SELECT m.id, m.role, w.rights_version,
+        SELECT m.id, m.role, w.rights_version, w.rights_seq,
                CASE WHEN m.role IN ('owner', 'admin') THEN NULL ELSE ARRAY(
                    SELECT i.id FROM inbox i
                    WHERE i.workspace_id = wanted_workspace AND (NOT i.restricted OR EXISTS (
@@ -486,11 +488,11 @@ CREATE FUNCTION hub_load_actor(wanted_workspace bigint, wanted_login uuid)
 -- A live session and who its login is in a workspace (NULLs: nobody), in one round trip: asked by every call of the API.
 CREATE FUNCTION hub_find_actor(wanted_hash bytea, wanted_workspace bigint)
     RETURNS TABLE (id uuid, login_id uuid, email text, name text, expires_at timestamptz,
-                   member_id uuid, role text, rights_version bigint, visible_inboxes uuid[])
+                   member_id uuid, role text, rights_version bigint, rights_seq bigint, visible_inboxes uuid[])
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
     AS $$
         SELECT s.id, s.login_id, s.email, s.name, s.expires_at,
-               a.member_id, a.role, a.rights_version, a.visible_inboxes
+               a.member_id, a.role, a.rights_version, a.rights_seq, a.visible_inboxes
         FROM hub_find_session(wanted_hash) s LEFT JOIN LATERAL hub_load_actor(wanted_workspace, s.login_id) a ON true
     $$;
 
@@ -506,6 +508,18 @@ CREATE FUNCTION hub_revoke_login_sessions(wanted_login uuid) RETURNS SETOF uuid
 CREATE FUNCTION hub_revoked_sessions(since timestamptz) RETURNS SETOF uuid
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT id FROM login_session WHERE revoked_at >= since $$;
+
+-- Which of these sessions still hold, and whose they are. An open socket counts as use, noted every five minutes.
+CREATE FUNCTION hub_live_sessions(wanted uuid[]) RETURNS TABLE (id uuid, login_id uuid)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+    BEGIN
+        UPDATE login_session s SET used_at = now()
+        WHERE s.id = ANY (wanted) AND s.revoked_at IS NULL AND s.used_at < now() - interval '5 minutes';
+        RETURN QUERY
+            SELECT s.id, s.login_id FROM login_session s
+            WHERE s.id = ANY (wanted) AND s.revoked_at IS NULL AND s.expires_at > now();
+    END $$;
 
 -- Uses a one-time link up, and the login's other open links with it: a second call, or a late one, gets no row.
 CREATE FUNCTION hub_consume_link(wanted_hash bytea) RETURNS TABLE (login_id uuid, purpose text)

@@ -161,11 +161,45 @@ async def test_store_puts_a_locked_workspace_aside(intake, store):
     assert left == 1
     assert intake.committed() == ["k2"]
     assert intake.naps == []
+    assert intake.ports.metrics.put_off == 1
+
+
+async def test_store_lets_nothing_overtake_a_locked_workspace(intake, store):
+    """What comes later for a locked workspace waits behind the first, untried, until the next retry."""
+    intake.receive.poison["k1"] = unavailable("55P03")
+    await store.store([make_entry(1)])
+    intake.receive.poison.clear()
+
+    assert await store.store([make_entry(2)]) == 1
+    assert intake.receive.batches == [["k1"]]
+
+    store.retry_put_off()
+    assert await store.store([make_entry(1, deliveries=60), make_entry(2)]) == 0
+    assert intake.committed() == ["k1", "k2"]
+
+
+async def test_store_never_buries_what_was_only_put_off(intake, store):
+    """Waiting for a lock is no fault of the message, however often it is handed out."""
+    intake.receive.poison["k1"] = unavailable("55P03")
+
+    assert await store.store([make_entry(1, deliveries=1000)]) == 1
+    assert intake.ports.metrics.dead_letters == 0
+
+
+async def test_store_halves_a_batch_that_takes_too_long(intake, store):
+    """A statement that runs into its time limit is tried with less to do; what is still too slow waits alone."""
+    intake.receive.poison["k3"] = unavailable("57014")
+
+    left = await store.store([make_entry(number) for number in range(1, 5)])
+
+    assert intake.receive.batches == [["k1", "k2", "k3", "k4"], ["k1", "k2"], ["k3", "k4"], ["k3"]]
+    assert left == 2
+    assert intake.committed() == ["k1", "k2"]
 
 
 async def test_store_takes_suspects_one_by_one(intake, store):
-    """An entry handed out more than five times never shares a transaction: it may be what stops the worker."""
-    await store.store([make_entry(1, deliveries=6), make_entry(2), make_entry(3)])
+    """After a worker's death an entry handed out more than five times goes alone: it may be what killed the worker."""
+    await store.store([make_entry(1, deliveries=6), make_entry(2), make_entry(3)], is_cautious=True)
 
     assert intake.receive.batches == [["k2", "k3"], ["k1"]]
 

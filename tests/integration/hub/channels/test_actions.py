@@ -1,4 +1,4 @@
-"""Channel accounts and inboxes on a real Postgres: every change is an event, secrets stay sealed, tenants stay apart."""
+"""Channel accounts and inboxes on a real Postgres: changes are events, secrets stay sealed, tenants apart."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from hub.channels.sealing import Sealer
 from hub.errors import ConfigurationError, Conflict, InvalidInput, NotFound
 from hub.events import store as events
 from tests import factories
+from tests.verify_action import verify_action
 
 if TYPE_CHECKING:
-    from hub.db import Database
+    from collections.abc import Awaitable, Callable
+
+    from hub.db import Database, TenantConn
     from hub.events.model import LoggedEvent
 
 pytestmark = pytest.mark.postgres
@@ -103,8 +106,8 @@ async def test_credentials_swapped_between_rows_do_not_open(database: Database, 
     first, second = await connect(database, workspace.id), await connect(database, workspace.id)
     async with database.transaction([workspace.id]) as conn:
         await conn.execute(
-            "UPDATE channel_account SET credentials_sealed = (SELECT credentials_sealed FROM channel_account WHERE id = $1)"
-            " WHERE id = $2",
+            "UPDATE channel_account SET credentials_sealed ="
+            " (SELECT credentials_sealed FROM channel_account WHERE id = $1) WHERE id = $2",
             first.id,
             second.id,
         )
@@ -275,3 +278,25 @@ async def _refuse_every_action(database: Database, workspace_id: int, inbox_id: 
         ):
             with pytest.raises(NotFound):
                 await attempt
+
+
+async def test_every_action_tells_what_it_did(database: Database, workspace: factories.WorkspaceFacts):
+    """For each action the snapshot before plus its events is the snapshot after."""
+    account_id, id_ = (await connect(database, workspace.id)).id, workspace.id
+
+    async def run(number_of_events: int, do: Callable[[TenantConn], Awaitable[object]]) -> None:
+        told = verify_action(database, workspace.actor(), events_expected=number_of_events)
+        async with told, database.transaction([id_]) as conn:
+            await do(conn)
+
+    renamed = AccountChange(workspace_id=id_, id=account_id, name="Night desk", settings={"phone_number": "+15550002"})
+    await run(1, lambda conn: actions.connect(conn, SEALER, new_account(id_)))
+    await run(1, lambda conn: actions.change(conn, SEALER, renamed))
+    await run(0, lambda conn: actions.change(conn, SEALER, renamed))
+    await run(1, lambda conn: actions.mark_needs_sign_in(conn, id_, account_id, "Refused."))
+    await run(1, lambda conn: actions.mark_connected(conn, id_, account_id))
+    await run(1, lambda conn: actions.pause(conn, id_, account_id))
+    await run(1, lambda conn: actions.resume(conn, id_, account_id))
+    await run(1, lambda conn: actions.remove(conn, id_, account_id))
+    await run(1, lambda conn: actions.create_inbox(conn, id_, "Sales"))
+    await run(1, lambda conn: actions.rename_inbox(conn, id_, workspace.inbox_id, "Support"))

@@ -22,6 +22,7 @@ from hub.embedded.postgres import EmbeddedPostgres, PostgresOptions
 from hub.errors import NotFound, Unavailable
 from hub.migrations import runner
 from tests import factories
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -110,7 +111,7 @@ async def test_text_of_a_route_holds_no_secret(database: Database, workspace: fa
 
 
 async def test_routes_last_an_hour_without_postgres(own_postgres: tuple[EmbeddedPostgres, Database]):
-    """With Postgres stopped a known account is found and opened for an hour, then no more; a fresh process knows none."""
+    """With Postgres stopped a known account is found for an hour, then no more; a fresh process knows none."""
     postgres, database = own_postgres
     account_id = await connect(database, (await factories.make_workspace(database)).id)
     now = Clock()
@@ -184,9 +185,8 @@ async def test_run_learns_of_a_change_from_its_event(
         async with database.transaction([workspace.id]) as conn:
             await actions.change(conn, SEALER, wanted)
         cache.notice(notices)
-        async with asyncio.timeout(10):
-            while cache.open(await cache.find(account_id)).credentials != {"auth_token": "second"}:
-                await asyncio.sleep(0.01)
+        route = await cache.find(account_id)
+        await wait_until(lambda: cache.open(route).credentials == {"auth_token": "second"})
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -211,9 +211,7 @@ async def test_run_comes_back_after_an_outage(
     cache = ChannelRoutes(Flaky(database), SEALER)  # type: ignore[arg-type]  # a recording fake
     running = asyncio.create_task(cache.run())
     try:
-        async with asyncio.timeout(10):
-            while not cache.is_usable():
-                await asyncio.sleep(0.01)
+        await wait_until(cache.is_usable)
         assert (await cache.find(workspace.sms_id)).channel == "twilio_sms"
     finally:
         running.cancel()

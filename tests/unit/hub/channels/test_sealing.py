@@ -86,7 +86,7 @@ def test_seal_refuses_a_cut_value(length: int):
 
 
 def test_rotation_reads_old_and_writes_new():
-    """With both keys, old data keys open, new ones are wrapped by the new key, and re-wrapping keeps what was sealed."""
+    """With both keys, old data keys open, new ones get the new key, re-wrapping keeps what was sealed."""
     wrapped, key = open_key(Sealer({1: OLD}))
     sealed = key.seal(PLACE, b"secret")
     both = Sealer({1: OLD, 2: NEW})

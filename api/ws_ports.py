@@ -1,0 +1,223 @@
+"""
+What the real-time hub is told by the layers above it: who somebody is, what the log says, what their frames do.
+
+Each frame is authorised anew: a grant only says whose socket it is.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from api.call import Resources, required
+from api.conversations import NewMessage, queue, visible
+from api.livechat_send import VisitorDraft, receive_from_visitor
+from hub import clock
+from hub.accounts import policy, sessions
+from hub.accounts import store as accounts
+from hub.accounts.model import Actor, Permission
+from hub.channels.model import AccountStatus
+from hub.channels.visitors import TOKEN_PURPOSE, VisitorClaims, VisitorTokens
+from hub.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
+from hub.events import store as events
+from hub.inbox import actions, store, visitor
+from hub.inbox.model import MessageKind
+from hub.realtime.ports import Grant, Sent
+from hub.realtime.tickets import SocketTickets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from hub.channels.model import Route
+    from hub.events.model import LoggedEvent
+    from hub.realtime.ports import Handshake
+    from hub.realtime.protocol import Hello, Read, Send
+
+
+class SocketPorts:
+    """See ``hub.realtime.ports.Ports``."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._database = resources.database
+        self._routes = required(resources.routes, "channel accounts")
+        self._tickets = SocketTickets(required(resources.redis_ephemeral, "ephemeral Redis"))
+        sealer = required(resources.sealer, "secret key")
+        self._visitor_tokens = VisitorTokens(sealer.derive_keys(TOKEN_PURPOSE))
+
+    async def authorise(self, hello: Hello, handshake: Handshake) -> Grant:
+        """Say who opens this session."""
+        if hello.visitor_token is not None:
+            return await self._authorise_visitor(hello.visitor_token, handshake.address)
+        if hello.ticket is not None:
+            facts = await self._tickets.redeem(hello.ticket)
+            if hello.workspace_id not in (None, facts.workspace_id):
+                raise Forbidden
+            return await self._member_grant(facts.workspace_id, facts.session_id, facts.login_id)
+        token = hello.bearer or handshake.cookie_token
+        if token is None:
+            raise NotSignedIn
+        if hello.workspace_id is None:
+            raise InvalidInput("workspace_id", "Name the workspace.")
+        async with self._database.across() as conn:
+            signed_in = await sessions.find_session(conn, token)
+        return await self._member_grant(hello.workspace_id, signed_in.session_id, signed_in.login_id)
+
+    async def refresh(self, grants: Sequence[Grant]) -> Sequence[Grant | None]:
+        """Read grants again; None where the session ended or the subject may not come in any more."""
+        session_ids = {grant.session_id for grant in grants if grant.session_id is not None}
+        async with self._database.across() as conn:
+            live = await accounts.live_sessions(conn, list(session_ids)) if session_ids else {}
+        return [await self._refresh_one(grant, live) for grant in grants]
+
+    async def send(self, grant: Grant, frame: Send) -> Sent:
+        """Queue a message or add a note; a visitor's message is received like any channel's."""
+        if grant.kind == "visitor":
+            return await self._send_from_visitor(grant, frame)
+        if frame.conversation_id is None:
+            raise InvalidInput("conversation_id", "Name the conversation.")
+        new = NewMessage(
+            client_message_id=frame.client_message_id,
+            kind=MessageKind(frame.kind),
+            text=frame.text,
+            attachments=frame.attachments,
+            seen_seq=frame.seen_seq,
+        )
+        sent = await queue(self._resources, await self._actor(grant), frame.conversation_id, new)
+        return Sent(sent.message_id, sent.seq, sent.conversation_id)
+
+    async def read(self, grant: Grant, frame: Read) -> None:
+        """Move a member's read mark, or note what a visitor has seen."""
+        if grant.kind == "visitor":
+            if grant.conversation_id is not None:
+                async with self._database.transaction([grant.workspace_id]) as conn:
+                    await actions.record_visitor_read(conn, grant.workspace_id, grant.conversation_id, frame.seq)
+            return
+        if frame.conversation_id is None:
+            raise InvalidInput("conversation_id", "Name the conversation.")
+        actor = await self._actor(grant)
+        async with self._database.transaction([grant.workspace_id]) as conn:
+            await visible(conn, actor, frame.conversation_id, Permission.INBOX_READ)
+            await actions.mark_read(conn, grant.workspace_id, frame.conversation_id, grant.subject_id, frame.seq)
+
+    async def events_after(self, workspace_id: int, seq: int, limit: int) -> Sequence[LoggedEvent]:
+        """Return events after ``seq`` in order, whoever may see them."""
+        async with self._database.transaction([workspace_id]) as conn:
+            return await events.events_after(conn, workspace_id, seq, limit)
+
+    async def conversation_events_after(
+        self, workspace_id: int, conversation_id: UUID, conversation_seq: int, limit: int
+    ) -> Sequence[LoggedEvent]:
+        """Return the visitor-visible events of a conversation after ``conversation_seq``, in order."""
+        async with self._database.transaction([workspace_id]) as conn:
+            return await events.conversation_events_after(conn, workspace_id, conversation_id, conversation_seq, limit)
+
+    async def visible_head(self, workspace_id: int, seq: int, inboxes: Sequence[UUID] | None) -> int:
+        """Return the newest seq at or before ``seq`` that somebody with these inboxes may see."""
+        async with self._database.transaction([workspace_id]) as conn:
+            return await events.visible_head(conn, workspace_id, seq, inboxes)
+
+    async def heads(self, workspace_ids: Sequence[int]) -> Mapping[int, int]:
+        """Return the newest seq of the named workspaces."""
+        async with self._database.across() as conn:
+            return await events.heads(conn, workspace_ids)
+
+    async def recent_heads(self, since: datetime) -> Mapping[int, int]:
+        """Return the newest seq of every workspace with an event since ``since``."""
+        async with self._database.across() as conn:
+            return await events.recent_heads(conn, since)
+
+    async def conversation_inbox(self, workspace_id: int, conversation_id: UUID) -> UUID | None:
+        """Return the inbox a conversation is in."""
+        async with self._database.transaction([workspace_id]) as conn:
+            return await store.conversation_inbox(conn, workspace_id, conversation_id)
+
+    def visitor_view(self, event: LoggedEvent) -> bytes | None:
+        """Return the JSON object a visitor sees."""
+        return visitor.visitor_view(event)
+
+    def removal(self, event: LoggedEvent) -> bytes:
+        """Return the JSON object for those who lose a conversation with this event."""
+        return visitor.removal(event)
+
+    def arrival(self, event: LoggedEvent) -> bytes:
+        """Return the JSON object for those who gain a conversation with this event."""
+        return visitor.arrival(event)
+
+    def epoch(self) -> int:
+        """Return the installation's epoch as the database last told it."""
+        return self._database.epoch
+
+    # ── members ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _member_grant(self, workspace_id: int, session_id: UUID, login_id: UUID) -> Grant:
+        async with self._database.transaction([workspace_id]) as conn:
+            actor = await accounts.load_actor(conn, workspace_id, login_id)
+            member = await accounts.get_member(conn, workspace_id, actor.member_id)
+        return Grant(
+            kind="member",
+            workspace_id=workspace_id,
+            subject_id=actor.member_id,
+            session_id=session_id,
+            visible_inboxes=actor.visible_inboxes,
+            rights_version=actor.rights_version,
+            rights_seq=actor.rights_seq,
+            may_reply=policy.may(actor, Permission.INBOX_REPLY),
+            name=member.name,
+            login_id=login_id,
+        )
+
+    async def _actor(self, grant: Grant) -> Actor:
+        if grant.login_id is None:
+            raise NotSignedIn
+        async with self._database.transaction([grant.workspace_id]) as conn:
+            return await accounts.load_actor(conn, grant.workspace_id, grant.login_id)
+
+    async def _refresh_one(self, grant: Grant, live: Mapping[UUID, UUID]) -> Grant | None:
+        try:
+            if grant.kind == "visitor":
+                return await self._authorise_visitor(grant.visitor_token, grant.address)
+            if grant.session_id is None or grant.session_id not in live:
+                return None
+            return await self._member_grant(grant.workspace_id, grant.session_id, live[grant.session_id])
+        except (NotSignedIn, Forbidden, NotFound):
+            return None
+
+    # ── visitors ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _authorise_visitor(self, token: str, address: str) -> Grant:
+        claims, _ = await self._open_visitor(token)
+        async with self._database.transaction([claims.workspace_id]) as conn:
+            row = await store.find_thread(conn, claims.workspace_id, claims.channel_account_id, claims.thread_key())
+        return Grant(
+            kind="visitor",
+            workspace_id=claims.workspace_id,
+            # The same for every device of one verified user: what one of them begins, the others hear.
+            subject_id=uuid.uuid5(claims.channel_account_id, claims.thread_key()),
+            visible_inboxes=frozenset(),
+            conversation_id=row.id if row is not None else None,
+            may_reply=True,
+            name=claims.name,
+            visitor_token=token,
+            address=address,
+        )
+
+    async def _open_visitor(self, token: str) -> tuple[VisitorClaims, Route]:
+        claims = self._visitor_tokens.read_any(token, clock.now().timestamp())
+        try:
+            route = await self._routes.find(claims.channel_account_id)
+        except NotFound:
+            raise NotSignedIn("This live chat was removed.") from None
+        if route.status is not AccountStatus.CONNECTED:
+            raise NotSignedIn("This live chat is switched off.")
+        return claims, route
+
+    async def _send_from_visitor(self, grant: Grant, frame: Send) -> Sent:
+        if frame.kind != "message" or frame.attachments:
+            raise InvalidInput("kind", "Visitors send plain messages.")
+        claims, route = await self._open_visitor(grant.visitor_token)
+        draft = VisitorDraft(client_message_id=frame.client_message_id, text=frame.text, address=grant.address)
+        sent = await receive_from_visitor(self._database, self._resources.throttle, claims, route, draft)
+        return Sent(sent.message_id, sent.seq, sent.conversation_id)

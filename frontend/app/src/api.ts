@@ -1,0 +1,105 @@
+/** The HTTP API of docs/http-api.md: one function that calls, and the shapes of the answers. */
+import type {
+  AccountsView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
+  ConversationView, MembersView, MessagePage, SecretView, SessionView, Snapshot, TestedView, Uuid,
+} from "./types.gen";
+
+/** A refusal in the hub's words; `code` is "offline" when no answer came at all. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly field: string | null = null,
+    readonly retry_after_s: number | null = null,
+  ) {
+    super(message);
+  }
+}
+
+export type SessionAnswer = SessionView;
+export type AccountAnswer = ConnectedView;
+
+export interface AccountForm {
+  readonly channel: string;
+  readonly name: string;
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export type ConversationChange =
+  | { readonly status: "open" | "closed" }
+  | { readonly status: "snoozed"; readonly snoozed_until: string }
+  | { readonly assignee_id: Uuid | null };
+
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+async function call<Answer>(method: Method, path: string, body?: unknown): Promise<Answer> {
+  const headers: Record<string, string> = method === "GET" ? {} : { "X-Hub-Request": "1" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response: Response;
+  try {
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    response = await fetch(`/api/v1${path}`, { method, headers, credentials: "same-origin", ...content });
+  } catch {
+    throw new ApiError(0, "offline", "The hub did not answer. Check your connection and try again.");
+  }
+  if (response.status === 204) return undefined as Answer;
+  const answer: unknown = await response.json().catch(() => null);
+  if (response.ok && answer !== null) return answer as Answer;
+  throw toError(response.status, answer);
+}
+
+function toError(status: number, answer: unknown): ApiError {
+  const body = (typeof answer === "object" && answer !== null ? answer : {}) as Partial<ApiError>;
+  const message = body.message ?? "The hub could not do this. Try again in a moment.";
+  return new ApiError(status, body.code ?? "unavailable", message, body.field ?? null, body.retry_after_s ?? null);
+}
+
+const query = (parameters: Readonly<Record<string, string | number | null | undefined>>): string => {
+  const pairs = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)])).toString()}`;
+};
+
+export const accountApi = {
+  needsSetup: () => call<{ needs_setup: boolean }>("GET", "/setup"),
+  setUp: (form: { token: string; workspace: string; name: string; email: string; password: string }) =>
+    call<{ workspace_id: number; member_id: Uuid }>("POST", "/setup", form),
+  session: () => call<SessionAnswer>("GET", "/session"),
+  signIn: (email: string, password: string) => call<SessionAnswer>("POST", "/session", { email, password }),
+  signOut: () => call<void>("DELETE", "/session"),
+  redeemLink: (form: { token: string; name?: string; password: string }) => call<SessionAnswer>("POST", "/password-links", form),
+  channels: () => call<{ channels: readonly ChannelView[] }>("GET", "/channels"),
+};
+
+export type WorkspaceApi = ReturnType<typeof workspaceApi>;
+
+/** The calls under one workspace. */
+export function workspaceApi(workspaceId: number) {
+  const base = `/workspaces/${workspaceId}`;
+  return {
+    snapshot: (limit: number) => call<Snapshot>("GET", `${base}/snapshot${query({ limit })}`),
+    conversations: (filter: { status?: string; assignee?: string | null; before?: string | null; limit?: number }) =>
+      call<ConversationPage>("GET", `${base}/conversations${query(filter)}`),
+    conversation: (id: Uuid) =>
+      call<ConversationView>("GET", `${base}/conversations/${id}`),
+    change: (id: Uuid, change: ConversationChange) =>
+      call<ConversationChanged>("PATCH", `${base}/conversations/${id}`, change),
+    messages: (id: Uuid, before: string | null) =>
+      call<MessagePage>("GET", `${base}/conversations/${id}/messages${query({ before, limit: 50 })}`),
+    sendAgain: (id: Uuid, messageId: Uuid) =>
+      call<{ seq: number }>("POST", `${base}/conversations/${id}/messages/${messageId}/retry`, {}),
+    markRead: (id: Uuid, seq: number) => call<{ seq: number }>("PUT", `${base}/conversations/${id}/read`, { seq }),
+    contact: (id: Uuid) => call<ContactView>("GET", `${base}/contacts/${id}`),
+    changeContact: (id: Uuid, change: { name?: string; lifecycle_stage?: string }) =>
+      call<ContactChange>("PATCH", `${base}/contacts/${id}`, change),
+    members: () => call<MembersView>("GET", `${base}/members`),
+    accounts: () => call<AccountsView>("GET", `${base}/channel-accounts`),
+    connect: (form: AccountForm) => call<AccountAnswer>("POST", `${base}/channel-accounts`, form),
+    changeAccount: (id: Uuid, change: Partial<Omit<AccountForm, "channel">> & { status?: "connected" | "paused" }) =>
+      call<AccountAnswer>("PATCH", `${base}/channel-accounts/${id}`, change),
+    removeAccount: (id: Uuid) => call<void>("DELETE", `${base}/channel-accounts/${id}`),
+    testAccount: (id: Uuid) => call<TestedView>("POST", `${base}/channel-accounts/${id}/test`),
+    renewSecret: (id: Uuid, name: string) => call<SecretView>("POST", `${base}/channel-accounts/${id}/secrets/${name}`, {}),
+  };
+}

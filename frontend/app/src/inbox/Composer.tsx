@@ -1,0 +1,149 @@
+/** Where replies and notes are written: a draft per conversation and mode, its length in the channel's measure. */
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import type { KeyboardEvent } from "react";
+import { useClient, useFeed, useManifest } from "../context";
+import { loadDraft, saveDraft } from "../lib/drafts";
+import { MOD } from "../lib/keys";
+import { contactName } from "../lib/names";
+import { CHANNELS, Link } from "../router";
+import type { WritingKind } from "../sync/frames";
+import { may } from "../sync/state";
+import type { ChannelAccount, Conversation } from "../types.gen";
+import { Button, Kbd } from "../ui/basics";
+import { Icon } from "../ui/icons";
+import { Length, tooLong } from "./Length";
+import { newestSeq } from "./thread";
+import { useTypingSignal } from "./useTypingSignal";
+
+const GROW_LIMIT_PX = 260;
+
+export function Composer({ conversation }: { readonly conversation: Conversation }) {
+  const account = useFeed((state) => state.channelAccounts[conversation.channel_account_id]);
+  const mayReply = useFeed((state) => may(state, "inbox.reply"));
+  if (!mayReply) return <p className="composer-closed">Your role can read this inbox but not reply. Ask an owner or admin.</p>;
+  return <Writer conversation={conversation} blocked={whyBlocked(account)} />;
+}
+
+/** Why nothing can be sent on this account, in words; null when it can. */
+function whyBlocked(account: ChannelAccount | undefined): string | null {
+  switch (account?.status) {
+    case "paused": return "This channel is paused: replies wait for it to be resumed.";
+    case "needs_sign_in": return `This channel needs attention${account.status_reason === "" ? "." : `: ${account.status_reason}`}`;
+    case "removed": return "This channel was removed. Only notes can be added.";
+    default: return null;
+  }
+}
+
+function Writer({ conversation, blocked }: { readonly conversation: Conversation; readonly blocked: string | null }) {
+  const { id } = conversation;
+  const client = useClient();
+  const manifest = useManifest(conversation.channel);
+  const contact = useFeed((state) => state.contacts[conversation.contact_id]);
+  const removed = useFeed((state) => state.channelAccounts[conversation.channel_account_id]?.status === "removed");
+  const [mode, setMode] = useState<WritingKind>(removed ? "note" : "message");
+  const { text, write, area } = useDraft(id, mode);
+  const signalTyping = useTypingSignal(id, mode);
+  useWriteKeys(id, area, setMode, write);
+
+  const limit = mode === "message" ? manifest?.capabilities : undefined;
+  const cannot = mode === "message" && removed;
+  const ready = text.trim() !== "" && !cannot && !tooLong(text, limit);
+  const send = (): void => {
+    if (!ready) return;
+    const seen = newestSeq(client.feed.get()?.messages[id]);
+    client.send(id, mode, text.trim(), seen === 0 ? null : seen);
+    write("");
+    signalTyping(false);
+    area.current?.focus();
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.nativeEvent.isComposing) {
+      event.preventDefault();
+      send();
+    }
+    if (event.key === "Escape") area.current?.blur();
+  };
+  const first = contactName(contact).split(" ")[0];
+  return (
+    <div className={`composer composer-${mode}`}>
+      {mode === "message" && blocked !== null && (
+        <p className="composer-warning"><Icon name="alert" size={14} /><span>{blocked}</span><Link to={CHANNELS}>Open channels</Link></p>
+      )}
+      <div className="composer-tabs" role="tablist" aria-label="What to write">
+        <ModeTab mode="message" current={mode} onPick={setMode} icon="reply">Reply</ModeTab>
+        <ModeTab mode="note" current={mode} onPick={setMode} icon="note">Note</ModeTab>
+      </div>
+      <textarea ref={area} className="composer-text" rows={1} value={text} dir="auto" aria-label={mode === "note" ? "Note" : "Reply"} disabled={cannot}
+        placeholder={mode === "note" ? "Write a note. Only your team sees it." : `Reply to ${first}…`}
+        onChange={(event) => { write(event.target.value); signalTyping(event.target.value.trim() !== ""); }}
+        onBlur={() => signalTyping(false)} onKeyDown={onKeyDown} />
+      <div className="composer-foot">
+        <Length text={text} capabilities={limit} />
+        <span className="composer-space" />
+        <span className="composer-hint"><Kbd>{MOD}</Kbd><Kbd>Enter</Kbd></span>
+        <Button look={mode === "note" ? "quiet" : "primary"} icon={mode === "note" ? "note" : "send"} disabled={!ready} onClick={send}>
+          {mode === "note" ? "Add note" : "Send"}
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+interface ModeTabProps {
+  readonly mode: WritingKind;
+  readonly current: WritingKind;
+  readonly icon: "reply" | "note";
+  readonly onPick: (mode: WritingKind) => void;
+  readonly children: string;
+}
+
+function ModeTab({ mode, current, icon, onPick, children }: ModeTabProps) {
+  return (
+    <button type="button" role="tab" aria-selected={mode === current} className="composer-tab" onClick={() => onPick(mode)}>
+      <Icon name={icon} size={14} />{children}
+    </button>
+  );
+}
+
+/** The text on screen and its copy in storage; the field grows with it. */
+function useDraft(id: string, mode: WritingKind) {
+  const { workspaceId } = useClient();
+  const owner = `${workspaceId}.${useFeed((state) => state.me.id)}`;
+  const [texts, setTexts] = useState(() => ({ message: loadDraft(owner, id, "message"), note: loadDraft(owner, id, "note") }));
+  const area = useRef<HTMLTextAreaElement>(null);
+  const text = texts[mode];
+  const write = useCallback((next: string, kind: WritingKind = mode) => {
+    setTexts((held) => ({ ...held, [kind]: next }));
+    saveDraft(owner, id, kind, next);
+  }, [owner, id, mode]);
+  useLayoutEffect(() => {
+    const element = area.current;
+    if (element === null) return;
+    element.style.height = "auto";
+    element.style.height = `${Math.min(GROW_LIMIT_PX, element.scrollHeight)}px`;
+  }, [text, mode]);
+  return { text, write, area };
+}
+
+/** R and N put the caret here; "Edit" on an unsent message brings its text back. */
+function useWriteKeys(id: string, area: React.RefObject<HTMLTextAreaElement | null>, setMode: (mode: WritingKind) => void, write: (text: string, kind: WritingKind) => void): void {
+  useEffect(() => {
+    const onWrite = (event: Event): void => {
+      setMode((event as CustomEvent<WritingKind>).detail);
+      requestAnimationFrame(() => area.current?.focus());
+    };
+    const onEdit = (event: Event): void => {
+      const { conversation_id, kind, text } = (event as CustomEvent<{ conversation_id: string; kind: WritingKind; text: string }>).detail;
+      if (conversation_id !== id) return;
+      setMode(kind);
+      write(text, kind);
+      requestAnimationFrame(() => area.current?.focus());
+    };
+    window.addEventListener("hub:write", onWrite);
+    window.addEventListener("hub:edit", onEdit);
+    return () => {
+      window.removeEventListener("hub:write", onWrite);
+      window.removeEventListener("hub:edit", onEdit);
+    };
+  }, [id, area, setMode, write]);
+}

@@ -1,0 +1,565 @@
+// Made by scripts/gen_types.py from the hub's structs. Do not edit: change the struct and run the script.
+
+/** ISO 8601 in UTC. */
+export type Timestamp = string;
+/** Canonical lower-case UUID. */
+export type Uuid = string;
+
+export interface SessionView {
+  readonly login: LoginView;
+  readonly workspaces: readonly Membership[];
+  readonly token?: string | null;
+}
+
+export interface LoginView {
+  readonly name: string;
+  readonly email: string;
+}
+
+export interface Membership {
+  readonly workspace_id: number;
+  readonly workspace_name: string;
+  readonly member_id: Uuid;
+  readonly role: Role;
+}
+
+export type Role = "owner" | "admin" | "agent" | "viewer";
+
+export interface Snapshot {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly workspace: Workspace;
+  readonly me: Member;
+  readonly permissions: readonly Permission[];
+  readonly members: readonly Member[];
+  readonly inboxes: readonly Inbox[];
+  readonly channel_accounts: readonly ChannelAccount[];
+  readonly counts: Counts;
+  readonly conversations: readonly Conversation[];
+  readonly contacts: readonly Contact[];
+  readonly reads: readonly ReadMark[];
+}
+
+export interface Workspace {
+  readonly id: number;
+  readonly name: string;
+}
+
+export interface Member {
+  readonly id: Uuid;
+  readonly name: string;
+  readonly email: string;
+  readonly role: Role;
+  readonly active: boolean;
+  readonly version: number;
+}
+
+export type Permission = "inbox.read" | "inbox.reply" | "inbox.assign" | "contacts.write" | "channels.manage" | "members.manage" | "workspace.manage";
+
+export interface Inbox {
+  readonly id: Uuid;
+  readonly name: string;
+  readonly restricted: boolean;
+  readonly reopen_days: number;
+  readonly version: number;
+}
+
+export interface ChannelAccount {
+  readonly id: Uuid;
+  readonly inbox_id: Uuid;
+  readonly channel: string;
+  readonly name: string;
+  readonly status: AccountStatus;
+  readonly status_reason: string;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly created_at: Timestamp;
+  readonly version: number;
+}
+
+export type AccountStatus = "connected" | "paused" | "needs_sign_in" | "removed";
+
+export interface Counts {
+  readonly open: number;
+  readonly pending: number;
+  readonly snoozed: number;
+  readonly closed: number;
+}
+
+export interface Conversation {
+  readonly id: Uuid;
+  readonly inbox_id: Uuid;
+  readonly channel_account_id: Uuid;
+  readonly channel: string;
+  readonly contact_id: Uuid;
+  readonly status: ConversationStatus;
+  readonly assignee_id: Uuid | null;
+  readonly snoozed_until: Timestamp | null;
+  readonly subject: string;
+  readonly preview: string;
+  readonly preview_author_kind: AuthorKind;
+  readonly last_activity_at: Timestamp;
+  readonly last_inbound_seq: number;
+  readonly last_outbound_seq: number;
+  readonly created_at: Timestamp;
+  readonly version: number;
+}
+
+export type ConversationStatus = "open" | "pending" | "snoozed" | "closed";
+
+export type AuthorKind = "contact" | "member" | "ai" | "system";
+
+export interface Contact {
+  readonly id: Uuid;
+  readonly name: string;
+  readonly lifecycle_stage: LifecycleStage;
+  readonly identities: readonly ContactIdentity[];
+  readonly created_at: Timestamp;
+  readonly version: number;
+}
+
+export type LifecycleStage = "visitor" | "lead" | "qualified" | "opportunity" | "customer" | "former";
+
+export interface ContactIdentity {
+  readonly scheme: string;
+  readonly value: string;
+  readonly scope: string;
+  readonly verified: boolean;
+}
+
+export interface ReadMark {
+  readonly conversation_id: Uuid;
+  readonly member_id: Uuid;
+  readonly read_seq: number;
+}
+
+export interface ChannelView {
+  readonly id: string;
+  readonly name: string;
+  readonly summary: string;
+  readonly transport: "own" | "poll" | "socket" | "webhook";
+  readonly docs_url: string;
+  readonly read_on: string;
+  readonly capabilities: Capabilities;
+  readonly unknown_policy: "at_least_once" | "at_most_once";
+  readonly credentials: readonly Field[];
+  readonly settings: readonly Field[];
+  readonly limits: Readonly<Record<string, readonly Limit[]>>;
+  readonly events: readonly string[];
+  readonly needs_public_url: boolean;
+  readonly setup_steps: readonly string[];
+  readonly generated: readonly Field[];
+  readonly icon: string;
+}
+
+export interface Capabilities {
+  readonly text_limit: number;
+  readonly text_limit_unit: "bytes" | "chars" | "utf16";
+  readonly segments: boolean;
+  readonly receipts: readonly ("delivered" | "read" | "sent")[];
+  readonly typing_in: boolean;
+  readonly typing_out: boolean;
+  readonly reply: boolean;
+  readonly react: boolean;
+  readonly edit: boolean;
+  readonly delete: boolean;
+  readonly attachments: boolean;
+  readonly visitors: boolean;
+  readonly start_conversation: boolean;
+}
+
+export interface Field {
+  readonly name: string;
+  readonly label: string;
+  readonly help: string;
+  readonly kind: "checkbox" | "color" | "multiline" | "phone" | "secret" | "select" | "text" | "url";
+  readonly required: boolean;
+  readonly pattern: string;
+  readonly options: readonly string[];
+  readonly default: string;
+  readonly generated: boolean;
+}
+
+export interface Limit {
+  readonly rate: number;
+  readonly per_s: number;
+  readonly burst: number;
+}
+
+export interface ConversationPage {
+  readonly seq: number;
+  readonly conversations: readonly Conversation[];
+  readonly contacts: readonly Contact[];
+  readonly reads: readonly ReadMark[];
+  readonly next: string | null;
+}
+
+export interface ConversationView {
+  readonly seq: number;
+  readonly conversation: Conversation;
+  readonly contact: Contact;
+  readonly reads: readonly ReadMark[];
+}
+
+export interface ConversationChange {
+  readonly conversation: Conversation;
+  readonly seq: number;
+}
+
+export interface MessagePage {
+  readonly seq: number;
+  readonly messages: readonly Message[];
+  readonly next: string | null;
+}
+
+export interface Message {
+  readonly id: Uuid;
+  readonly conversation_id: Uuid;
+  readonly seq: number;
+  readonly kind: MessageKind;
+  readonly direction: "inbound" | "outbound";
+  readonly author_kind: AuthorKind;
+  readonly author_id: Uuid | null;
+  readonly author_name: string;
+  readonly text: string;
+  readonly attachments: readonly Attachment[];
+  readonly status: DeliveryStatus | null;
+  readonly error: MessageError | null;
+  readonly client_message_id: Uuid | null;
+  readonly occurred_at: Timestamp;
+  readonly version: number;
+}
+
+export type MessageKind = "message" | "note" | "call" | "form";
+
+export interface Attachment {
+  readonly id: Uuid;
+  readonly kind: string;
+  readonly filename: string;
+  readonly mime: string;
+  readonly size_bytes: number;
+  readonly state: "failed" | "pending" | "ready";
+}
+
+export type DeliveryStatus = "queued" | "sending" | "sent" | "delivered" | "read" | "failed" | "unknown";
+
+export interface MessageError {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface ContactView {
+  readonly contact: Contact;
+  readonly conversations: readonly Conversation[];
+}
+
+export interface ContactChange {
+  readonly contact: Contact;
+  readonly seq: number;
+}
+
+export interface MembersView {
+  readonly members: readonly Member[];
+}
+
+export interface AccountsView {
+  readonly channel_accounts: readonly ConnectedView[];
+}
+
+export interface ConnectedView {
+  readonly id: Uuid;
+  readonly webhook_url: string;
+  readonly channel_account: ChannelAccount;
+  readonly warnings: readonly string[];
+}
+
+export interface TestedView {
+  readonly ok: boolean;
+  readonly message: string;
+}
+
+export interface SecretView {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface MessageReceived {
+  readonly type: "message_received";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly contact: Contact;
+  readonly message: Message;
+}
+
+export interface MessageEchoed {
+  readonly type: "message_echoed";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly contact: Contact;
+  readonly message: Message;
+}
+
+export interface MessageQueued {
+  readonly type: "message_queued";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly message: Message;
+}
+
+export interface NoteAdded {
+  readonly type: "note_added";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly message: Message;
+}
+
+export interface ConversationAssigned {
+  readonly type: "conversation_assigned";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly actor_id: Uuid | null;
+}
+
+export interface ConversationClosed {
+  readonly type: "conversation_closed";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly actor_id: Uuid | null;
+}
+
+export interface ConversationReopened {
+  readonly type: "conversation_reopened";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly actor_id: Uuid | null;
+}
+
+export interface ConversationSnoozed {
+  readonly type: "conversation_snoozed";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly actor_id: Uuid | null;
+}
+
+export interface ConversationMoved {
+  readonly type: "conversation_moved";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly contact: Contact;
+  readonly actor_id: Uuid | null;
+}
+
+export interface ConversationRemoved {
+  readonly type: "conversation_removed";
+  readonly conversation_id: Uuid;
+  readonly previous_status: ConversationStatus | null;
+  readonly removed: true;
+}
+
+export interface MessageStatusChanged {
+  readonly type: "message_status_changed";
+  readonly conversation_id: Uuid;
+  readonly message_id: Uuid;
+  readonly status: DeliveryStatus;
+  readonly error: MessageError | null;
+}
+
+export interface ConversationRead {
+  readonly type: "conversation_read";
+  readonly conversation_id: Uuid;
+  readonly member_id: Uuid;
+  readonly read_seq: number;
+}
+
+export interface ContactChanged {
+  readonly type: "contact_changed";
+  readonly contact: Contact;
+}
+
+export interface MemberAdded {
+  readonly type: "member_added";
+  readonly member: Member;
+}
+
+export interface MemberChanged {
+  readonly type: "member_changed";
+  readonly member: Member;
+}
+
+export interface InboxChanged {
+  readonly type: "inbox_changed";
+  readonly inbox: Inbox;
+}
+
+export interface ChannelAccountConnected {
+  readonly type: "channel_account_connected";
+  readonly channel_account: ChannelAccount;
+  readonly inbox: Inbox;
+}
+
+export interface ChannelAccountChanged {
+  readonly type: "channel_account_changed";
+  readonly channel_account: ChannelAccount;
+}
+
+export interface Hello {
+  readonly type: "hello";
+  readonly protocol: number;
+  readonly ticket?: string | null;
+  readonly bearer?: string | null;
+  readonly resume_ticket?: string | null;
+  readonly visitor_token?: string | null;
+  readonly workspace_id?: number | null;
+  readonly cursor?: Cursor | null;
+  readonly client?: string;
+}
+
+export interface Cursor {
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+export interface Send {
+  readonly type: "send";
+  readonly client_message_id: Uuid;
+  readonly text: string;
+  readonly conversation_id?: Uuid | null;
+  readonly kind?: "message" | "note";
+  readonly attachments?: readonly Uuid[];
+  readonly seen_seq?: number | null;
+}
+
+export interface ReadFrame {
+  readonly type: "read";
+  readonly seq: number;
+  readonly conversation_id?: Uuid | null;
+}
+
+export interface Typing {
+  readonly type: "typing";
+  readonly on: boolean;
+  readonly conversation_id?: Uuid | null;
+  readonly kind?: "message" | "note";
+}
+
+export interface Viewing {
+  readonly type: "viewing";
+  readonly conversation_id: Uuid | null;
+}
+
+export interface PingFrame {
+  readonly type: "ping";
+  readonly cursor?: number | null;
+}
+
+export interface Welcome {
+  readonly type: "welcome";
+  readonly connection_id: string;
+  readonly epoch: number;
+  readonly head: number;
+  readonly recovered: boolean;
+  readonly resume_ticket: string;
+  readonly protocol: number;
+  readonly heartbeat_s: number;
+  readonly member_id: Uuid | null;
+  readonly conversation_id: Uuid | null;
+}
+
+export interface EventFrame {
+  readonly type: "event";
+  readonly seq: number;
+  readonly prev: number;
+  readonly event: HubEvent;
+}
+
+export interface Ack {
+  readonly type: "ack";
+  readonly client_message_id: Uuid;
+  readonly message_id: Uuid;
+  readonly seq: number;
+}
+
+export interface ErrorFrame {
+  readonly type: "error";
+  readonly code: string;
+  readonly message: string;
+  readonly field: string | null;
+  readonly retry_after_s: number | null;
+  readonly client_message_id: Uuid | null;
+}
+
+export interface Head {
+  readonly type: "head";
+  readonly seq: number;
+  readonly resume_ticket?: string | null;
+}
+
+export interface Gap {
+  readonly type: "gap";
+  readonly reason: "lost" | "rights" | "slow";
+}
+
+export interface TypingShown {
+  readonly type: "typing";
+  readonly conversation_id: Uuid;
+  readonly member_id: Uuid | null;
+  readonly on: boolean;
+  readonly kind: "message" | "note";
+}
+
+export interface ViewingShown {
+  readonly type: "viewing";
+  readonly conversation_id: Uuid;
+  readonly member_ids: readonly Uuid[] | null;
+}
+
+export interface PresenceShown {
+  readonly type: "presence";
+  readonly member_ids: readonly Uuid[] | null;
+}
+
+export interface Bye {
+  readonly type: "bye";
+  readonly code: number;
+  readonly reason: string;
+  readonly retry_after_s: number | null;
+}
+
+export type HubEvent =
+  | MessageReceived
+  | MessageEchoed
+  | MessageQueued
+  | NoteAdded
+  | ConversationAssigned
+  | ConversationClosed
+  | ConversationReopened
+  | ConversationSnoozed
+  | ConversationMoved
+  | ConversationRemoved
+  | MessageStatusChanged
+  | ConversationRead
+  | ContactChanged
+  | MemberAdded
+  | MemberChanged
+  | InboxChanged
+  | ChannelAccountConnected
+  | ChannelAccountChanged;
+
+export type ClientFrame =
+  | Hello
+  | Send
+  | ReadFrame
+  | Typing
+  | Viewing
+  | PingFrame;
+
+export type ServerFrame =
+  | Welcome
+  | EventFrame
+  | Ack
+  | ErrorFrame
+  | Head
+  | Gap
+  | TypingShown
+  | ViewingShown
+  | PresenceShown
+  | Bye;

@@ -1,0 +1,28 @@
+// Fails when the widget outgrows its budget. Sizes are gzip level 9, 1 KB = 1,000 bytes.
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const LOADER_BYTES = 3_000;
+const TOTAL_BYTES = 12_000;
+
+const folder = process.argv[2] ?? fileURLToPath(new URL("../dist/widget/", import.meta.url));
+const names = readdirSync(folder, { recursive: true })
+  .map(String)
+  .filter((name) => /\.(js|css|html)$/.test(name));
+const sizes = new Map(names.map((name) => [name, gzipSync(readFileSync(`${folder}/${name}`), { level: 9 }).length]));
+
+const counted = [...sizes].filter(([name]) => !name.endsWith(".html"));
+const total = counted.reduce((sum, [, size]) => sum + size, 0);
+const loader = sizes.get("widget.js") ?? Infinity;
+
+for (const [name, size] of sizes) console.log(`${String(size).padStart(7)}  ${name}`);
+console.log(`${String(total).padStart(7)}  JS and CSS together, at most ${TOTAL_BYTES}; loader at most ${LOADER_BYTES}`);
+if (counted.length < 3) fail("the build is not complete: expected the loader, the frame's script and its styles");
+if (loader > LOADER_BYTES) fail(`the loader is ${loader - LOADER_BYTES} bytes over budget`);
+if (total > TOTAL_BYTES) fail(`the widget is ${total - TOTAL_BYTES} bytes over budget`);
+
+function fail(reason) {
+  console.error(reason);
+  process.exit(1);
+}

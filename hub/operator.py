@@ -1,0 +1,130 @@
+"""What an operator does from the shell: first set-up, members' links, and watching events pass. Called by ``cli``."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hub import clock
+from hub.accounts import actions
+from hub.accounts.model import Owner, Role, SetUp
+from hub.accounts.passwords import Passwords
+from hub.db import Database
+from hub.embedded.runfile import is_running, read_run_file
+from hub.embedded.services import LocalServices
+from hub.errors import ConfigurationError
+from hub.migrations import runner
+from hub.realtime.broker_redis import RedisBroker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from hub.config import Settings
+    from hub.events.model import LoggedEvent
+
+
+class Stores(msgspec.Struct, frozen=True):
+    """Where the stores of this installation answer, and the address people open."""
+
+    database_url: str
+    redis_ephemeral_url: str
+    base_url: str
+
+
+@asynccontextmanager
+async def reached(settings: Settings) -> AsyncIterator[Stores]:
+    """
+    Reach the stores of this installation, whether the hub runs or not.
+
+    Args:
+        settings: Addresses given are used; else the running hub's; else the embedded services are started, migrated,
+            and stopped again at the end.
+    """
+    run = read_run_file(settings.data_dir / "hub.json")
+    is_up = run is not None and is_running(run)
+    base_url = run.url.rstrip("/") if run is not None and is_up else settings.base_url
+    if settings.database_url:
+        yield Stores(settings.database_url, settings.redis_ephemeral_url, base_url)
+        return
+    if run is not None and is_up:
+        yield Stores(run.database_url, settings.redis_ephemeral_url or run.redis_ephemeral_url, base_url)
+        return
+    services = LocalServices(settings)
+    addresses = await services.start()
+    try:
+        await runner.upgrade(addresses.database_owner_url, addresses.app_login)
+        yield Stores(addresses.database_url, addresses.redis_ephemeral_url, base_url)
+    finally:
+        await services.stop()
+
+
+async def set_up(settings: Settings, wanted: SetUp) -> Owner:
+    """Make the first workspace and its owner, once per installation; errors as in ``accounts.actions.set_up``."""
+    async with reached(settings) as stores, _opened(stores) as database:
+        return await actions.set_up(database, Passwords(), wanted)
+
+
+async def add_member(settings: Settings, email: str, role: Role, workspace_id: int | None) -> str:
+    """Add a person and return the one-time link with which they choose a password."""
+    async with reached(settings) as stores, _opened(stores) as database:
+        token = await actions.add_member_by_email(database, email, role=role, workspace_id=workspace_id)
+        return f"{stores.base_url}/join#{token}"
+
+
+async def reset_password(settings: Settings, email: str) -> str:
+    """Return a one-time link, good for 30 minutes, with which somebody chooses a new password."""
+    async with reached(settings) as stores, _opened(stores) as database:
+        return f"{stores.base_url}/reset#{await actions.make_reset_link(database, email)}"
+
+
+async def tail(settings: Settings, announce: Callable[[str], None]) -> None:
+    """
+    Announce each event as it passes, until cancelled: its type and ids, never what was said.
+
+    Raises:
+        ConfigurationError: The hub does not run, so nothing passes.
+    """
+    run = read_run_file(settings.data_dir / "hub.json")
+    url = settings.redis_ephemeral_url or (run.redis_ephemeral_url if run is not None and is_running(run) else "")
+    if not url:
+        raise ConfigurationError("The hub does not run here. Start it with ./scripts/run, or set REDIS_EPHEMERAL_URL.")
+    broker = RedisBroker(url)
+    await broker.start(_Announcer(announce))
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await broker.stop()
+
+
+class _Announcer:
+    """A broker's listener that writes one line an event."""
+
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
+
+    def on_events(self, events: Sequence[LoggedEvent]) -> None:
+        """Write the events' lines."""
+        for event in events:
+            self._announce(
+                f"{clock.now():%H:%M:%S}  workspace {event.workspace_id:<4} seq {event.seq:<8} {event.type:<26}"
+                f" conversation {event.conversation_id or '-'}"
+            )
+
+    def on_signal(self, workspace_id: int, data: bytes) -> None:
+        """Typing and presence are not announced: there would be nothing else to see."""
+
+    def on_gap(self) -> None:
+        """Say that lines may be missing."""
+        self._announce(f"{clock.now():%H:%M:%S}  -- the connection was lost for a moment; some events are not shown --")
+
+
+@asynccontextmanager
+async def _opened(stores: Stores) -> AsyncIterator[Database]:
+    database = await Database.open(stores.database_url, lambda _: None, max_size=2)
+    try:
+        yield database
+    finally:
+        await database.close()

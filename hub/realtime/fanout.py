@@ -1,0 +1,166 @@
+"""Passes each applied event on to the audiences and visitors of its workspace, and keeps who listens to what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from hub.log import get_logger
+from hub.realtime.audience import Audience, audience_key
+from hub.realtime.protocol import GapReason, encode, encode_event
+from hub.realtime.session import Phase
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from hub.events.model import LoggedEvent
+    from hub.realtime.audience import VisitorStream
+    from hub.realtime.connections import Connection, Counters
+    from hub.realtime.feed import Feed
+    from hub.realtime.ports import Ports
+
+# Clients ignore types they do not know; the event keeps its place in the sequence.
+_UNSHOWABLE = b'{"type":"unshowable"}'
+
+_Key = TypeVar("_Key")
+_log = get_logger("realtime")
+
+
+class Fanout:
+    """Delivery, and the index of connections by workspace and by subject."""
+
+    def __init__(self, ports: Ports, counters: Counters, on_applied: Callable[[LoggedEvent], None]) -> None:
+        self._ports = ports
+        self._counters = counters
+        self._on_applied = on_applied
+        self.by_workspace: dict[int, dict[Connection, None]] = {}
+        self.by_subject: dict[tuple[int, UUID], dict[Connection, None]] = {}
+
+    def bind(self, connection: Connection) -> None:
+        """Index a connection that now has a grant."""
+        grant = connection.grant
+        if grant is not None:
+            self.by_workspace.setdefault(grant.workspace_id, {})[connection] = None
+            self.by_subject.setdefault((grant.workspace_id, grant.subject_id), {})[connection] = None
+
+    def unbind(self, connection: Connection) -> None:
+        """Forget a connection altogether."""
+        self.leave(connection)
+        grant = connection.grant
+        if grant is not None:
+            _drop(self.by_workspace, grant.workspace_id, connection)
+            _drop(self.by_subject, (grant.workspace_id, grant.subject_id), connection)
+
+    def join(self, connection: Connection, audience: Audience) -> None:
+        """Make a member's connection live: it has everything up to the audience's head."""
+        audience.connections[connection] = None
+        audience.idle_since_s = None
+        connection.audience = audience
+        connection.session.phase = Phase.LIVE
+
+    def join_stream(self, connection: Connection, stream: VisitorStream) -> None:
+        """Make a visitor's connection live."""
+        stream.connections[connection] = None
+        connection.stream = stream
+        connection.session.phase = Phase.LIVE
+
+    def leave(self, connection: Connection) -> None:
+        """Stop passing events on to a connection; its grant stays."""
+        if connection.audience is not None:
+            connection.audience.connections.pop(connection, None)
+            connection.audience = None
+        if connection.stream is not None:
+            connection.stream.connections.pop(connection, None)
+            connection.stream = None
+
+    def lose(self, connections: Iterable[Connection], reason: GapReason, head: int) -> None:
+        """Tell connections, once each, that events will not reach them until they say hello again."""
+        for connection in list(connections):
+            self.leave(connection)
+            gap = connection.session.lose(reason, head)
+            if gap is not None:
+                self._counters.gaps[reason] += 1
+                connection.write(encode(gap))
+
+    def deliver(self, feed: Feed, event: LoggedEvent) -> int:
+        """
+        Pass the feed's next event on.
+
+        Returns:
+            How many frames were queued.
+        """
+        written = 0
+        for audience in feed.audiences.values():
+            frame = audience.advance(event, self)
+            if frame is not None:
+                written += _write_all(self, audience.connections, frame)
+        if event.conversation_seq is not None and event.conversation_id is not None:
+            stream = feed.streams.get(event.conversation_id)
+            if stream is not None:
+                written += self._deliver_to_visitors(stream, event, event.conversation_seq)
+        self._on_applied(event)
+        return written
+
+    def removal(self, event: LoggedEvent) -> bytes:
+        """Return what those who lose a conversation are told; never raises."""
+        return self._shown(self._ports.removal, event)
+
+    def arrival(self, event: LoggedEvent) -> bytes:
+        """Return what those who gain a conversation are told; never raises."""
+        return self._shown(self._ports.arrival, event)
+
+    def visitor_frame(self, event: LoggedEvent, seq: int) -> bytes:
+        """Encode an event for visitors, whose ``prev`` is always ``seq - 1``; never raises."""
+        return encode_event(seq, seq - 1, self._shown(self._ports.visitor_view, event))
+
+    def _shown(self, view: Callable[[LoggedEvent], bytes | None], event: LoggedEvent) -> bytes:
+        try:
+            shown = view(event)
+        except Exception:  # loop: a bug above must neither stop the workspace nor break the chain of prev
+            _log.exception("event_unshowable", workspace_id=event.workspace_id, seq=event.seq)
+            shown = None
+        return _UNSHOWABLE if shown is None else shown
+
+    def move(self, connection: Connection, feed: Feed) -> None:
+        """Put a live member under the key of their new grant; only when they see the same inboxes as before."""
+        old, grant = connection.audience, connection.grant
+        if old is None or grant is None:
+            return
+        key = audience_key(grant)
+        audience = feed.audiences.get(key)
+        if audience is None:
+            audience = feed.audiences[key] = Audience(key, old.head)
+        old.connections.pop(connection, None)
+        self.join(connection, audience)
+
+    def _deliver_to_visitors(self, stream: VisitorStream, event: LoggedEvent, seq: int) -> int:
+        stream.head = max(stream.head, seq)
+        if not stream.connections:
+            return 0
+        frame = self.visitor_frame(event, seq)
+        behind = [connection for connection in stream.connections if connection.position < seq]
+        for connection in behind:
+            if connection.position + 1 < seq:
+                self.lose([connection], "lost", seq)
+            elif connection.write(frame):
+                connection.position = seq
+            else:
+                self.leave(connection)
+        return len(behind)
+
+
+def _write_all(fanout: Fanout, connections: dict[Connection, None], frame: bytes) -> int:
+    """Queue one frame for many; whoever did not take it has been told so and leaves."""
+    refused = [connection for connection in list(connections) if not connection.write(frame)]
+    written = len(connections)
+    for connection in refused:
+        fanout.leave(connection)
+    return written
+
+
+def _drop(index: dict[_Key, dict[Connection, None]], key: _Key, connection: Connection) -> None:
+    members = index.get(key)
+    if members is not None:
+        members.pop(connection, None)
+        if not members:
+            del index[key]

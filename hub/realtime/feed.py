@@ -1,0 +1,275 @@
+"""
+The contiguous feed of each workspace: hints in any order go in, every event once and in order comes out.
+
+A hint is never the truth: a hole is read from the log (one reader a workspace), and ``healing.py`` asks for the newest
+seqs, so that a lost hint, a dead publisher or a restarted broker costs seconds and no event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from hub.errors import HubError, Unavailable
+from hub.log import get_logger
+from hub.realtime.coalesce import Coalescer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from uuid import UUID
+
+    from hub.events.model import LoggedEvent
+    from hub.realtime.audience import Audience, AudienceKey, VisitorStream
+    from hub.realtime.connections import Counters
+    from hub.realtime.ports import Ports
+
+# Two processes that commit next to each other publish in either order: most holes close by themselves within this.
+HOLE_GRACE_S = 0.005
+READ_BATCH = 200
+PENDING_LIMIT = 2_000
+RING_EVENTS = 256
+RING_BYTES = 256 * 1024
+# Frames queued in one loop turn before others get theirs: about 2 ms at 0.5-1 microsecond each.
+DELIVER_PER_TURN = 3_000
+
+_log = get_logger("realtime")
+
+
+class Feed:
+    """
+    One workspace's events as this process has applied them.
+
+    Attributes:
+        last: Every event up to this one was delivered to live connections; -1 until it is known.
+        is_void: The log turned out to be another one (a restore): whoever holds this feed must open a new one.
+    """
+
+    def __init__(self, workspace_id: int) -> None:
+        self.workspace_id = workspace_id
+        self.last = -1
+        self.is_void = False
+        self.audiences: dict[AudienceKey, Audience] = {}
+        self.streams: dict[UUID, VisitorStream] = {}
+        self.pending: dict[int, LoggedEvent] = {}
+        # Newest seq known to exist; above ``last`` means there is something to read.
+        self.target = 0
+        self.idle_since_s: float | None = None
+        self.opening: asyncio.Future[None] | None = None
+        self.reader: asyncio.Task[bool] | None = None
+        self.is_ready = False
+        self._ring: deque[LoggedEvent] = deque()
+        self._ring_bytes = 0
+
+    def take(self, event: LoggedEvent) -> None:
+        """Make ``event`` (number ``last + 1``) the newest one and remember it for those who come back soon."""
+        self.last = event.seq
+        self._ring.append(event)
+        self._ring_bytes += len(event.data)
+        while len(self._ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
+            self._ring_bytes -= len(self._ring.popleft().data)
+
+    def remembered_after(self, seq: int, limit: int) -> list[LoggedEvent] | None:
+        """Return up to ``limit`` applied events after ``seq``, or None where they are no longer remembered."""
+        if seq >= self.last:
+            return []
+        if not self._ring or self._ring[0].seq > seq + 1:
+            return None
+        start = seq + 1 - self._ring[0].seq
+        return list(islice(self._ring, start, start + limit))
+
+    def remembered_until(self, seq: int) -> Iterable[LoggedEvent]:
+        """Return the remembered events at or before ``seq``, newest first."""
+        return (event for event in reversed(self._ring) if event.seq <= seq)
+
+
+class Feeds:
+    """The feeds of the workspaces with connections in this process."""
+
+    def __init__(self, ports: Ports, deliver: Callable[[Feed, LoggedEvent], int], counters: Counters) -> None:
+        self._ports = ports
+        self._deliver = deliver
+        self._counters = counters
+        self._feeds: dict[int, Feed] = {}
+        self._ready: deque[Feed] = deque()
+        self._is_pumping = False
+        self._heads: Coalescer[int, int] = Coalescer(ports.heads)
+
+    def all(self) -> list[Feed]:
+        """Return every feed that knows where it stands; a copy, feeds come and go."""
+        return [feed for feed in self._feeds.values() if feed.last >= 0]
+
+    def get(self, workspace_id: int) -> Feed | None:
+        """Return the feed of a workspace, if it is kept here and knows where it stands."""
+        feed = self._feeds.get(workspace_id)
+        return feed if feed is not None and feed.last >= 0 else None
+
+    async def open(self, workspace_id: int) -> Feed:
+        """
+        Return a workspace's feed, starting it where there is none: hints count from now on, then the head is read.
+
+        Raises:
+            Unavailable: The head could not be read.
+        """
+        feed = self._feeds.get(workspace_id)
+        if feed is None:
+            feed = self._feeds[workspace_id] = Feed(workspace_id)
+        if feed.last < 0:
+            if feed.opening is None:
+                feed.opening = asyncio.ensure_future(self._read_head(feed))
+                feed.opening.add_done_callback(_take_note)
+            await asyncio.shield(feed.opening)
+        feed.idle_since_s = None
+        return feed
+
+    def offer(self, events: Iterable[LoggedEvent]) -> None:
+        """Take events in any order, any number of times; those of workspaces nobody here listens to are dropped."""
+        for event in events:
+            feed = self._feeds.get(event.workspace_id)
+            if feed is None or event.seq <= feed.last:
+                continue
+            feed.pending[event.seq] = event
+            if feed.last < 0:
+                continue
+            if event.seq == feed.last + 1:
+                self._make_ready(feed)
+            elif len(feed.pending) > PENDING_LIMIT and feed.last + 1 not in feed.pending:
+                self._forget_pending(feed)
+            if event.seq - 1 not in feed.pending and event.seq != feed.last + 1:
+                self.read_missing(feed)
+
+    def expect(self, feed: Feed, head: int) -> None:
+        """Note that the log reaches to ``head``; what is missing is read."""
+        feed.target = max(feed.target, head)
+        if feed.target > feed.last:
+            self.read_missing(feed)
+
+    def read_missing(self, feed: Feed) -> asyncio.Task[bool]:
+        """Read what the feed lacks from the log, once at a time."""
+        if feed.reader is None or feed.reader.done():
+            feed.reader = asyncio.get_running_loop().create_task(self._read_missing(feed))
+        return feed.reader
+
+    async def reach(self, feed: Feed, seq: int) -> None:
+        """
+        Wait until the feed has applied ``seq``, or the log says that there is no such event.
+
+        Raises:
+            Unavailable: The log could not be read.
+        """
+        feed.target = max(feed.target, seq)
+        while not feed.is_void and feed.last < seq <= feed.target:
+            if not await asyncio.shield(self.read_missing(feed)):
+                raise Unavailable("The log cannot be read.", retry_after_s=2.0)
+
+    def void(self, feed: Feed) -> None:
+        """Give a feed up: its numbers are not those of the log any more."""
+        feed.is_void = True
+        feed.pending.clear()
+        feed.target = 0
+        if self._feeds.get(feed.workspace_id) is feed:
+            del self._feeds[feed.workspace_id]
+
+    def stop(self) -> None:
+        """Give every feed up and end their readers."""
+        for feed in list(self._feeds.values()):
+            if feed.reader is not None:
+                feed.reader.cancel()
+            self.void(feed)
+
+    async def _read_head(self, feed: Feed) -> None:
+        try:
+            head = await self._heads.get(feed.workspace_id)
+        except BaseException:
+            self.void(feed)
+            raise
+        finally:
+            feed.opening = None
+        feed.last = head or 0
+        for seq in [one for one in feed.pending if one <= feed.last]:
+            del feed.pending[seq]
+        if feed.last + 1 in feed.pending:
+            self._make_ready(feed)
+        if feed.pending:
+            self.read_missing(feed)
+
+    def _make_ready(self, feed: Feed) -> None:
+        if not feed.is_ready:
+            feed.is_ready = True
+            self._ready.append(feed)
+        if not self._is_pumping:
+            self._is_pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Deliver what is next in line, workspace by workspace, within this turn's budget."""
+        self._is_pumping = False
+        budget = DELIVER_PER_TURN
+        while self._ready and budget > 0:
+            feed = self._ready.popleft()
+            feed.is_ready = False
+            event = feed.pending.pop(feed.last + 1, None)
+            if event is None:
+                continue
+            feed.take(event)
+            self._counters.events_applied += 1
+            budget -= 1 + self._deliver(feed, event)
+            if feed.last + 1 in feed.pending:
+                feed.is_ready = True
+                self._ready.append(feed)
+            elif self.lacks(feed):
+                self.read_missing(feed)
+        if self._ready:
+            self._is_pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    async def _read_missing(self, feed: Feed) -> bool:
+        await asyncio.sleep(HOLE_GRACE_S)
+        try:
+            while not feed.is_void and self.lacks(feed):
+                self._counters.holes += 1
+                hinted = list(feed.pending)
+                expected = feed.target
+                events = await self._ports.events_after(feed.workspace_id, feed.last, READ_BATCH)
+                if not events:
+                    # Nothing beyond: the hints of before the read were of another log, or of nothing.
+                    _forget_false_hints(feed, hinted, expected)
+                    continue
+                self.offer(events)
+                # Turn by turn, at the pace of delivery: nothing else tells when the pump is through.
+                while feed.last < events[-1].seq and feed.last + 1 in feed.pending:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+        except HubError as error:
+            # Tried again by the next hint and by healing.
+            _log.info("log_unreadable", workspace_id=feed.workspace_id, code=error.code)
+            return False
+        except Exception:  # loop: the next hint or healing reads again
+            _log.exception("log_reader_failed", workspace_id=feed.workspace_id)
+            return False
+        return True
+
+    def lacks(self, feed: Feed) -> bool:
+        """Say whether an event after ``last`` exists that is not at hand."""
+        if feed.last + 1 in feed.pending:
+            return False
+        return bool(feed.pending) or feed.target > feed.last
+
+    def _forget_pending(self, feed: Feed) -> None:
+        feed.target = max(feed.target, *feed.pending)
+        feed.pending.clear()
+        self.read_missing(feed)
+
+
+def _forget_false_hints(feed: Feed, hinted: list[int], expected: int) -> None:
+    for seq in hinted:
+        if seq > feed.last:
+            feed.pending.pop(seq, None)
+    if feed.target == expected:
+        feed.target = feed.last
+
+
+def _take_note(done: asyncio.Future[None]) -> None:
+    """Mark a failure as seen: everybody who waited for it may be gone."""
+    if not done.cancelled():
+        done.exception()

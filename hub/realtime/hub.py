@@ -1,0 +1,340 @@
+"""
+The real-time hub of one process: takes frames from sockets, answers them, and keeps the loops that everything needs.
+
+Who somebody is and what a message does is injected (``ports.py``); sockets are ``api/ws.py``'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from hub import clock
+from hub.errors import Forbidden, HubError, TooManyRequests
+from hub.log import get_logger
+from hub.realtime.catch_up import CatchUp
+from hub.realtime.connections import Connection, Connections, Counters
+from hub.realtime.fanout import Fanout
+from hub.realtime.feed import Feeds
+from hub.realtime.healing import Healing
+from hub.realtime.opening import Opening, come_back_in_s
+from hub.realtime.protocol import (
+    Ack,
+    CloseCode,
+    Hello,
+    Ping,
+    ProtocolViolation,
+    Read,
+    Send,
+    Typing,
+    Viewing,
+    client_message_id_of,
+    refusal,
+)
+from hub.realtime.resume import RENEW_AFTER_S, ResumeTickets
+from hub.realtime.rights import RIGHTS_EVENTS, Rights
+from hub.realtime.signals import Signals
+from hub.realtime.wheel import Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from datetime import datetime
+
+    from hub.events.model import LoggedEvent
+    from hub.realtime.broker import Broker
+    from hub.realtime.connections import Sink, Work
+    from hub.realtime.feed import Feed
+    from hub.realtime.ports import Grant, Handshake, Ports, Sent
+    from hub.realtime.presence import Presence
+
+INBOX_LIMIT = 64
+PRESENCE_INTERVAL_S = 20.0
+# Sends under way get this long to be answered and presence to be taken back.
+STOP_WITHIN_S = 2.0
+# Sockets sent away in one loop turn while draining.
+DRAIN_PER_TURN = 200
+
+_log = get_logger("realtime")
+
+
+class RealtimeHub:
+    """
+    See the module.
+
+    Attributes:
+        counters: For /metrics.
+        is_draining: New sockets are refused.
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        broker: Broker,
+        presence: Presence,
+        *,
+        secret_key: bytes,
+        now: Callable[[], datetime] = clock.now,
+        monotonic_s: Callable[[], float] = clock.monotonic_s,
+    ) -> None:
+        self._ports = ports
+        self._broker = broker
+        self._monotonic_s = monotonic_s
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self.counters = Counters()
+        self.is_draining = False
+        self.wheel = Wheel(monotonic_s())
+        self.fanout = Fanout(ports, self.counters, self._on_applied)
+        self.feeds = Feeds(ports, self.fanout.deliver, self.counters)
+        self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost)
+        tickets = ResumeTickets(secret_key, now)
+        self.catch_up = CatchUp(ports, self.feeds, self.fanout, tickets, self.counters)
+        self.opening = Opening(ports, self.catch_up, self.fanout, self.connections, tickets, on_open=self._on_open)
+        self.rights = Rights(ports, self.feeds, self.fanout, self.connections, on_conversation=self._attach_visitor)
+        self.signals = Signals(
+            ports,
+            broker,
+            presence,
+            feeds=self.feeds,
+            fanout=self.fanout,
+            process_id=clock.new_token(8),
+            monotonic_s=monotonic_s,
+        )
+        self.healing = Healing(
+            ports,
+            self.feeds,
+            self.counters,
+            now=now,
+            monotonic_s=monotonic_s,
+            on_void=self._on_void,
+            is_used=lambda workspace_id: workspace_id in self.fanout.by_workspace,
+        )
+
+    async def start(self) -> None:
+        """Listen to the broker and start the loops: healing, rights, presence, and the one timer."""
+        await self._broker.start(self)
+        for loop in (self.healing.run(), self.rights.run(), self._keep_online(), self._turn_wheel()):
+            self._loops.append(asyncio.get_running_loop().create_task(loop))
+
+    async def drain(self) -> None:
+        """Send every connection away with ``bye`` and a time to come back, some in each loop turn."""
+        self.is_draining = True
+        everybody = list(self.connections.all)
+        for start in range(0, len(everybody), DRAIN_PER_TURN):
+            for connection in everybody[start : start + DRAIN_PER_TURN]:
+                self.send_away(connection)
+            await asyncio.sleep(0)
+
+    async def stop(self) -> None:
+        """Drain, then end the loops and the broker; the hub cannot be started again."""
+        await self.drain()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_WITHIN_S)
+        tasks = [*self._loops, *self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.feeds.stop()
+        await self._broker.stop()
+
+    def attach(self, sink: Sink, handshake: Handshake) -> Connection:
+        """Take a freshly opened socket in; it has five seconds to say hello."""
+        connection = Connection(self.connections, sink, handshake, clock.new_token(12), self._monotonic_s())
+        self.connections.add(connection)
+        return connection
+
+    def now_s(self) -> float:
+        """Return the clock that deadlines on ``wheel`` are set by."""
+        return self._monotonic_s()
+
+    def send_away(self, connection: Connection) -> None:
+        """Close one connection because this process is about to end."""
+        self.connections.close(connection, CloseCode.DRAIN, "the hub restarts", retry_after_s=come_back_in_s())
+
+    def on_frame(self, connection: Connection, text: bytes) -> None:
+        """Take the payload of one text frame."""
+        if connection.closed:
+            return
+        now_s = connection.heard_at_s = self._monotonic_s()
+        self.counters.frames_in += 1
+        try:
+            frame = connection.session.receive(text, now_s)
+            match frame:
+                case Hello():
+                    self.opening.start(connection, frame)
+                case Ping():
+                    self._answer_ping(connection, now_s)
+                case _:
+                    self._enqueue(connection, frame)
+        except ProtocolViolation as error:
+            self.connections.close(connection, error.close_code, error.message, retry_after_s=error.retry_after_s)
+        except HubError as error:
+            self._refuse(connection, error, text)
+
+    def on_heard(self, connection: Connection) -> None:
+        """Note a sign of life that is no frame of ours: a WebSocket ping or pong."""
+        connection.heard_at_s = self._monotonic_s()
+
+    def on_pause(self, connection: Connection) -> None:
+        """The socket's buffer is full."""
+        self.connections.pause(connection, self._monotonic_s())
+
+    def on_resume(self, connection: Connection) -> None:
+        """The socket takes bytes again."""
+        self.connections.resume(connection)
+
+    def on_close(self, connection: Connection, code: int = 0) -> None:
+        """The socket is gone, or was failed with ``code`` by its own layer; safe after a close of ours."""
+        if not connection.closed:
+            self.counters.closes[code] += 1
+            self.connections.forget(connection)
+
+    def announce_rights(self, workspace_id: int) -> None:
+        """Call after a change of rights or a sign-out that no event tells of: every process looks again at once."""
+        self.signals.announce_rights(workspace_id)
+
+    def on_events(self, events: Sequence[LoggedEvent]) -> None:
+        """See ``Listener``."""
+        self.feeds.offer(events)
+
+    def on_signal(self, workspace_id: int, data: bytes) -> None:
+        """See ``Listener``."""
+        if self.signals.on_signal(workspace_id, data):
+            self.rights.want(workspace_id)
+
+    def on_gap(self) -> None:
+        """See ``Listener``."""
+        self.healing.want_all()
+
+    def _answer_ping(self, connection: Connection, now_s: float) -> None:
+        is_old = now_s - connection.ticket_at_s >= RENEW_AFTER_S
+        if is_old:
+            connection.ticket_at_s = now_s
+        self.opening.answer_ping(connection, renew=is_old)
+
+    def _refuse(self, connection: Connection, error: HubError, text: bytes) -> None:
+        self.counters.refused[error.code] += 1
+        connection.send(refusal(error, client_message_id_of(text)))
+
+    def _enqueue(self, connection: Connection, frame: Work) -> None:
+        """Work through one connection's frames in their order; the worker lives only while there are some."""
+        if connection.inbox is None:
+            connection.inbox = deque()
+        if len(connection.inbox) >= INBOX_LIMIT:
+            raise TooManyRequests(2.0, "Too many messages are waiting for an answer.")
+        connection.inbox.append(frame)
+        if connection.worker is None:
+            connection.worker = self._run(self._work(connection, connection.inbox))
+
+    async def _work(self, connection: Connection, inbox: deque[Work]) -> None:
+        try:
+            while inbox and connection.grant is not None:
+                frame = inbox.popleft()
+                message_id = frame.client_message_id if isinstance(frame, Send) else None
+                try:
+                    await self._do(connection, connection.grant, frame)
+                except HubError as error:
+                    self.counters.refused[error.code] += 1
+                    connection.send(refusal(error, message_id))
+                except Exception:  # loop: one frame costs its own answer only
+                    _log.exception("frame_failed", connection=connection.id, kind=type(frame).__name__)
+                    connection.send(refusal(HubError("This failed on our side."), message_id))
+        finally:
+            connection.worker = None
+
+    async def _do(self, connection: Connection, grant: Grant, frame: Work) -> None:
+        match frame:
+            case Send():
+                await self._send(connection, grant, frame)
+            case Read():
+                await self._ports.read(grant, frame)
+            case Typing():
+                await self.signals.type(connection, grant, frame)
+            case Viewing():
+                await self.signals.view(connection, grant, frame)
+
+    async def _send(self, connection: Connection, grant: Grant, frame: Send) -> None:
+        if not grant.may_reply or (grant.kind == "visitor" and frame.kind == "note"):
+            raise Forbidden
+        sent = await self._ports.send(grant, frame)
+        connection.send(Ack(frame.client_message_id, sent.message_id, sent.seq))
+        if grant.kind == "visitor" and sent.conversation_id != grant.conversation_id:
+            self._move_visitor(grant, sent)
+
+    def _move_visitor(self, grant: Grant, sent: Sent) -> None:
+        """All of a visitor's tabs hear the conversation that one of them began."""
+        for connection in list(self.fanout.by_subject.get((grant.workspace_id, grant.subject_id), ())):
+            old = connection.grant
+            if old is not None and old.conversation_id != sent.conversation_id:
+                connection.grant = structs.replace(old, conversation_id=sent.conversation_id)
+                self.rights.change_conversation(connection, old)
+
+    def _attach_visitor(self, connection: Connection) -> None:
+        self._run(self._attach(connection))
+
+    async def _attach(self, connection: Connection) -> None:
+        try:
+            await self.catch_up.attach_visitor(connection)
+        except HubError:
+            self.fanout.lose([connection], "lost", 0)
+
+    def _on_open(self, connection: Connection) -> None:
+        grant = connection.grant
+        if grant is not None and grant.kind == "member" and not connection.closed:
+            self._run(self.signals.come_online(connection, grant))
+
+    def _on_lost(self, connection: Connection) -> None:
+        grant = connection.grant
+        stream = connection.stream
+        self.fanout.unbind(connection)
+        if connection.opener is not None:
+            connection.opener.cancel()
+        if grant is None:
+            return
+        feed = self.feeds.get(grant.workspace_id)
+        if feed is not None and stream is not None and not stream.connections and not stream.opening:
+            feed.streams.pop(stream.conversation_id, None)
+        self._run(self._take_leave(connection, grant))
+
+    async def _take_leave(self, connection: Connection, grant: Grant) -> None:
+        try:
+            await self.signals.leave(connection, grant)
+        except HubError as error:
+            _log.info("leave_untold", connection=connection.id, code=error.code)
+
+    def _on_void(self, feed: Feed) -> None:
+        self.fanout.lose(self.fanout.by_workspace.get(feed.workspace_id, {}), "lost", 0)
+
+    def _on_applied(self, event: LoggedEvent) -> None:
+        self.signals.note_event(event)
+        if event.type in RIGHTS_EVENTS:
+            self.rights.want(event.workspace_id)
+
+    async def _keep_online(self) -> None:
+        while True:
+            await asyncio.sleep(PRESENCE_INTERVAL_S)
+            try:
+                await self.signals.keep_online()
+            except Exception:  # loop: shown again in 20 s
+                _log.exception("presence_failed")
+
+    async def _turn_wheel(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                self.wheel.turn(self._monotonic_s())
+            except Exception:  # loop: the wheel turns on
+                _log.exception("wheel_failed")
+
+    def _run(self, coroutine: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _call_soon(callback: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_soon(callback)

@@ -1,0 +1,204 @@
+"""
+Write the TypeScript types of the inbox from the structs that define them.
+
+Usage: ``gen_types.py`` writes ``frontend/app/src/types.gen.ts``; ``gen_types.py --check`` only compares and exits 1
+with the first line that differs. Run by ``scripts/check``; never imported by the product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import get_args
+
+import msgspec
+from msgspec import inspect
+
+from api import channel_accounts, conversations, members, session
+from api import contacts as contact_views
+from api.channels import ChannelView
+from api.snapshot import Snapshot
+from hub.accounts import model as accounts
+from hub.channels import model as channels
+from hub.contacts import model as contacts
+from hub.inbox import model as inbox
+from hub.realtime import protocol
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET = ROOT / "frontend" / "app" / "src" / "types.gen.ts"
+
+
+HEADER = """\
+// Made by scripts/gen_types.py from the hub's structs. Do not edit: change the struct and run the script.
+
+/** ISO 8601 in UTC. */
+export type Timestamp = string;
+/** Canonical lower-case UUID. */
+export type Uuid = string;
+"""
+
+ANSWERS: tuple[type, ...] = (
+    session.SessionView,
+    Snapshot,
+    ChannelView,
+    conversations.ConversationPage,
+    conversations.ConversationView,
+    conversations.ConversationChange,
+    conversations.MessagePage,
+    contact_views.ContactView,
+    contact_views.ContactChange,
+    members.MembersView,
+    channel_accounts.AccountsView,
+    channel_accounts.TestedView,
+    channel_accounts.SecretView,
+)
+EVENTS: tuple[type, ...] = (
+    *get_args(inbox.InboxEvent),
+    contacts.ContactChanged,
+    accounts.MemberAdded,
+    accounts.MemberChanged,
+    channels.InboxChanged,
+    channels.ChannelAccountConnected,
+    channels.ChannelAccountChanged,
+)
+
+# Names the browser has already taken.
+_RENAMED = {
+    protocol.Event: "EventFrame",
+    protocol.Error: "ErrorFrame",
+    protocol.Read: "ReadFrame",
+    protocol.Ping: "PingFrame",
+}
+
+_SCALARS: dict[type[inspect.Type], str] = {
+    inspect.BoolType: "boolean",
+    inspect.IntType: "number",
+    inspect.FloatType: "number",
+    inspect.StrType: "string",
+    inspect.NoneType: "null",
+    inspect.DateTimeType: "Timestamp",
+    inspect.UUIDType: "Uuid",
+}
+
+
+class TypeWriter:
+    """Collects declarations while walking the structs, each name once, in the order first met."""
+
+    def __init__(self) -> None:
+        self.declarations: dict[str, str] = {}
+        self._written_by_us = False
+
+    def declare_sent(self, root: type) -> str:
+        """Describe a frame the client writes: what has a default may be left out; returns its name."""
+        self._written_by_us = True
+        try:
+            return self.declare(root)
+        finally:
+            self._written_by_us = False
+
+    def declare(self, root: type | UnionType) -> str:
+        """
+        Describe a struct or enum and whatever it refers to.
+
+        Args:
+            root: A msgspec struct or an enum.
+
+        Returns:
+            The TypeScript expression that refers to it.
+        """
+        return self._expression(inspect.type_info(root))
+
+    def _expression(self, info: inspect.Type) -> str:
+        if type(info) in _SCALARS:
+            return _SCALARS[type(info)]
+        match info:
+            case inspect.StructType():
+                return self._struct(info)
+            case inspect.EnumType():
+                name = info.cls.__name__
+                values = _union(_quote(member.value) for member in info.cls)
+                self.declarations[name] = f"export type {name} = {values};\n"
+                return name
+            case inspect.LiteralType():
+                return _union(_quote(value) for value in info.values)
+            case inspect.UnionType():
+                return _union(self._expression(part) for part in info.types)
+            case inspect.VarTupleType() | inspect.ListType():
+                item = self._expression(info.item_type)
+                return f"readonly ({item})[]" if " | " in item else f"readonly {item}[]"
+            case inspect.DictType():
+                return f"Readonly<Record<{self._expression(info.key_type)}, {self._expression(info.value_type)}>>"
+            case inspect.RawType():
+                return "HubEvent"  # the only JSON we pass on without reading is an event's
+            case inspect.Metadata():
+                return self._expression(info.type)
+        raise TypeError(f"No TypeScript for {info!r}: add it to gen_types.py")
+
+    def _struct(self, info: inspect.StructType) -> str:
+        name = _RENAMED.get(info.cls, info.cls.__name__)
+        if name in self.declarations:
+            return name
+        self.declarations[name] = ""  # keeps the place, and ends recursion
+        lines = [f"  readonly {info.tag_field}: {_quote(info.tag)};"] if info.tag_field else []
+        may_lack = info.cls.__struct_config__.omit_defaults or self._written_by_us
+        for field in info.fields:
+            optional = "?" if may_lack and not field.required else ""
+            lines.append(f"  readonly {field.encode_name}{optional}: {self._expression(field.type)};")
+        self.declarations[name] = f"export interface {name} {{\n" + "\n".join(lines) + "\n}\n"
+        return name
+
+
+def render() -> str:
+    """Return the whole file as it must be."""
+    writer = TypeWriter()
+    for answer in ANSWERS:
+        writer.declare(answer)
+    names = [writer.declare(event) for event in EVENTS]
+    unions = [
+        _alias("HubEvent", names),
+        _alias("ClientFrame", [writer.declare_sent(frame) for frame in get_args(protocol.ClientFrame)]),
+        _alias("ServerFrame", [writer.declare(frame) for frame in get_args(protocol.HubFrame)]),
+    ]
+    return "\n".join([HEADER, *writer.declarations.values(), *unions])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or compare the file; return the exit code."""
+    parser = argparse.ArgumentParser(description="TypeScript types from the hub's structs")
+    parser.add_argument("--check", action="store_true", help="compare only, exit 1 when the file is out of date")
+    wanted = render()
+    if not parser.parse_args(arguments).check:
+        TARGET.write_text(wanted, encoding="utf-8")
+        return 0
+    found = TARGET.read_text(encoding="utf-8") if TARGET.exists() else ""
+    if found == wanted:
+        return 0
+    print(f"{TARGET.relative_to(ROOT)} is out of date: {_first_difference(found, wanted)}. Run scripts/gen_types.py.")
+    return 1
+
+
+def _alias(name: str, parts: Iterable[str]) -> str:
+    return f"export type {name} =\n" + "\n".join(f"  | {part}" for part in parts) + ";\n"
+
+
+def _quote(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _union(parts: Iterable[str]) -> str:
+    return " | ".join(dict.fromkeys(parts))
+
+
+def _first_difference(found: str, wanted: str) -> str:
+    pairs = zip(found.splitlines(), wanted.splitlines(), strict=False)
+    number, line = next(
+        ((n, new) for n, (old, new) in enumerate(pairs, 1) if old != new), (len(found.splitlines()) + 1, "")
+    )
+    return f"line {number} should read {line!r}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

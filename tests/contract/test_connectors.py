@@ -1,0 +1,256 @@
+"""
+What every channel must keep, over the registry and each channel's ``fixtures`` folder.
+
+``<event>[.<case>].in.json`` holds a call (``query``, ``headers``, ``body``, ``received_at``), ``….out.json`` the raw
+items with what they are parsed into, or the ``error`` they end in; ``account.json`` the account they belong to.
+A channel without webhooks has neither ``verify`` nor fixtures of calls.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import socket
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.base import Account, Connector, ParseContext, WebhookRequest
+from connectors.registry import ConnectorRegistry
+from hub.envelope import Identity, InboundItem, OutboundMessage
+from hub.errors import ConnectorError, ErrorClass, HubError, SignatureRejected
+
+FOLDER = Path(__file__).parents[2] / "connectors"
+REGISTRY = ConnectorRegistry.load()
+CHANNELS = [manifest.id for manifest in REGISTRY.manifests()]
+WEBHOOK_CHANNELS = [channel for channel in CHANNELS if REGISTRY.get(channel).split is not None]
+PURE = {"verify", "parse", "render", "form", "numbers", "segments", "errors", "site"}
+IO_MODULES = {"asyncio", "socket", "ssl", "time", "requests", "httpx", "redis", "asyncpg", "random", "os", "threading"}
+
+
+@dataclass(frozen=True)
+class Case:
+    channel: str
+    name: str
+
+    @property
+    def connector(self) -> Connector:
+        return REGISTRY.get(self.channel)
+
+    @property
+    def folder(self) -> Path:
+        return FOLDER / self.channel / "fixtures"
+
+    def account(self) -> Account:
+        facts = json.loads((self.folder / "account.json").read_text())
+        return Account(id="0190b0a0-0000-7000-8000-0000000000aa", workspace_id=1, **facts)
+
+    def request(self) -> WebhookRequest:
+        call = json.loads((self.folder / f"{self.name}.in.json").read_text())
+        return WebhookRequest(
+            method="POST",
+            url=self.account().webhook_url + call["query"],
+            headers=call["headers"],
+            body=call["body"].encode(),
+            received_at=datetime.fromisoformat(call["received_at"]),
+        )
+
+    def expected(self) -> list[dict[str, object]]:
+        return json.loads((self.folder / f"{self.name}.out.json").read_text())
+
+
+CASES = [
+    Case(channel, path.name.removesuffix(".in.json"))
+    for channel in CHANNELS
+    for path in sorted((FOLDER / channel / "fixtures").glob("*.in.json"))
+]
+
+
+def label(case: Case) -> str:
+    return f"{case.channel}-{case.name}"
+
+
+def read(case: Case) -> list[dict[str, object]]:
+    """Run a case through split and parse, with the errors as they come."""
+    assert case.connector.split is not None
+    request, read_items = case.request(), []
+    for raw in case.connector.split(request):
+        context = ParseContext(received_at=request.received_at, key=raw.key, settings=case.account().settings)
+        try:
+            items = list(case.connector.parse(raw.body, context))
+        except HubError as error:
+            read_items.append({"key": raw.key, "error": error.code})
+        else:
+            read_items.append({"key": raw.key, "items": items})
+    return read_items
+
+
+def test_there_are_channels_and_cases():
+    """An empty registry or a moved folder must not make this suite green."""
+    assert "twilio_sms" in CHANNELS
+    assert len(CASES) >= 20
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_fixture_is_read_as_expected(case):
+    """Each call becomes exactly the items of its fixture."""
+    expected = [
+        entry | {"items": msgspec.convert(entry["items"], list[InboundItem])} if "items" in entry else entry
+        for entry in case.expected()
+    ]
+    assert read(case) == expected
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_reading_is_deterministic_and_without_io(case, monkeypatch):
+    """The same bytes give the same items, and no socket is opened to read them."""
+
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("parse opened a socket")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    assert read(case) == read(case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_keys_are_short_and_unique(case):
+    """A dedupe key has 1-300 characters, and no two items of a call share one."""
+    keys = [entry["key"] for entry in read(case)]
+    assert all(1 <= len(str(key)) <= 300 for key in keys)
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_verify_accepts_the_fixture(case):
+    """A call signed by the vendor passes, and is no handshake."""
+    assert case.connector.verify is not None
+    assert case.connector.verify(case.request(), case.account()) is None
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_verify_rejects_a_changed_byte(case):
+    """One byte of the body changed anywhere: refused."""
+    assert case.connector.verify is not None
+    request, account = case.request(), case.account()
+    for position in range(0, len(request.body), 7):
+        changed = bytearray(request.body)
+        changed[position] ^= 1
+        with pytest.raises(SignatureRejected):
+            case.connector.verify(msgspec.structs.replace(request, body=bytes(changed)), account)
+
+
+@pytest.mark.parametrize("case", CASES, ids=label)
+def test_verify_rejects_another_address_key_and_no_signature(case):
+    """The address and the key are part of the check, and a call without a signature is refused."""
+    verify = case.connector.verify
+    assert verify is not None
+    request, account = case.request(), case.account()
+    elsewhere = msgspec.structs.replace(request, url=request.url + ("&" if "?" in request.url else "?") + "x=1")
+    unsigned = msgspec.structs.replace(request, headers={"content-type": request.headers["content-type"]})
+    other_keys = msgspec.structs.replace(account, credentials=dict.fromkeys(account.credentials, "f" * 32))
+    no_keys = msgspec.structs.replace(account, credentials={})
+    for call, owner in ((elsewhere, account), (unsigned, account), (request, other_keys), (request, no_keys)):
+        with pytest.raises(SignatureRejected):
+            verify(call, owner)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_every_event_has_a_fixture(channel):
+    """What the manifest says the channel reads is shown by a fixture; one that reads nothing has no ``split``."""
+    connector = REGISTRY.get(channel)
+    shown = {case.name.partition(".")[0] for case in CASES if case.channel == channel}
+    assert set(connector.manifest.events) <= shown
+    assert bool(connector.manifest.events) == (connector.split is not None)
+
+
+@pytest.mark.parametrize("channel", WEBHOOK_CHANNELS)
+def test_unknown_and_malformed_calls_have_fixtures(channel):
+    """Each channel shows what it does with what it does not know."""
+    errors = {entry.get("error") for case in CASES if case.channel == channel for entry in case.expected()}
+    assert {"unsupported_payload", "malformed_payload"} <= errors
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_manifest_is_complete(channel):
+    """A manifest says where its facts are from, and its form can be filled in."""
+    manifest = REGISTRY.get(channel).manifest
+    assert manifest.id == channel
+    assert manifest.name
+    assert manifest.summary.endswith(".")
+    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", manifest.read_on)
+    for field in (*manifest.credentials, *manifest.settings):
+        re.compile(field.pattern)
+        assert not field.default or re.fullmatch(field.pattern or ".*", field.default, re.DOTALL)
+        assert (field.kind == "select") == bool(field.options)
+    if manifest.transport == "webhook":
+        assert manifest.docs_url.startswith("https://")
+        assert manifest.setup_steps
+        assert any(field.kind == "secret" for field in manifest.credentials)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_icon_is_a_drawing_without_a_script(channel):
+    """The icon is well-formed SVG and carries no code."""
+    root = ET.fromstring((FOLDER / channel / "icon.svg").read_text())
+    assert root.tag.endswith("svg")
+    for element in root.iter():
+        assert not element.tag.endswith(("script", "foreignObject"))
+        assert not [name for name in element.attrib if name.lower().startswith("on") or name.endswith("href")]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_channel_has_a_readme(channel):
+    """Each folder explains its quirks and limits."""
+    assert len((FOLDER / channel / "README.md").read_text()) > 400
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_pure_modules_import_no_io(channel):
+    """verify, parse and render cannot reach the network, the clock or chance."""
+    for path in (FOLDER / channel).glob("*.py"):
+        if path.stem not in PURE:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.partition(".")[0] for name in names} & IO_MODULES, path.name
+
+
+@pytest.mark.parametrize("channel", WEBHOOK_CHANNELS)
+@given(text=st.text(min_size=0, max_size=2000))
+@settings(max_examples=60, deadline=None)
+def test_render_is_total(channel, text):
+    """Any text is either rendered, the same way twice, or refused as content; one above the limit always is."""
+    connector = REGISTRY.get(channel)
+    account = Case(channel, "").account()
+    message = OutboundMessage(
+        message_id="0190b0a0-1111-7000-8000-000000000001",
+        to=Identity("phone", "+15551230001"),
+        thread_key="+15551230001",
+        text=text,
+    )
+    limit = connector.manifest.capabilities.text_limit
+    if not text.strip() or len(text) > limit:
+        with pytest.raises(ConnectorError) as caught:
+            connector.render(message, account)
+        assert caught.value.info.klass is ErrorClass.CONTENT
+    else:
+        calls = connector.render(message, account)
+        assert calls == connector.render(message, account)
+        assert all(charge.cost > 0 for charge in connector.charges(account, message))
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_classify_knows_no_good_news_in_a_surprise(channel):
+    """An error nobody foresaw may have been sent: never classed as safe to repeat, and its text is not shown."""
+    info = REGISTRY.get(channel).classify(RuntimeError("token 0000 of +15551230001"))
+    assert info.klass not in (ErrorClass.RETRYABLE, ErrorClass.RATE_LIMITED)
+    assert "0000" not in info.message
+    assert "+1555" not in info.message
