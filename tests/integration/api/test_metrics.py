@@ -42,4 +42,4 @@ async def test_metrics_hold_what_operations_need(database_urls, redis_durable, r
     }
     assert wanted <= names
     assert 'hub_webhook_calls_total{outcome="unknown_account"} 1.0' in page
-    assert (404, 404) == (missing.status_code, outside.status_code)
+    assert (missing.status_code, outside.status_code) == (404, 404)
