@@ -56,7 +56,7 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
   let cancelBehind = () => {};
   let cancelWelcome = () => {};
 
-  const notice = openNotice(environment, (notice) => set({ notice }));
+  const notice = openNotice(environment, (kind) => set({ notice: kind }));
   const lamp = typingLamp(environment, (typing) => set({ typing }));
   const typing = tellTyping(environment, (on) => {
     if (settled) link.send({ type: "typing", on });
@@ -106,14 +106,14 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
     if (known || outgoing.length) visit();
   }
 
-  function arrived(visit: Visit): void {
-    cursor = visit.cursor;
+  function arrived(read: Visit): void {
+    cursor = read.cursor;
     read_owed = true;
-    set({ ...withSnapshot(state, visit), stage: "chat" });
+    set({ ...withSnapshot(state, read), stage: "chat" });
     for (const { client_message_id } of state.messages) outbox.remove(client_message_id ?? "");
     markRead();
     // One connection is one visitor.
-    if (greeted && greeted !== visit.visitor_token) link.stop();
+    if (greeted && greeted !== read.visitor_token) link.stop();
     link.start();
     hello();
   }
@@ -132,9 +132,9 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
     if (type === "welcome") welcomed(frame);
     else if (type === "event") apply(frame);
     else if (type === "head") behind(frame.seq);
-    else if (type === "gap") frame.reason === "rights" ? snapshot() : hello();
+    else if (type === "gap") (frame.reason === "rights" ? snapshot : hello)();
     else if (type === "ack") acked(frame.client_message_id, frame.seq);
-    else if (type === "typing") frame.member_id && lamp(frame.on);
+    else if (type === "typing" && frame.member_id) lamp(frame.on);
     else if (type === "error" && frame.client_message_id)
       outbox.refused(frame.client_message_id, frame.message, frame.retry_after_s);
   }

@@ -82,10 +82,10 @@ export function startChat(hub: string, channel: string, color?: string): HubChat
     launcher.setAttribute("aria-label", (opened ? "Close chat" : "Open chat") + unread);
   }
 
-  function wear({ color, ink, title }: Look): void {
-    root.style.setProperty("--c", color);
-    root.style.setProperty("--i", ink);
-    panel.setAttribute("aria-label", title);
+  function wear(look: Look): void {
+    root.style.setProperty("--c", look.color);
+    root.style.setProperty("--i", look.ink);
+    panel.setAttribute("aria-label", look.title);
   }
 
   function hear(body: ToLoader): void {

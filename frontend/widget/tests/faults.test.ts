@@ -16,8 +16,10 @@ it.each(SEEDS)("shows each message once and in order whatever the network does (
   const own = ["first"];
   for (let step = 0; step < 60; step++) {
     const dice = clock.random();
-    if (dice < 0.3) own.push(`own ${step}`), made.chat.send(`own ${step}`);
-    else if (dice < 0.6) hub.answer(`answer ${step}`);
+    if (dice < 0.3) {
+      own.push(`own ${step}`);
+      made.chat.send(`own ${step}`);
+    } else if (dice < 0.6) hub.answer(`answer ${step}`);
     else if (dice < 0.64) hub.close();
     else if (dice < 0.68) hub.epoch++;
     else if (dice < 0.72) await made.reload().start();

@@ -405,17 +405,20 @@ GRANT SELECT, INSERT, UPDATE ON installation TO hub_router;
 GRANT SELECT ON login, login_session, login_link TO hub_router;
 GRANT UPDATE (used_at, revoked_at) ON login_session TO hub_router;
 GRANT UPDATE (used_at) ON login_link TO hub_router;
-GRANT SELECT (id, name, event_seq, rights_version, created_at) ON workspace TO hub_router;
+GRANT SELECT (id, name, event_seq, rights_version, rights_seq, created_at) ON workspace TO hub_router;
 GRANT INSERT (name, created_at) ON workspace TO hub_router;
 GRANT SELECT (workspace_id, id, login_id, role, active) ON member TO hub_router;
 GRANT SELECT (workspace_id, id, inbox_id, channel, status, settings, credentials_sealed, external_ref) ON channel_account TO hub_router;
-GRANT SELECT ON workspace_key TO hub_router;
+GRANT SELECT ON workspace_key, inbox_member TO hub_router;
+GRANT SELECT (workspace_id, id, restricted) ON inbox TO hub_router;
 GRANT SELECT (workspace_id, id, status, snoozed_until) ON conversation TO hub_router;
 GRANT SELECT (workspace_id, id, message_id, channel_account_id, channel, thread_key, priority, state, position, attempt, due_at, lease_until)
     ON delivery TO hub_router;
 GRANT SELECT (workspace_id, seq, appended_at) ON event TO hub_router;
 CREATE POLICY router ON workspace TO hub_router USING (true) WITH CHECK (true);
 CREATE POLICY router ON member FOR SELECT TO hub_router USING (true);
+CREATE POLICY router ON inbox FOR SELECT TO hub_router USING (true);
+CREATE POLICY router ON inbox_member FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON channel_account FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON workspace_key FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON conversation FOR SELECT TO hub_router USING (true);
@@ -466,6 +469,32 @@ CREATE FUNCTION hub_find_session(wanted_hash bytea)
             WHERE s.token_hash = wanted_hash AND s.revoked_at IS NULL AND s.expires_at > now()
               AND s.used_at > now() - interval '12 hours';
     END $$;
+
+-- Who a login is in a workspace and which inboxes they see there (NULL: all); no row for who is not an active member.
+CREATE FUNCTION hub_load_actor(wanted_workspace bigint, wanted_login uuid)
+    RETURNS TABLE (member_id uuid, role text, rights_version bigint, rights_seq bigint, visible_inboxes uuid[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT m.id, m.role, w.rights_version, w.rights_seq,
+               CASE WHEN m.role IN ('owner', 'admin') THEN NULL ELSE ARRAY(
+                   SELECT i.id FROM inbox i
+                   WHERE i.workspace_id = wanted_workspace AND (NOT i.restricted OR EXISTS (
+                       SELECT FROM inbox_member im
+                       WHERE im.workspace_id = wanted_workspace AND im.inbox_id = i.id AND im.member_id = m.id))) END
+        FROM member m JOIN workspace w ON w.id = m.workspace_id
+        WHERE m.workspace_id = wanted_workspace AND m.login_id = wanted_login AND m.active
+    $$;
+
+-- A live session and who its login is in a workspace (NULLs: nobody), in one round trip: asked by every call of the API.
+CREATE FUNCTION hub_find_actor(wanted_hash bytea, wanted_workspace bigint)
+    RETURNS TABLE (id uuid, login_id uuid, email text, name text, expires_at timestamptz,
+                   member_id uuid, role text, rights_version bigint, rights_seq bigint, visible_inboxes uuid[])
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT s.id, s.login_id, s.email, s.name, s.expires_at,
+               a.member_id, a.role, a.rights_version, a.rights_seq, a.visible_inboxes
+        FROM hub_find_session(wanted_hash) s LEFT JOIN LATERAL hub_load_actor(wanted_workspace, s.login_id) a ON true
+    $$;
 
 CREATE FUNCTION hub_revoke_session(wanted_hash bytea) RETURNS uuid
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp

@@ -36,13 +36,13 @@ export function mount(chat: Chat, keep: Keep, chime: Chime, close: () => void): 
     draw(document.body, [
       header(),
       h("p", { class: "notice " + notice, role: "status" }, notice && NOTICES[notice]),
-      h("main", null, stage()),
+      h("main", null, body()),
     ]);
     place.drawn(chat.state());
     giveFocus();
   }
 
-  function stage(): Child {
+  function body(): Child {
     const { stage, config, complaint } = chat.state();
     if (config && stage === "chat") return [drawThread(config), drawComposer()];
     if (config && stage === "form") return preChat(config, complaint, chat.fillForm);

@@ -24,11 +24,12 @@ export function draw(parent: Element, children: Child[]): void {
   const shapes = (children.flat(9) as Child[]).filter((child) => child || child === "") as (Shape | string)[];
   const wanted = new Set(shapes.map(keyOf));
   const keyed = new Map<string, Node>();
-  for (const node of [...parent.childNodes]) {
+  // A copy: the list itself shrinks while nodes are taken out.
+  [...parent.childNodes].forEach((node) => {
     const key = drawn.get(node)?.props.key;
     if (key && !wanted.has(key)) node.remove();
     else if (key) keyed.set(key, node);
-  }
+  });
   let at = parent.firstChild;
   for (const shape of shapes) {
     const key = keyOf(shape);

@@ -64,8 +64,8 @@ function line(row: Row, chat: Chat): Child {
 }
 
 function bubble(text: string): Child {
-  const words = splitLinks(text).map(({ text, href }) =>
-    href ? h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, text) : text,
+  const words = splitLinks(text).map((part) =>
+    part.href ? h("a", { href: part.href, target: "_blank", rel: "noopener noreferrer nofollow" }, part.text) : part.text,
   );
   return h("p", { class: "text", dir: "auto" }, words);
 }
