@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 import uvicorn
+import uvloop
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
@@ -58,8 +59,8 @@ class Server:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
 
-@pytest.fixture
-async def server():
+@contextlib.asynccontextmanager
+async def serving():
     async with Rig() as rig:
         made = Server(rig)
         running = asyncio.create_task(made.server.serve(sockets=[made.listener]))
@@ -67,6 +68,12 @@ async def server():
         yield made
         made.server.should_exit = True
         await running
+
+
+@pytest.fixture
+async def server():
+    async with serving() as made:
+        yield made
 
 
 async def say(ws, type_, **fields):
@@ -313,3 +320,25 @@ async def test_uvicorns_shutdown_says_bye_and_ends(server):
         assert 0 <= bye["retry_after_s"] <= 20
         assert await close_code(ws) == 4000
     await wait_until(lambda: not server.server.server_state.connections)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        test_a_client_receives_sends_and_resumes,
+        test_an_oversized_frame_is_closed_with_1009,
+        test_bad_utf8_binary_and_unmasked_frames_are_closed_by_their_codes,
+        test_a_slow_reader_gets_one_gap_and_catches_up,
+        test_a_peer_that_never_answers_the_close_is_cut_off,
+        test_uvicorns_shutdown_says_bye_and_ends,
+    ],
+)
+def test_the_same_holds_on_uvloop(claim):
+    """Production runs uvloop, whose transports differ in when they pause and how they fail."""
+
+    async def run():
+        async with serving() as server:
+            await claim(server)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())

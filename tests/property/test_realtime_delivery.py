@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.realtime_fakes import Rig, parse_frames
+from tests.realtime_fakes import Rig, parse_frames, settle
 
 SALES, SUPPORT = UUID(int=1), UUID(int=2)
 CHAT = UUID(int=9)
@@ -154,10 +154,11 @@ async def run(steps):
         ]
         for client in clients:
             client.connect()
+        await settle()
         late = []
         for one in steps:
             await act(rig, clients, late, one)
-            await asyncio.sleep(0)
+            await settle(6)
         ports.is_down = False
         for client in clients:
             client.read_again()
@@ -221,7 +222,7 @@ def hint(rig, late, event, fate):
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(step, max_size=40))
+@given(st.lists(step, min_size=5, max_size=60))
 def test_a_client_ends_with_exactly_the_visible_events_in_order(steps):
     """Under any drops, repeats, reorders, outages, slow readers and reconnects: nothing lost, nothing twice."""
     asyncio.run(run(steps))
