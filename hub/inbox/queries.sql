@@ -164,10 +164,10 @@ WHERE m.workspace_id = $1 AND m.conversation_id = $2 AND m.seq > $3 AND m.kind =
 ORDER BY m.seq DESC LIMIT 1
 
 -- name: unread_outbound
--- Messages to the contact up to a conversation_seq that are not marked read.
+-- Messages to the contact up to a conversation_seq that are not marked read; queued ones too, shown since COMMIT.
 SELECT row_to_json(m)::text AS data FROM message m
 WHERE m.workspace_id = $1 AND m.conversation_id = $2 AND m.direction = 'outbound' AND m.kind = 'message'
-  AND m.conversation_seq <= $3 AND m.status IN ('sending', 'unknown', 'sent', 'delivered')
+  AND m.conversation_seq <= $3 AND m.status IN ('queued', 'sending', 'unknown', 'sent', 'delivered')
 ORDER BY m.seq LIMIT 200
 
 -- name: put_read_mark
