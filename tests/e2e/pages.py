@@ -100,6 +100,11 @@ class Inbox:
         """Find the row of a conversation by what it shows."""
         return self.list.get_by_role("listitem").filter(has_text=text)
 
+    @property
+    def chosen(self) -> Locator:
+        """The row of the conversation on screen."""
+        return self.list.locator(".row[aria-current='true']")
+
     def open(self, text: str) -> None:
         """Open a conversation by what its row shows."""
         self.row(text).get_by_role("link").click()
@@ -137,7 +142,7 @@ class Inbox:
     def choose(self, menu: str, item: str) -> None:
         """Open a menu of the thread's head and take an item."""
         self.thread.get_by_role("button", name=re.compile(f"^{menu}")).click()
-        self.page.get_by_role("menu").get_by_text(item).click()
+        self.page.get_by_role("menu").locator("[role^='menuitem']").filter(has_text=item).first.click()
 
     def press(self, key: str) -> None:
         """Press a key outside of any field."""
