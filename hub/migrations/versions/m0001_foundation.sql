@@ -306,6 +306,10 @@ CREATE UNIQUE INDEX event_dedupe ON event (workspace_id, dedupe_key) WHERE dedup
 CREATE UNIQUE INDEX event_conversation_seq ON event (workspace_id, conversation_id, conversation_seq)
     WHERE conversation_seq IS NOT NULL;
 CREATE INDEX event_recent ON event (appended_at);
+-- What stands between the messages of a thread: who assigned, closed, snoozed.
+CREATE INDEX event_lines ON event (workspace_id, conversation_id, seq)
+    WHERE type IN ('conversation_assigned', 'conversation_closed', 'conversation_reopened', 'conversation_snoozed',
+                   'conversation_moved');
 
 -- ── outbound ────────────────────────────────────────────────────────────────────────────────────────────────────
 CREATE TABLE delivery (
