@@ -290,3 +290,45 @@ describe("around the inbox", () => {
     expect((await axe.run(document.body, options)).violations.map((one) => `${one.id}: ${one.nodes[0]?.html}`)).toEqual([]);
   });
 });
+
+describe("the order of the list", () => {
+  const arrive = (seq: number, id: string) => act(() => server.socket.deliver(frame(seq, {
+    type: "message_received", previous_status: null, contact: contact({ id: `p-${seq}`, name: `Guest ${seq}`, version: seq }),
+    conversation: conversation({ id, contact_id: `p-${seq}`, last_inbound_seq: seq, version: seq, last_activity_at: `2026-01-02T11:00:${seq}Z` }),
+    message: message({ id: `x-${seq}`, conversation_id: id, seq }),
+  }, seq - 1)));
+  const names = (): (string | undefined)[] => screen.getAllByRole("listitem").map((item) => /(Ana|Bo|Guest \d+)/.exec(item.textContent)?.[0]);
+
+  it("is held while somebody points at it; the pill tells how many wait and lets them in", async () => {
+    render(<App />);
+    const ana = await row("Ana Okafor");
+    await waitFor(() => expect(server.socket.hellos()).toHaveLength(1));
+    fireEvent.pointerMove(ana);
+    arrive(11, "c-11");
+    arrive(12, "c-12");
+    const pill = await screen.findByRole("button", { name: "2 new" });
+    expect(names()).toEqual(["Ana", "Bo"]);
+    fireEvent.click(pill);
+    expect(names()).toEqual(["Guest 12", "Guest 11", "Ana", "Bo"]);
+  });
+
+  it("is not held for a pointer that left", async () => {
+    render(<App />);
+    const ana = await row("Ana Okafor");
+    await waitFor(() => expect(server.socket.hellos()).toHaveLength(1));
+    fireEvent.pointerMove(ana);
+    fireEvent.pointerLeave(ana.closest(".list-scroll") as Element);
+    arrive(11, "c-11");
+    await row("Guest 11");
+    expect(names()).toEqual(["Guest 11", "Ana", "Bo"]);
+  });
+
+  it("holds nothing in an empty list", async () => {
+    server.answers["GET /snapshot"] = () => snapshot({ seq: 10 });
+    render(<App />);
+    fireEvent.pointerMove(await screen.findByText("All done"));
+    await waitFor(() => expect(server.socket.hellos()).toHaveLength(1));
+    arrive(11, "c-11");
+    expect(await row("Guest 11")).toBeVisible();
+  });
+});
