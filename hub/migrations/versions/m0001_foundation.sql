@@ -525,6 +525,18 @@ CREATE FUNCTION hub_load_actor(wanted_workspace bigint, wanted_login uuid)
         WHERE m.workspace_id = wanted_workspace AND m.login_id = wanted_login AND m.active
     $$;
 
+-- The same for many at once: the open sockets of a process are asked about every few seconds.
+CREATE FUNCTION hub_load_actors(wanted_workspaces bigint[], wanted_logins uuid[])
+    RETURNS TABLE (workspace_id bigint, login_id uuid, member_id uuid, role text, rights_version bigint,
+                   rights_seq bigint, visible_inboxes uuid[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT wanted.workspace_id, wanted.login_id, a.member_id, a.role, a.rights_version, a.rights_seq,
+               a.visible_inboxes
+        FROM unnest(wanted_workspaces, wanted_logins) AS wanted (workspace_id, login_id)
+        CROSS JOIN LATERAL hub_load_actor(wanted.workspace_id, wanted.login_id) a
+    $$;
+
 -- A live session and who its login is in a workspace (NULLs: nobody), in one round trip: asked by every call of the API.
 CREATE FUNCTION hub_find_actor(wanted_hash bytea, wanted_workspace bigint)
     RETURNS TABLE (id uuid, login_id uuid, email text, name text, expires_at timestamptz,
