@@ -108,3 +108,8 @@ SELECT id, name FROM workspace WHERE id = $1
 -- name: live_sessions
 -- Which of these sessions still hold, and whose they are.
 SELECT id, login_id FROM hub_live_sessions($1::uuid[])
+
+-- name: load_actors
+-- Who many logins are, each in a workspace; no row for whoever is not an active member there.
+SELECT workspace_id, login_id, member_id, role, rights_version, rights_seq, visible_inboxes
+FROM hub_load_actors($1::bigint[], $2::uuid[])

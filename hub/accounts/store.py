@@ -253,6 +253,13 @@ async def load_actor(conn: TenantConn, workspace_id: int, login_id: UUID) -> Act
     return _actor(row, workspace_id, login_id)
 
 
+async def load_actors(conn: TenantConn, wanted: Sequence[tuple[int, UUID]]) -> dict[tuple[int, UUID], Actor]:
+    """Read who many logins are, each in a workspace; whoever is not an active member there is left out."""
+    columns = [one[0] for one in wanted], [one[1] for one in wanted]
+    rows = await conn.fetch(QUERIES["load_actors"], *columns)
+    return {(row["workspace_id"], row["login_id"]): _actor(row, row["workspace_id"], row["login_id"]) for row in rows}
+
+
 async def find_actor(database: Database, token_hash: bytes, workspace_id: int) -> tuple[SignedIn, Actor]:
     """
     Find a live session and who its login is in a workspace, in one round trip.

@@ -49,8 +49,14 @@ class RedisStore:
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
-async def store(request):
-    made = MemoryStore() if request.param == "memory" else RedisStore(request.getfixturevalue("redis_ephemeral"))
+def redis_url(request):
+    """Not async: the services start outside a running loop."""
+    return None if request.param == "memory" else request.getfixturevalue("redis_ephemeral")
+
+
+@pytest.fixture
+async def store(redis_url):
+    made = MemoryStore() if redis_url is None else RedisStore(redis_url)
     yield made
     await made.close()
 

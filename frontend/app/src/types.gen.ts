@@ -208,6 +208,7 @@ export interface ConversationChange {
 export interface MessagePage {
   readonly seq: number;
   readonly messages: readonly Message[];
+  readonly lines: readonly Line[];
   readonly next: string | null;
 }
 
@@ -245,6 +246,16 @@ export type DeliveryStatus = "queued" | "sending" | "sent" | "delivered" | "read
 export interface MessageError {
   readonly code: string;
   readonly message: string;
+}
+
+export interface Line {
+  readonly seq: number;
+  readonly type: "conversation_assigned" | "conversation_closed" | "conversation_moved" | "conversation_reopened" | "conversation_snoozed";
+  readonly actor_id: Uuid | null;
+  readonly at: Timestamp;
+  readonly assignee_id: Uuid | null;
+  readonly inbox_id: Uuid;
+  readonly snoozed_until: Timestamp | null;
 }
 
 export interface ContactView {

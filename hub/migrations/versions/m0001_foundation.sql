@@ -306,6 +306,10 @@ CREATE UNIQUE INDEX event_dedupe ON event (workspace_id, dedupe_key) WHERE dedup
 CREATE UNIQUE INDEX event_conversation_seq ON event (workspace_id, conversation_id, conversation_seq)
     WHERE conversation_seq IS NOT NULL;
 CREATE INDEX event_recent ON event (appended_at);
+-- What stands between the messages of a thread: who assigned, closed, snoozed.
+CREATE INDEX event_lines ON event (workspace_id, conversation_id, seq)
+    WHERE type IN ('conversation_assigned', 'conversation_closed', 'conversation_reopened', 'conversation_snoozed',
+                   'conversation_moved');
 
 -- ── outbound ────────────────────────────────────────────────────────────────────────────────────────────────────
 CREATE TABLE delivery (
@@ -519,6 +523,18 @@ CREATE FUNCTION hub_load_actor(wanted_workspace bigint, wanted_login uuid)
                        WHERE im.workspace_id = wanted_workspace AND im.inbox_id = i.id AND im.member_id = m.id))) END
         FROM member m JOIN workspace w ON w.id = m.workspace_id
         WHERE m.workspace_id = wanted_workspace AND m.login_id = wanted_login AND m.active
+    $$;
+
+-- The same for many at once: the open sockets of a process are asked about every few seconds.
+CREATE FUNCTION hub_load_actors(wanted_workspaces bigint[], wanted_logins uuid[])
+    RETURNS TABLE (workspace_id bigint, login_id uuid, member_id uuid, role text, rights_version bigint,
+                   rights_seq bigint, visible_inboxes uuid[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT wanted.workspace_id, wanted.login_id, a.member_id, a.role, a.rights_version, a.rights_seq,
+               a.visible_inboxes
+        FROM unnest(wanted_workspaces, wanted_logins) AS wanted (workspace_id, login_id)
+        CROSS JOIN LATERAL hub_load_actor(wanted.workspace_id, wanted.login_id) a
     $$;
 
 -- A live session and who its login is in a workspace (NULLs: nobody), in one round trip: asked by every call of the API.
