@@ -216,8 +216,9 @@ def _check_account(client: Client, account_sid: str) -> None:
 def _point_to_us(number: IncomingPhoneNumberInstance, account: Account) -> tuple[str, ...]:
     """Set the number's webhook where the member asked for it; else say what to set."""
     ours = account.webhook_url
-    if is_loopback(ours) and not account.base_url:
-        return ("Twilio cannot reach this computer. Set HUB_PUBLIC_URL to an https address that forwards here.",)
+    if is_loopback(ours) and not is_loopback(account.base_url):
+        # The member is told of the address itself with every channel; Twilio must not be pointed to it.
+        return ()
     if account.settings.get("messaging_service_sid"):
         return (
             f"In the messaging service at Twilio, under Integration, send incoming messages to {ours} (HTTP POST).",

@@ -219,7 +219,9 @@ def test_render_leaves_out_a_callback_twilio_would_refuse():
     """On a laptop without a public address messages still go out; an emulator can call us."""
     here = msgspec.structs.replace(make_account(), webhook_url="http://localhost:8000/webhooks/x")
     emulated = msgspec.structs.replace(here, base_url="http://127.0.0.1:9")
+    regional = msgspec.structs.replace(here, base_url="https://api.dublin.ie1.twilio.com")
     assert "StatusCallback" not in render(make_message("Hi"), here)[0].fields
+    assert "StatusCallback" not in render(make_message("Hi"), regional)[0].fields
     assert "StatusCallback" in render(make_message("Hi"), emulated)[0].fields
 
 
