@@ -90,9 +90,7 @@ async def tail(settings: Settings, announce: Callable[[str], None]) -> None:
     run = read_run_file(settings.data_dir / "hub.json")
     url = settings.redis_ephemeral_url or (run.redis_ephemeral_url if run is not None and is_running(run) else "")
     if not url:
-        raise ConfigurationError(
-            "The hub does not run here. Start it with ./scripts/run, or set REDIS_EPHEMERAL_URL."
-        )
+        raise ConfigurationError("The hub does not run here. Start it with ./scripts/run, or set REDIS_EPHEMERAL_URL.")
     broker = RedisBroker(url)
     await broker.start(_Announcer(announce))
     try:

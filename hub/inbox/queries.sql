@@ -282,3 +282,15 @@ SELECT workspace_id, id FROM hub_due_snoozes($1, $2)
 -- Ends the unfinished deliveries of one message.
 UPDATE delivery SET state = 'failed', finished_at = $3, lease_until = NULL, error_code = 'superseded'
 WHERE workspace_id = $1 AND message_id = $2 AND state IN ('queued', 'sending', 'unknown')
+
+-- name: list_lines
+-- What was done to a conversation between two seqs, oldest first: the lines between its messages. At most 200.
+SELECT e.seq, e.type, e.actor_id, e.occurred_at AS at,
+       (e.data -> 'conversation' ->> 'assignee_id')::uuid AS assignee_id,
+       (e.data -> 'conversation' ->> 'inbox_id')::uuid AS inbox_id,
+       (e.data -> 'conversation' ->> 'snoozed_until')::timestamptz AS snoozed_until
+FROM event e
+WHERE e.workspace_id = $1 AND e.conversation_id = $2 AND e.seq > $3 AND e.seq < $4
+  AND e.type IN ('conversation_assigned', 'conversation_closed', 'conversation_reopened', 'conversation_snoozed',
+                 'conversation_moved')
+ORDER BY e.seq DESC LIMIT 200

@@ -11,7 +11,7 @@ import msgspec
 from hub.db import load_queries
 from hub.errors import NotFound
 from hub.inbox.batch import Known, Writes
-from hub.inbox.model import ConversationStatus, ReadMark
+from hub.inbox.model import ConversationStatus, Line, ReadMark
 from hub.inbox.rows import AccountRow, ConversationRow, IdentityRow, MessageRow, SeenRow, TargetRow
 
 if TYPE_CHECKING:
@@ -202,6 +202,14 @@ async def list_visitor_messages(
     """Return a page of what the visitor may see, before a conversation_seq, oldest first."""
     rows = await conn.fetch(QUERIES["list_visitor_messages"], workspace_id, conversation_id, before, limit)
     return [_message.decode(row["data"]) for row in reversed(rows)]
+
+
+async def list_lines(
+    conn: TenantConn, workspace_id: int, conversation_id: UUID, after_seq: int, before_seq: int
+) -> list[Line]:
+    """Return what was done to a conversation between two seqs, oldest first, the newest 200 at most."""
+    rows = await conn.fetch(QUERIES["list_lines"], workspace_id, conversation_id, after_seq, before_seq)
+    return [msgspec.convert(dict(row), Line) for row in reversed(rows)]
 
 
 async def list_read_marks(

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hub.errors import SchemaMismatch
+from hub.migrations.head import head_revision
 
 if TYPE_CHECKING:
     from asyncpg.connection import Connection
@@ -83,14 +84,6 @@ async def schema_state(owner_url: str) -> SchemaState:
         await connection.close()
     known = {script.revision for script in scripts.walk_revisions()}
     return SchemaState(current=current, head=head, is_newer=current is not None and current not in known)
-
-
-def head_revision() -> str:
-    """Return the newest revision this version has; reads its files, no database."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise SchemaMismatch("This version carries no migrations.")
-    return head
 
 
 async def _current_revision(connection: Connection) -> str | None:
