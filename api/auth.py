@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from hub.accounts import sessions, store
+from hub.accounts import sessions
 from hub.errors import ConfigurationError, Forbidden, NotFound, NotSignedIn
 
 if TYPE_CHECKING:
@@ -167,13 +167,12 @@ def address_of(edge: Edge, request: Request) -> str:
 
 async def sign_in_of(database: Database, token: str) -> SignedIn:
     """Find whose session a token is; ``NotSignedIn`` where it is none."""
-    async with database.across() as conn:
-        return await sessions.find_session(conn, token)
+    return await sessions.find_signed_in(database, token)
 
 
 async def actor_of(database: Database, token: str, workspace: str) -> tuple[SignedIn, Actor]:
     """
-    Find who calls under a workspace, in one transaction.
+    Find who calls under a workspace, in one round trip.
 
     Args:
         database: The installation.
@@ -185,10 +184,7 @@ async def actor_of(database: Database, token: str, workspace: str) -> tuple[Sign
         NotFound: The path names no workspace.
         Forbidden: They are not a member there; a workspace that does not exist answers the same.
     """
-    workspace_id = _workspace_id(workspace)
-    async with database.transaction([workspace_id]) as conn:
-        signed_in = await sessions.find_session(conn, token)
-        return signed_in, await store.load_actor(conn, workspace_id, signed_in.login_id)
+    return await sessions.find_actor(database, token, _workspace_id(workspace))
 
 
 def _workspace_id(text: str) -> int:

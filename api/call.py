@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hub.config import Settings
     from hub.db import Database
     from hub.realtime.hub import RealtimeHub
+    from hub.realtime.presence import Presence
     from hub.streams import IngressStreams
     from hub.throttle import Throttle
 
@@ -83,6 +84,7 @@ class Resources:
     ingress: IngressStreams | None = None
     broker: object | None = None
     realtime: RealtimeHub | None = None
+    presence: Presence | None = None
     registry: ConnectorRegistry | None = None
     routes: ChannelRoutes | None = None
     sealer: Sealer | None = None

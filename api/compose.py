@@ -13,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.call import Resources, required
+from api.metrics import SocketMetrics
 from api.ws_ports import SocketPorts
 from connectors.registry import ConnectorRegistry
 from hub.accounts.passwords import Passwords
@@ -75,6 +76,7 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             setup_token=setup_token,
             redis_durable=durable,
             redis_ephemeral=ephemeral,
+            presence=RedisPresence(ephemeral),
             tickets=SocketTickets(ephemeral),
             registry=ConnectorRegistry.load(),
             ingress=ingress,
@@ -90,7 +92,9 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
     broker = RedisBroker(settings.redis_ephemeral_url)
     presence = RedisPresence(required(resources.redis_ephemeral, "ephemeral Redis"))
     keys = required(resources.sealer, "secret key").derive_keys("resume ticket")
-    hub = RealtimeHub(SocketPorts(resources), broker, presence, secret_key=keys[max(keys)])
+    hub = ServeHub(SocketPorts(resources), broker, presence, secret_key=keys[max(keys)])
+    hub.routes = resources.routes
+    resources.metrics.register(SocketMetrics(hub.counters))
 
     def publish(committed: Sequence[Notice]) -> None:
         broker.publish([one for one in committed if isinstance(one, LoggedEvent)])
@@ -99,6 +103,18 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
     await hub.start()
     stack.push_async_callback(hub.stop)
     return hub
+
+
+class ServeHub(RealtimeHub):
+    """The hub of a serve process: what others committed reaches the cache of channel accounts too."""
+
+    routes: ChannelRoutes | None = None
+
+    def on_events(self, events: Sequence[LoggedEvent]) -> None:
+        """See ``hub.realtime.broker.Listener``."""
+        if self.routes is not None:
+            self.routes.notice(events)
+        super().on_events(events)
 
 
 class CommittedNotices:

@@ -19,12 +19,14 @@ from hub.contacts.model import Contact
 from hub.errors import InvalidInput, NotFound
 from hub.events import store as events
 from hub.inbox import actions, replies, store
-from hub.inbox.model import Conversation, ConversationStatus, Message, MessageKind, ReadMark
+from hub.inbox.model import Conversation, ConversationStatus, Line, Message, MessageKind, ReadMark
 from hub.inbox.rows import ConversationRow
 
 if TYPE_CHECKING:
     from api.call import MemberCall, Resources
     from hub.db import TenantConn
+
+_BEYOND_ANY_SEQ = 2**62
 
 
 class ConversationPage(msgspec.Struct, frozen=True):
@@ -45,10 +47,11 @@ class ConversationView(msgspec.Struct, frozen=True):
 
 
 class MessagePage(msgspec.Struct, frozen=True):
-    """Messages, oldest first; ``next`` asks for older ones."""
+    """Messages, oldest first, and what was done between them; ``next`` asks for older ones."""
 
     seq: int
     messages: list[Message]
+    lines: list[Line]
     next: str | None
 
 
@@ -141,9 +144,11 @@ async def read_messages(call: MemberCall) -> MessagePage:
     async with call.resources.database.snapshot([workspace_id]) as conn:
         await visible(conn, call.actor, conversation_id, Permission.INBOX_READ)
         rows = await store.list_messages(conn, workspace_id, conversation_id, before, limit)
+        oldest = rows[0].seq if len(rows) == limit else 0
+        lines = await store.list_lines(conn, workspace_id, conversation_id, oldest, before or _BEYOND_ANY_SEQ)
         seq = await events.workspace_head(conn, workspace_id)
-    following = encode_cursor((str(rows[0].seq),)) if len(rows) == limit else None
-    return MessagePage(seq=seq, messages=[row.view() for row in rows], next=following)
+    following = encode_cursor((str(oldest),)) if oldest else None
+    return MessagePage(seq=seq, messages=[row.view() for row in rows], lines=lines, next=following)
 
 
 async def send(call: MemberCall) -> MessageAccepted:

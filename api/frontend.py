@@ -26,7 +26,7 @@ _NOT_BUILT: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>The inbox is not built yet</title>
 <h1>The inbox is not built yet</h1>
 <p>The hub is running, but its pages are missing. In the project's folder run <code>./scripts/run</code>,
-or <code>npm ci &amp;&amp; npm run build</code> in <code>frontend/app</code>, and reload this page.</p>
+or <code>npm ci &amp;&amp; npm run build</code> in <code>frontend</code>, and reload this page.</p>
 </html>
 """
 

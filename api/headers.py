@@ -32,7 +32,9 @@ def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none
     """
     own = "'self'"
     assets = f"{own} {_origin(settings.asset_url)}" if settings.asset_url else own
-    sockets = " ".join(sorted(f"ws{origin.removeprefix('http')}" for origin in edge.origins))
+    # A source list cannot name an IPv6 address: browsers drop such an entry and complain on every page.
+    named = sorted(origin for origin in edge.origins if "[" not in origin)
+    sockets = " ".join(f"ws{origin.removeprefix('http')}" for origin in named)
     return "; ".join(
         (
             "default-src 'none'",

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 from starlette.responses import Response
 
-from hub.errors import HubError
-from hub.migrations.runner import head_revision
+from api.metrics import ingress_families
+from hub.errors import HubError, NotFound
+from hub.migrations.head import head_revision
+from hub.streams import PARTITIONS
 
 if TYPE_CHECKING:
+    from prometheus_client.core import Metric
     from redis.asyncio import Redis
 
     from api.call import Call
@@ -89,9 +93,25 @@ async def ready(call: Call) -> Response:
 
 
 async def metrics(call: Call) -> Response:
-    """Answer every counter of this process, and what only the database can count, as Prometheus reads it."""
-    text = generate_latest(call.resources.metrics) + generate_latest(await _stored_counts(call.resources.database))
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
+    """Answer every counter of this process, and what only the stores can count, as Prometheus reads it."""
+    if "x-forwarded-for" in call.request.headers:
+        # Figures are for whoever runs the machine, not for the internet behind the proxy.
+        raise NotFound("page")
+    parts = call.resources
+    stored = await _stored_counts(parts.database)
+    if parts.ingress is not None:
+        stored.register(_Measured(await ingress_families(parts.ingress, PARTITIONS)))
+    return Response(generate_latest(parts.metrics) + generate_latest(stored), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Measured(Collector):
+    """Families measured just now."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
 
 
 async def _check_database(database: Database) -> dict[str, str]:

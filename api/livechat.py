@@ -115,7 +115,7 @@ async def read(call: Call) -> Response:
         color=site.color,
         pre_chat=_pre_chat(site),
         identity_required=site.identity == "required",
-        online=None,
+        online=await _is_online(call, chat.route.workspace_id),
     )
     return _answer(view, headers)
 
@@ -219,6 +219,13 @@ async def _read_page(
 ) -> tuple[VisitorMessage, ...]:
     rows = await store.list_visitor_messages(conn, workspace_id, conversation_id, before, PAGE_SIZE + 1)
     return tuple(visitor_message(row) for row in rows)
+
+
+async def _is_online(call: Call, workspace_id: int) -> bool | None:
+    presence = call.resources.presence
+    # Nobody is kept online by this: it only asks.
+    members = await presence.online(workspace_id, "livechat", ()) if presence is not None else None
+    return None if members is None else bool(members)
 
 
 # ── the edge ────────────────────────────────────────────────────────────────────────────────────────────────────────

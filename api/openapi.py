@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from api.call import Call
     from api.route import Route
 
+_WORD: Final = re.compile(r"[a-zA-Z0-9_]+")
 _REF: Final = "#/components/schemas/{name}"
 # What arrives over the socket; listed so that one document names every row a client holds.
 _EVENTS: Final[Any] = (
@@ -78,12 +80,8 @@ def document(routes: Sequence[Route]) -> dict[str, object]:
 
 
 def _operation(route: Route, shape_of: dict[Any, dict[str, Any]]) -> dict[str, object]:
-    operation_id = f"{route.method.lower()}_{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}"
-    if route.method == "OPTIONS":
-        # One handler answers every preflight: the address tells them apart.
-        operation_id += "_" + route.plain_path.rpartition("/")[2].strip("{}")
     operation: dict[str, object] = {
-        "operationId": operation_id,
+        "operationId": _operation_id(route),
         "summary": (inspect.getdoc(route.handler) or "").partition("\n")[0],
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": _responses(route, shape_of),
@@ -96,6 +94,12 @@ def _operation(route: Route, shape_of: dict[Any, dict[str, Any]]) -> dict[str, o
             "content": {"application/json": {"schema": shape_of[route.body]}},
         }
     return operation
+
+
+def _operation_id(route: Route) -> str:
+    """Method and path, which no two lines share: ``get_workspaces_workspace_id_members``."""
+    words = _WORD.findall(route.plain_path.removeprefix("/api/v1"))
+    return "_".join((route.method.lower(), *words))
 
 
 def _path_parameters(route: Route) -> list[dict[str, object]]:

@@ -16,6 +16,7 @@ import uvloop
 from api import auth
 from api.app import create_app
 from api.compose import composed
+from api.metrics import EdgeMetrics
 from api.webhooks import WebhookDeps, WebhookGate
 from api.ws import SocketEdge, SocketHttp, make_ws_protocol
 from connectors.accounts import account_of
@@ -145,6 +146,7 @@ def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:
         streams=resources.ingress,
         account_of=lambda route: account_of(route, routes.open(route).credentials, settings),
     )
+    resources.metrics.register(EdgeMetrics(deps.metrics))
     return WebhookGate(app, deps)
 
 

@@ -67,10 +67,17 @@ class SocketPorts:
 
     async def refresh(self, grants: Sequence[Grant]) -> Sequence[Grant | None]:
         """Read grants again; None where the session ended or the subject may not come in any more."""
-        session_ids = {grant.session_id for grant in grants if grant.session_id is not None}
-        async with self._database.across() as conn:
-            live = await accounts.live_sessions(conn, list(session_ids)) if session_ids else {}
-        return [await self._refresh_one(grant, live) for grant in grants]
+        members = [one for one in grants if one.session_id is not None and one.login_id is not None]
+        live: dict[UUID, UUID] = {}
+        actors: dict[tuple[int, UUID], Actor] = {}
+        if members:
+            async with self._database.across() as conn:
+                live = await accounts.live_sessions(conn, list({one.session_id for one in members if one.session_id}))
+                wanted = {(one.workspace_id, one.login_id) for one in members if one.login_id}
+                actors = await accounts.load_actors(conn, list(wanted))
+        return [
+            _renewed(one, live, actors) if one.kind == "member" else await self._renew_visitor(one) for one in grants
+        ]
 
     async def send(self, grant: Grant, frame: Send) -> Sent:
         """Queue a message or add a note; a visitor's message is received like any channel's."""
@@ -153,21 +160,9 @@ class SocketPorts:
     # ── members ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _member_grant(self, workspace_id: int, session_id: UUID, login_id: UUID) -> Grant:
-        async with self._database.transaction([workspace_id]) as conn:
+        async with self._database.across() as conn:
             actor = await accounts.load_actor(conn, workspace_id, login_id)
-            member = await accounts.get_member(conn, workspace_id, actor.member_id)
-        return Grant(
-            kind="member",
-            workspace_id=workspace_id,
-            subject_id=actor.member_id,
-            session_id=session_id,
-            visible_inboxes=actor.visible_inboxes,
-            rights_version=actor.rights_version,
-            rights_seq=actor.rights_seq,
-            may_reply=policy.may(actor, Permission.INBOX_REPLY),
-            name=member.name,
-            login_id=login_id,
-        )
+        return _grant_of(actor, session_id)
 
     async def _actor(self, grant: Grant) -> Actor:
         if grant.login_id is None:
@@ -175,17 +170,13 @@ class SocketPorts:
         async with self._database.transaction([grant.workspace_id]) as conn:
             return await accounts.load_actor(conn, grant.workspace_id, grant.login_id)
 
-    async def _refresh_one(self, grant: Grant, live: Mapping[UUID, UUID]) -> Grant | None:
+    # ── visitors ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _renew_visitor(self, grant: Grant) -> Grant | None:
         try:
-            if grant.kind == "visitor":
-                return await self._authorise_visitor(grant.visitor_token, grant.address)
-            if grant.session_id is None or grant.session_id not in live:
-                return None
-            return await self._member_grant(grant.workspace_id, grant.session_id, live[grant.session_id])
+            return await self._authorise_visitor(grant.visitor_token, grant.address)
         except (NotSignedIn, Forbidden, NotFound):
             return None
-
-    # ── visitors ────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _authorise_visitor(self, token: str, address: str) -> Grant:
         claims, _ = await self._open_visitor(token)
@@ -221,3 +212,25 @@ class SocketPorts:
         draft = VisitorDraft(client_message_id=frame.client_message_id, text=frame.text, address=grant.address)
         sent = await receive_from_visitor(self._database, self._resources.throttle, claims, route, draft)
         return Sent(sent.message_id, sent.seq, sent.conversation_id)
+
+
+def _grant_of(actor: Actor, session_id: UUID) -> Grant:
+    return Grant(
+        kind="member",
+        workspace_id=actor.workspace_id,
+        subject_id=actor.member_id,
+        session_id=session_id,
+        visible_inboxes=actor.visible_inboxes,
+        rights_version=actor.rights_version,
+        rights_seq=actor.rights_seq,
+        may_reply=policy.may(actor, Permission.INBOX_REPLY),
+        login_id=actor.login_id,
+    )
+
+
+def _renewed(grant: Grant, live: Mapping[UUID, UUID], actors: Mapping[tuple[int, UUID], Actor]) -> Grant | None:
+    """Return a member's grant as the rights are now; None where the session ended or they left."""
+    if grant.session_id is None or grant.login_id is None or live.get(grant.session_id) != grant.login_id:
+        return None
+    actor = actors.get((grant.workspace_id, grant.login_id))
+    return None if actor is None else _grant_of(actor, grant.session_id)

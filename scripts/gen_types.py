@@ -25,6 +25,7 @@ from hub.accounts import model as accounts
 from hub.channels import model as channels
 from hub.contacts import model as contacts
 from hub.inbox import model as inbox
+from hub.realtime import protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "frontend" / "app" / "src" / "types.gen.ts"
@@ -64,6 +65,14 @@ EVENTS: tuple[type, ...] = (
     channels.ChannelAccountChanged,
 )
 
+# Names the browser has already taken.
+_RENAMED = {
+    protocol.Event: "EventFrame",
+    protocol.Error: "ErrorFrame",
+    protocol.Read: "ReadFrame",
+    protocol.Ping: "PingFrame",
+}
+
 _SCALARS: dict[type[inspect.Type], str] = {
     inspect.BoolType: "boolean",
     inspect.IntType: "number",
@@ -80,6 +89,15 @@ class TypeWriter:
 
     def __init__(self) -> None:
         self.declarations: dict[str, str] = {}
+        self._written_by_us = False
+
+    def declare_sent(self, root: type) -> str:
+        """Describe a frame the client writes: what has a default may be left out; returns its name."""
+        self._written_by_us = True
+        try:
+            return self.declare(root)
+        finally:
+            self._written_by_us = False
 
     def declare(self, root: type | UnionType) -> str:
         """
@@ -113,17 +131,19 @@ class TypeWriter:
                 return f"readonly ({item})[]" if " | " in item else f"readonly {item}[]"
             case inspect.DictType():
                 return f"Readonly<Record<{self._expression(info.key_type)}, {self._expression(info.value_type)}>>"
+            case inspect.RawType():
+                return "HubEvent"  # the only JSON we pass on without reading is an event's
             case inspect.Metadata():
                 return self._expression(info.type)
         raise TypeError(f"No TypeScript for {info!r}: add it to gen_types.py")
 
     def _struct(self, info: inspect.StructType) -> str:
-        name = info.cls.__name__
+        name = _RENAMED.get(info.cls, info.cls.__name__)
         if name in self.declarations:
             return name
         self.declarations[name] = ""  # keeps the place, and ends recursion
         lines = [f"  readonly {info.tag_field}: {_quote(info.tag)};"] if info.tag_field else []
-        may_lack = info.cls.__struct_config__.omit_defaults
+        may_lack = info.cls.__struct_config__.omit_defaults or self._written_by_us
         for field in info.fields:
             optional = "?" if may_lack and not field.required else ""
             lines.append(f"  readonly {field.encode_name}{optional}: {self._expression(field.type)};")
@@ -137,8 +157,12 @@ def render() -> str:
     for answer in ANSWERS:
         writer.declare(answer)
     names = [writer.declare(event) for event in EVENTS]
-    union = "export type HubEvent =\n" + "\n".join(f"  | {name}" for name in names) + ";\n"
-    return "\n".join([HEADER, *writer.declarations.values(), union])
+    unions = [
+        _alias("HubEvent", names),
+        _alias("ClientFrame", [writer.declare_sent(frame) for frame in get_args(protocol.ClientFrame)]),
+        _alias("ServerFrame", [writer.declare(frame) for frame in get_args(protocol.HubFrame)]),
+    ]
+    return "\n".join([HEADER, *writer.declarations.values(), *unions])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,6 +178,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     print(f"{TARGET.relative_to(ROOT)} is out of date: {_first_difference(found, wanted)}. Run scripts/gen_types.py.")
     return 1
+
+
+def _alias(name: str, parts: Iterable[str]) -> str:
+    return f"export type {name} =\n" + "\n".join(f"  | {part}" for part in parts) + ";\n"
 
 
 def _quote(value: object) -> str:

@@ -87,7 +87,7 @@ def _sender(account: Account) -> dict[str, str]:
 
 def _status_callback(account: Account, message_id: str) -> str:
     # Twilio refuses the whole message for an address it cannot reach; then there are no receipts, but it is sent.
-    if is_loopback(account.webhook_url) and not account.base_url:
+    if is_loopback(account.webhook_url) and not is_loopback(account.base_url):
         return ""
     separator = "&" if "?" in account.webhook_url else "?"
     return f"{account.webhook_url}{separator}mid={message_id}"

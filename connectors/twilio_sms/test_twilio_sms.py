@@ -19,12 +19,12 @@ from twilio.base.exceptions import TwilioRestException
 from connectors.base import Account, ParseContext, WebhookRequest
 from connectors.twilio_sms import CONNECTOR
 from connectors.twilio_sms.client import classify
-from connectors.twilio_sms.errors import describe_answer, describe_code
+from connectors.twilio_sms.errors import NoAnswer, describe_answer, describe_code
 from connectors.twilio_sms.numbers import canonical_number
 from connectors.twilio_sms.parse import parse, split
 from connectors.twilio_sms.render import charges, render
 from connectors.twilio_sms.segments import segments
-from connectors.twilio_sms.transport import NoAnswer, read_retry_after
+from connectors.twilio_sms.transport import read_retry_after
 from hub.envelope import DeliveryStatus, Identity, OutboundMessage
 from hub.errors import ConnectorError, ErrorClass, MalformedPayload, UnsupportedPayload
 from hub.inbox.model import advance
@@ -219,7 +219,9 @@ def test_render_leaves_out_a_callback_twilio_would_refuse():
     """On a laptop without a public address messages still go out; an emulator can call us."""
     here = msgspec.structs.replace(make_account(), webhook_url="http://localhost:8000/webhooks/x")
     emulated = msgspec.structs.replace(here, base_url="http://127.0.0.1:9")
+    regional = msgspec.structs.replace(here, base_url="https://api.dublin.ie1.twilio.com")
     assert "StatusCallback" not in render(make_message("Hi"), here)[0].fields
+    assert "StatusCallback" not in render(make_message("Hi"), regional)[0].fields
     assert "StatusCallback" in render(make_message("Hi"), emulated)[0].fields
 
 

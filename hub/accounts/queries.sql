@@ -94,14 +94,12 @@ UPDATE workspace SET rights_version = rights_version + 1, rights_seq = event_seq
 
 -- name: load_actor
 -- An active member, the version of the workspace's rights, and the inboxes an agent or viewer may see.
-SELECT m.id, m.role, w.rights_version, w.rights_seq,
-       CASE WHEN m.role IN ('owner', 'admin') THEN NULL ELSE ARRAY(
-           SELECT i.id FROM inbox i
-           WHERE i.workspace_id = $1 AND (NOT i.restricted OR EXISTS (
-               SELECT FROM inbox_member im
-               WHERE im.workspace_id = $1 AND im.inbox_id = i.id AND im.member_id = m.id))) END AS visible_inboxes
-FROM member m JOIN workspace w ON w.id = m.workspace_id
-WHERE m.workspace_id = $1 AND m.login_id = $2 AND m.active
+SELECT member_id, role, rights_version, rights_seq, visible_inboxes FROM hub_load_actor($1, $2)
+
+-- name: find_actor
+-- A live session by the hash of its token, and who its login is in a workspace; marks the session used.
+SELECT id, login_id, email, name, expires_at, member_id, role, rights_version, rights_seq, visible_inboxes
+FROM hub_find_actor($1, $2)
 
 -- name: get_workspace
 -- One workspace by id.
@@ -110,3 +108,8 @@ SELECT id, name FROM workspace WHERE id = $1
 -- name: live_sessions
 -- Which of these sessions still hold, and whose they are.
 SELECT id, login_id FROM hub_live_sessions($1::uuid[])
+
+-- name: load_actors
+-- Who many logins are, each in a workspace; no row for whoever is not an active member there.
+SELECT workspace_id, login_id, member_id, role, rights_version, rights_seq, visible_inboxes
+FROM hub_load_actors($1::bigint[], $2::uuid[])

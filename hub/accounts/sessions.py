@@ -18,7 +18,7 @@ from hub.throttle import Allowance
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from hub.accounts.model import Login, SignedIn
+    from hub.accounts.model import Actor, Login, SignedIn
     from hub.accounts.passwords import Passwords
     from hub.db import Database, TenantConn
     from hub.throttle import Throttle
@@ -113,6 +113,32 @@ async def find_session(conn: TenantConn, token: str) -> SignedIn:
     if signed_in is None:
         raise NotSignedIn
     return signed_in
+
+
+async def find_signed_in(database: Database, token: str) -> SignedIn:
+    """Find whose token this is, as ``find_session`` does, outside a transaction."""
+    signed_in = await store.find_signed_in(database, token_hash(token)) if len(token) <= _MOST_TOKEN_CHARS else None
+    if signed_in is None:
+        raise NotSignedIn
+    return signed_in
+
+
+async def find_actor(database: Database, token: str, workspace_id: int) -> tuple[SignedIn, Actor]:
+    """
+    Find whose token this is and who they are in a workspace, in one round trip.
+
+    Args:
+        database: The installation.
+        token: From a cookie or a bearer header, unchecked.
+        workspace_id: Tenant.
+
+    Raises:
+        NotSignedIn: As ``find_session``.
+        Forbidden: They are not an active member there.
+    """
+    if len(token) > _MOST_TOKEN_CHARS:
+        raise NotSignedIn
+    return await store.find_actor(database, token_hash(token), workspace_id)
 
 
 async def revoke(conn: TenantConn, token: str) -> UUID | None:

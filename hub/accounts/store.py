@@ -21,7 +21,7 @@ from hub.accounts.model import (
     Workspace,
 )
 from hub.db import load_queries
-from hub.errors import Conflict, Forbidden, NotFound
+from hub.errors import Conflict, Forbidden, NotFound, NotSignedIn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from hub.accounts.model import StartedSession
-    from hub.db import TenantConn
+    from hub.db import Database, TenantConn
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 # Any constant serves: it keeps two set-ups from both finding no owner.
 _SET_UP_LOCK_ID = 0x6875622D7365
+_NOT_A_MEMBER = "You are not a member of this workspace."
 
 
 async def has_owner(conn: TenantConn) -> bool:
@@ -137,6 +138,12 @@ async def live_sessions(conn: TenantConn, session_ids: Sequence[UUID]) -> dict[U
     return {row["id"]: row["login_id"] for row in rows}
 
 
+async def find_signed_in(database: Database, token_hash: bytes) -> SignedIn | None:
+    """Find a live session as ``find_session`` does, by one statement of its own."""
+    rows = await database.ask(QUERIES["find_session"], token_hash)
+    return _signed_in(rows[0]) if rows else None
+
+
 async def revoke_session(conn: TenantConn, token_hash: bytes) -> UUID | None:
     """End a session and return its id; None when it had ended already."""
     return cast("UUID | None", await conn.fetchval(QUERIES["revoke_session"], token_hash))
@@ -230,7 +237,7 @@ async def load_actor(conn: TenantConn, workspace_id: int, login_id: UUID) -> Act
     Read who a login is in a workspace and what they may see there.
 
     Args:
-        conn: A transaction that named the workspace.
+        conn: Any transaction; no tenant is needed.
         workspace_id: Tenant.
         login_id: Whose session it is.
 
@@ -242,16 +249,53 @@ async def load_actor(conn: TenantConn, workspace_id: int, login_id: UUID) -> Act
     """
     row = await conn.fetchrow(QUERIES["load_actor"], workspace_id, login_id)
     if row is None:
-        raise Forbidden("You are not a member of this workspace.")
+        raise Forbidden(_NOT_A_MEMBER)
+    return _actor(row, workspace_id, login_id)
+
+
+async def load_actors(conn: TenantConn, wanted: Sequence[tuple[int, UUID]]) -> dict[tuple[int, UUID], Actor]:
+    """Read who many logins are, each in a workspace; whoever is not an active member there is left out."""
+    columns = [one[0] for one in wanted], [one[1] for one in wanted]
+    rows = await conn.fetch(QUERIES["load_actors"], *columns)
+    return {(row["workspace_id"], row["login_id"]): _actor(row, row["workspace_id"], row["login_id"]) for row in rows}
+
+
+async def find_actor(database: Database, token_hash: bytes, workspace_id: int) -> tuple[SignedIn, Actor]:
+    """
+    Find a live session and who its login is in a workspace, in one round trip.
+
+    Raises:
+        NotSignedIn: The token is no live session's.
+        Forbidden: They are not an active member; a workspace that does not exist answers the same.
+    """
+    rows = await database.ask(QUERIES["find_actor"], token_hash, workspace_id)
+    if not rows:
+        raise NotSignedIn
+    if rows[0]["member_id"] is None:
+        raise Forbidden(_NOT_A_MEMBER)
+    return _signed_in(rows[0]), _actor(rows[0], workspace_id, rows[0]["login_id"])
+
+
+def _actor(row: Record, workspace_id: int, login_id: UUID) -> Actor:
     visible: list[UUID] | None = row["visible_inboxes"]
     return Actor(
         workspace_id=workspace_id,
-        member_id=row["id"],
+        member_id=row["member_id"],
         login_id=login_id,
         role=Role(row["role"]),
         visible_inboxes=None if visible is None else frozenset(visible),
         rights_version=row["rights_version"],
         rights_seq=row["rights_seq"],
+    )
+
+
+def _signed_in(row: Record) -> SignedIn:
+    return SignedIn(
+        session_id=row["id"],
+        login_id=row["login_id"],
+        email=row["email"],
+        name=row["name"],
+        expires_at=row["expires_at"],
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hub import clock
+from hub.accounts import store as accounts
 from hub.channels import store
 from hub.channels.model import (
     TRANSITIONS,
@@ -204,7 +205,7 @@ async def _add_inbox(
     )
     await store.insert_inbox(conn, workspace_id, inbox, clock.now())
     # Members with a list of visible inboxes do not have this one on it until their rights are read again.
-    await store.bump_rights(conn, workspace_id)
+    await accounts.bump_rights(conn, workspace_id)
     await events.append(conn, heads, [_inbox_changed(workspace_id, inbox, actor_id)])
     return inbox
 

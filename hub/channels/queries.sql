@@ -22,10 +22,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 -- Writes what can change of an inbox.
 UPDATE inbox SET name = $3, reopen_days = $4, version = $5 WHERE workspace_id = $1 AND id = $2
 
--- name: bump_rights
--- Tells open connections that what members may see has changed.
-UPDATE workspace SET rights_version = rights_version + 1, rights_seq = event_seq + 1 WHERE id = $1
-
 -- name: list_channel_accounts
 -- Channel accounts of a workspace, removed ones too, oldest first; $2 is NULL for an audience that sees every inbox.
 SELECT id, inbox_id, channel, name, status, status_reason, settings::text AS settings, created_at, version

@@ -145,10 +145,6 @@ async def update_inbox(conn: TenantConn, workspace_id: int, inbox: Inbox) -> Non
     await conn.execute(QUERIES["update_inbox"], workspace_id, inbox.id, inbox.name, inbox.reopen_days, inbox.version)
 
 
-async def bump_rights(conn: TenantConn, workspace_id: int) -> None:
-    await conn.execute(QUERIES["bump_rights"], workspace_id)
-
-
 async def insert_channel_account(
     conn: TenantConn, workspace_id: int, account: ChannelAccount, sealed: bytes, external_ref: str
 ) -> None:

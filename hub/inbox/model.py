@@ -113,6 +113,24 @@ class Message(msgspec.Struct, frozen=True):
     version: int
 
 
+class Line(msgspec.Struct, frozen=True):
+    """What was done to a conversation, shown between its messages; the last three are as they were afterwards."""
+
+    seq: int
+    type: Literal[
+        "conversation_assigned",
+        "conversation_closed",
+        "conversation_reopened",
+        "conversation_snoozed",
+        "conversation_moved",
+    ]
+    actor_id: UUID | None
+    at: datetime
+    assignee_id: UUID | None
+    inbox_id: UUID
+    snoozed_until: datetime | None
+
+
 class ReadMark(msgspec.Struct, frozen=True):
     conversation_id: UUID
     member_id: UUID

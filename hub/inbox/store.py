@@ -11,7 +11,7 @@ import msgspec
 from hub.db import load_queries
 from hub.errors import NotFound
 from hub.inbox.batch import Known, Writes
-from hub.inbox.model import ConversationStatus, ReadMark
+from hub.inbox.model import ConversationStatus, Line, ReadMark
 from hub.inbox.rows import AccountRow, ConversationRow, IdentityRow, MessageRow, SeenRow, TargetRow
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ async def read_known(conn: TenantConn, mentioned: Mentioned) -> Known:
 
 
 async def write_batch(conn: TenantConn, writes: Writes) -> None:
-    """Write what a batch became, in one round trip."""
+    """Write what a batch became: one round trip, another for receipts and one for consents where there are any."""
     contacts = [
         {
             "workspace_id": workspace_id,
@@ -111,17 +111,18 @@ async def write_batch(conn: TenantConn, writes: Writes) -> None:
         }
         for key, contact_id in writes.identities.items()
     ]
-    await conn.execute(
-        QUERIES["write_batch"],
-        _json(contacts),
-        _json(identities),
-        _json(list(writes.conversations.values())),
-        _json(list(writes.messages.values())),
-        _json(list(writes.statuses.values())),
-        _json(_last_consents(writes)),
-        _json(writes.consents),
-        writes.now,
-    )
+    if writes.messages or writes.contacts:
+        await conn.execute(
+            QUERIES["write_batch"],
+            _json(contacts),
+            _json(identities),
+            _json(list(writes.conversations.values())),
+            _json(list(writes.messages.values())),
+        )
+    if writes.statuses:
+        await conn.execute(QUERIES["write_statuses"], _json(list(writes.statuses.values())), writes.now)
+    if writes.consents:
+        await conn.execute(QUERIES["write_consents"], _json(_last_consents(writes)), _json(writes.consents))
 
 
 async def get_conversation(conn: TenantConn, workspace_id: int, conversation_id: UUID) -> ConversationRow:
@@ -202,6 +203,14 @@ async def list_visitor_messages(
     """Return a page of what the visitor may see, before a conversation_seq, oldest first."""
     rows = await conn.fetch(QUERIES["list_visitor_messages"], workspace_id, conversation_id, before, limit)
     return [_message.decode(row["data"]) for row in reversed(rows)]
+
+
+async def list_lines(
+    conn: TenantConn, workspace_id: int, conversation_id: UUID, after_seq: int, before_seq: int
+) -> list[Line]:
+    """Return what was done to a conversation between two seqs, oldest first, the newest 200 at most."""
+    rows = await conn.fetch(QUERIES["list_lines"], workspace_id, conversation_id, after_seq, before_seq)
+    return [msgspec.convert(dict(row), Line) for row in reversed(rows)]
 
 
 async def list_read_marks(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hub.realtime.audience import Audience, AudienceKey, VisitorStream, audience_key, is_visible, payload_for
 from hub.realtime.feed import RING_EVENTS
-from hub.realtime.protocol import RESUME_LIMIT_EVENTS, Welcome, encode_event
+from hub.realtime.protocol import RESUME_LIMIT_EVENTS, Cursor, Welcome, encode_event
 from hub.realtime.session import Phase
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hub.realtime.fanout import Fanout
     from hub.realtime.feed import Feed, Feeds
     from hub.realtime.ports import Ports
-    from hub.realtime.protocol import Cursor
     from hub.realtime.resume import ResumeTickets
 
 # Below the 256 frames of the buffer, so that a client that reads never overflows it while it catches up.
@@ -112,6 +111,7 @@ class CatchUp:
                     self._fanout.lose([connection], "lost", 0)
                     return
             prev = self._write_events(connection, feed, events, prev)
+            _advance_cursor(connection)
             await self._drain(connection)
 
     def _write_events(self, connection: Connection, feed: Feed, events: list[LoggedEvent], prev: int) -> int:
@@ -212,6 +212,7 @@ class CatchUp:
                     connection.write(self._fanout.visitor_frame(event, seq))
                     connection.position = seq
             stream.head = max(stream.head, connection.position)
+            _advance_cursor(connection)
             if feed.is_void or feed.streams.get(stream.conversation_id) is not stream:
                 self._fanout.lose([connection], "lost", 0)
                 return
@@ -266,3 +267,9 @@ class CatchUp:
                 conversation_id=None if is_member else grant.conversation_id,
             )
         )
+
+
+def _advance_cursor(connection: Connection) -> None:
+    """Should the log become unreadable now, the next try goes on from here."""
+    if connection.resume_cursor is not None:
+        connection.resume_cursor = Cursor(connection.resume_cursor.epoch, connection.position)

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING
 
-from hub.errors import Forbidden, HubError, NotFound, NotSignedIn, Unavailable
+from hub.errors import Forbidden, HubError, InvalidInput, NotFound, NotSignedIn, TooManyRequests, Unavailable
 from hub.log import get_logger
 from hub.realtime.coalesce import Coalescer
 from hub.realtime.protocol import CloseCode, Head, ProtocolViolation
@@ -79,9 +79,13 @@ class Opening:
             self._connections.close(connection, CloseCode.NOT_SIGNED_IN, "not signed in")
         except (Forbidden, NotFound):
             self._connections.close(connection, CloseCode.NOT_ALLOWED, "not allowed")
+        except InvalidInput as error:
+            self._connections.close(connection, CloseCode.MALFORMED, f"hello: {error.field}: {error.message}")
         except HubError as error:
-            code = CloseCode.DRAIN if isinstance(error, Unavailable) else CloseCode.TOO_MANY
-            self._connections.close(connection, code, error.code, retry_after_s=come_back_in_s())
+            code = CloseCode.TOO_MANY if isinstance(error, TooManyRequests) else CloseCode.DRAIN
+            self._connections.close(
+                connection, code, error.code, retry_after_s=max(error.retry_after_s or 0.0, come_back_in_s())
+            )
         except Exception:  # loop: one hello costs its own connection only
             _log.exception("hello_failed", connection=connection.id)
             self._connections.close(connection, CloseCode.INTERNAL, "internal")

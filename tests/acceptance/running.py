@@ -118,6 +118,25 @@ class RunningHub:
         path = Path(self.folder.name) / "logs" / f"{name}.log"
         return path.read_text() if path.exists() else ""
 
+    def connect_chat(self) -> str:
+        """Connect a live chat and return its id."""
+        body = {"channel": "livechat", "name": "Website chat", "credentials": {}, "settings": {}}
+        with self.api() as client:
+            answer = client.post("channel-accounts", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    def add_member(self, email: str) -> str:
+        """Return the one-time link that ``hub member add`` prints."""
+        command = [sys.executable, "-m", "hub.cli", "member", "add", email]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environ, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
+
+    def pid_of(self, command: str) -> int:
+        """Return the process that runs one of our commands, e.g. ``serve``."""
+        return next(pid for line, pid in self.child_pids().items() if f"hub.cli {command}" in line)
+
     def stop(self) -> None:
         """Ctrl-C, and wait."""
         self.process.send_signal(signal.SIGINT)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 import asyncpg
 import pytest
+from tests.services import _run
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -20,7 +21,6 @@ from tests.acceptance.running import ProtocolClient, RunningHub
 from tests.emulators import EmulatedTwilio
 from tests.faults.bad_input import call, exchange, head_of, large_call, new_sid, signed_form, signed_json, sms
 from tests.faults.rig import Rig, environ_of, find_process
-from tests.services import _run
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -100,6 +100,6 @@ export function workspaceApi(workspaceId: number) {
       call<AccountAnswer>("PATCH", `${base}/channel-accounts/${id}`, change),
     removeAccount: (id: Uuid) => call<void>("DELETE", `${base}/channel-accounts/${id}`),
     testAccount: (id: Uuid) => call<TestedView>("POST", `${base}/channel-accounts/${id}/test`),
-    renewSecret: (id: Uuid, name: string) => call<SecretView>("POST", `${base}/channel-accounts/${id}/secrets/${name}`),
+    renewSecret: (id: Uuid, name: string) => call<SecretView>("POST", `${base}/channel-accounts/${id}/secrets/${name}`, {}),
   };
 }

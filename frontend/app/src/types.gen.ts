@@ -208,6 +208,7 @@ export interface ConversationChange {
 export interface MessagePage {
   readonly seq: number;
   readonly messages: readonly Message[];
+  readonly lines: readonly Line[];
   readonly next: string | null;
 }
 
@@ -245,6 +246,16 @@ export type DeliveryStatus = "queued" | "sending" | "sent" | "delivered" | "read
 export interface MessageError {
   readonly code: string;
   readonly message: string;
+}
+
+export interface Line {
+  readonly seq: number;
+  readonly type: "conversation_assigned" | "conversation_closed" | "conversation_moved" | "conversation_reopened" | "conversation_snoozed";
+  readonly actor_id: Uuid | null;
+  readonly at: Timestamp;
+  readonly assignee_id: Uuid | null;
+  readonly inbox_id: Uuid;
+  readonly snoozed_until: Timestamp | null;
 }
 
 export interface ContactView {
@@ -401,6 +412,129 @@ export interface ChannelAccountChanged {
   readonly channel_account: ChannelAccount;
 }
 
+export interface Hello {
+  readonly type: "hello";
+  readonly protocol: number;
+  readonly ticket?: string | null;
+  readonly bearer?: string | null;
+  readonly resume_ticket?: string | null;
+  readonly visitor_token?: string | null;
+  readonly workspace_id?: number | null;
+  readonly cursor?: Cursor | null;
+  readonly client?: string;
+}
+
+export interface Cursor {
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+export interface Send {
+  readonly type: "send";
+  readonly client_message_id: Uuid;
+  readonly text: string;
+  readonly conversation_id?: Uuid | null;
+  readonly kind?: "message" | "note";
+  readonly attachments?: readonly Uuid[];
+  readonly seen_seq?: number | null;
+}
+
+export interface ReadFrame {
+  readonly type: "read";
+  readonly seq: number;
+  readonly conversation_id?: Uuid | null;
+}
+
+export interface Typing {
+  readonly type: "typing";
+  readonly on: boolean;
+  readonly conversation_id?: Uuid | null;
+  readonly kind?: "message" | "note";
+}
+
+export interface Viewing {
+  readonly type: "viewing";
+  readonly conversation_id: Uuid | null;
+}
+
+export interface PingFrame {
+  readonly type: "ping";
+  readonly cursor?: number | null;
+}
+
+export interface Welcome {
+  readonly type: "welcome";
+  readonly connection_id: string;
+  readonly epoch: number;
+  readonly head: number;
+  readonly recovered: boolean;
+  readonly resume_ticket: string;
+  readonly protocol: number;
+  readonly heartbeat_s: number;
+  readonly member_id: Uuid | null;
+  readonly conversation_id: Uuid | null;
+}
+
+export interface EventFrame {
+  readonly type: "event";
+  readonly seq: number;
+  readonly prev: number;
+  readonly event: HubEvent;
+}
+
+export interface Ack {
+  readonly type: "ack";
+  readonly client_message_id: Uuid;
+  readonly message_id: Uuid;
+  readonly seq: number;
+}
+
+export interface ErrorFrame {
+  readonly type: "error";
+  readonly code: string;
+  readonly message: string;
+  readonly field: string | null;
+  readonly retry_after_s: number | null;
+  readonly client_message_id: Uuid | null;
+}
+
+export interface Head {
+  readonly type: "head";
+  readonly seq: number;
+  readonly resume_ticket?: string | null;
+}
+
+export interface Gap {
+  readonly type: "gap";
+  readonly reason: "lost" | "rights" | "slow";
+}
+
+export interface TypingShown {
+  readonly type: "typing";
+  readonly conversation_id: Uuid;
+  readonly member_id: Uuid | null;
+  readonly on: boolean;
+  readonly kind: "message" | "note";
+}
+
+export interface ViewingShown {
+  readonly type: "viewing";
+  readonly conversation_id: Uuid;
+  readonly member_ids: readonly Uuid[] | null;
+}
+
+export interface PresenceShown {
+  readonly type: "presence";
+  readonly member_ids: readonly Uuid[] | null;
+}
+
+export interface Bye {
+  readonly type: "bye";
+  readonly code: number;
+  readonly reason: string;
+  readonly retry_after_s: number | null;
+}
+
 export type HubEvent =
   | MessageReceived
   | MessageEchoed
@@ -420,3 +554,23 @@ export type HubEvent =
   | InboxChanged
   | ChannelAccountConnected
   | ChannelAccountChanged;
+
+export type ClientFrame =
+  | Hello
+  | Send
+  | ReadFrame
+  | Typing
+  | Viewing
+  | PingFrame;
+
+export type ServerFrame =
+  | Welcome
+  | EventFrame
+  | Ack
+  | ErrorFrame
+  | Head
+  | Gap
+  | TypingShown
+  | ViewingShown
+  | PresenceShown
+  | Bye;

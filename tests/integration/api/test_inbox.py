@@ -243,3 +243,21 @@ async def test_viewer_may_read_but_not_write(client, database, workspace, conver
     ]
 
     assert [one.status_code for one in answers] == [200, 403, 403, 403]
+
+
+async def test_lines_stand_between_the_messages_of_their_page(client, database, workspace, conversation_id):
+    """What was done to a conversation comes with the page of messages it happened among, once."""
+    await client.patch(f"conversations/{conversation_id}", json={"assignee_id": str(workspace.agent_id)})
+    await receive(database, workspace, *(make_item() for _ in range(3)))
+    await client.patch(f"conversations/{conversation_id}", json={"status": "closed"})
+    address = f"conversations/{conversation_id}/messages"
+
+    newest = (await client.get(address, params={"limit": 3})).json()
+    older = (await client.get(address, params={"limit": 3, "before": newest["next"]})).json()
+
+    assert [one["type"] for one in newest["lines"]] == ["conversation_closed"]
+    assert [one["type"] for one in older["lines"]] == ["conversation_assigned"]
+    assert (str(workspace.agent_id), str(workspace.owner_id)) == (
+        older["lines"][0]["assignee_id"],
+        older["lines"][0]["actor_id"],
+    )

@@ -50,6 +50,7 @@ async def served(database_urls, redis_durable, redis_ephemeral, tmp_path) -> Asy
             "HUB_PORT": str(port),
             "HUB_DATA_DIR": str(tmp_path),
             "HUB_SETUP_TOKEN": "printed",
+            "HUB_SECRET_KEY": "k" * 44,
             "DATABASE_URL": database_urls.database_url,
             "REDIS_URL": redis_durable,
             "REDIS_EPHEMERAL_URL": redis_ephemeral,

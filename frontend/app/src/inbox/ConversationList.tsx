@@ -19,6 +19,7 @@ import type { Frozen } from "./list";
 
 const ROW_PX = 72;
 const OVERSCAN = 8;
+const POINTING_MS = 4_000;
 const TAB_NAMES: Readonly<Record<Tab, string>> = { open: "Open", snoozed: "Snoozed", closed: "Closed" };
 
 export function ConversationList({ route }: { readonly route: InboxRoute }) {
@@ -146,7 +147,7 @@ function Rows({ rows, route, scroller, onEnd }: RowsProps) {
   );
 }
 
-/** Keeps the order while the pointer or the focus is in the list, or it is scrolled: nothing moves from under a finger. */
+/** Keeps the order while somebody points or focuses there, or has scrolled: nothing moves from under a finger. */
 function useHeldOrder(scroller: HTMLDivElement | null, all: Readonly<Record<string, Conversation>>, fresh: readonly Conversation[], view: string) {
   const client = useClient();
   const acts = useSignal(client.acts);
@@ -157,19 +158,26 @@ function useHeldOrder(scroller: HTMLDivElement | null, all: Readonly<Record<stri
   useEffect(() => {
     const element = scroller;
     if (element === null) return;
-    let pointer = false;
-    const update = (): void => setHeld(pointer || element.scrollTop > ROW_PX / 2 || element.querySelector(":focus-visible") !== null);
+    let pointing: ReturnType<typeof setTimeout> | null = null;
+    const update = (): void => setHeld(pointing !== null || element.scrollTop > ROW_PX / 2 || element.querySelector(":focus-visible") !== null);
+    const rest = (): void => {
+      if (pointing !== null) clearTimeout(pointing);
+      pointing = null;
+      update();
+    };
+    // A pointer left lying on the list for a while is about to do nothing.
+    const point = (event: Event): void => {
+      if ((event as PointerEvent).pointerType === "touch") return;
+      if (pointing !== null) clearTimeout(pointing);
+      pointing = setTimeout(rest, POINTING_MS);
+      update();
+    };
     const listen = (name: string, run: (event: Event) => void): (() => void) => {
       element.addEventListener(name, run, { passive: true });
       return () => element.removeEventListener(name, run);
     };
-    const hover = (inside: boolean) => (event: Event): void => {
-      if ((event as PointerEvent).pointerType === "touch") return;
-      pointer = inside;
-      update();
-    };
     const stops = [
-      listen("pointerenter", hover(true)), listen("pointerleave", hover(false)),
+      listen("pointermove", point), listen("pointerleave", rest), rest,
       listen("scroll", update), listen("focusin", update), listen("focusout", () => setTimeout(update)),
     ];
     return () => stops.forEach((stop) => stop());
@@ -177,7 +185,8 @@ function useHeldOrder(scroller: HTMLDivElement | null, all: Readonly<Record<stri
 
   // What the member did, or another view, starts a new order; the first frame of holding takes the order on screen.
   let order = frozen?.key === key ? frozen.order : null;
-  if (held && order === null) {
+  // Nothing to keep in place in an empty list.
+  if (held && (order === null || (order.ids.length === 0 && fresh.length > 0))) {
     order = freeze(fresh);
     setFrozen({ order, key });
   } else if (!held && frozen !== null) setFrozen(null);

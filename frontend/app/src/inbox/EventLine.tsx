@@ -1,7 +1,7 @@
 /** What happened to the conversation beside its messages, as one grey sentence. */
 import { useFeed } from "../context";
 import { memberName } from "../lib/names";
-import { untilTime } from "../lib/time";
+import { clockTime, fullTime, untilTime } from "../lib/time";
 import type { Line, State } from "../sync/state";
 import { useMinute } from "./useMinute";
 
@@ -33,5 +33,10 @@ export function EventLine({ line }: { readonly line: Line }) {
   const inboxes = useFeed((state) => state.inboxes);
   const me = useFeed((state) => state.me);
   const now = useMinute();
-  return <p className="thread-line">{sentence(line, { members, inboxes, me }, now)}</p>;
+  return (
+    <p className="thread-line">
+      {sentence(line, { members, inboxes, me }, now)}
+      {line.at !== null && <time dateTime={line.at} title={fullTime(line.at)}> · {clockTime(line.at)}</time>}
+    </p>
+  );
 }

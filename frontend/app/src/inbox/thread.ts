@@ -33,8 +33,10 @@ export function threadItems({ messages, lines, outgoing, readSeqAtOpening }: Thr
   const items: Item[] = [];
   let marked = false;
   let previous: Message | null = null;
+  let day = "";
   sorted.forEach((message, index) => {
-    if (previous === null || dayKey(previous.occurred_at) !== dayKey(message.occurred_at)) {
+    if (day !== dayKey(message.occurred_at)) {
+      day = dayKey(message.occurred_at);
       items.push({ kind: "day", key: `day-${message.id}`, at: message.occurred_at });
       previous = null;
     }

@@ -104,8 +104,9 @@ function useConnect({ manifest, account, onDone }: ConnectFormProps) {
   const save = (): Promise<AccountAnswer> => {
     const { channel: _channel, credentials, ...form } = toForm(manifest, values);
     if (account === undefined) return client.api.connect(toForm(manifest, values));
-    const typed = Object.values(credentials).some((value) => value !== "");
-    return client.api.changeAccount(account.id, typed ? { ...form, credentials } : form);
+    // Credentials that are not named stay as they are; a blank one would clear it.
+    const typed = Object.entries(credentials).filter(([, value]) => value !== "");
+    return client.api.changeAccount(account.id, typed.length > 0 ? { ...form, credentials: Object.fromEntries(typed) } : form);
   };
   return { values, problems, general, busy, element, set, submit };
 }

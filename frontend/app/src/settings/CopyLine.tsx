@@ -23,7 +23,9 @@ export function CopyLine({ label, help = "", text }: { readonly label: string; r
     <div className="copy">
       <span className="field-label">{label}</span>
       <div className="copy-line">
-        <code id={id}>{text}</code>
+        {/* Longer than its box: the keyboard must be able to scroll it. */}
+        {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+        <code id={id} tabIndex={0}>{text}</code>
         <Button icon={copied ? "check" : "copy"} onClick={() => void copy()}>{copied ? "Copied" : "Copy"}</Button>
       </div>
       {help !== "" && <span className="field-help">{help}</span>}

@@ -16,7 +16,7 @@ export function Settings({ route }: { readonly route: SettingsRoute }) {
         <SettingsLinks page={route.page} />
       </nav>
       <main className="pane pane-lone settings">
-        <nav className="settings-tabs" aria-label="Settings"><SettingsLinks page={route.page} /></nav>
+        <nav className="settings-tabs" aria-label="Sections of settings"><SettingsLinks page={route.page} /></nav>
         {route.page === "channels" && <Channels connect={route.connect} account={route.account} />}
         {route.page === "members" && <Members />}
       </main>

@@ -1,7 +1,7 @@
 /** Who types, who looks, who is online: no seq, nothing kept, gone when not repeated. */
 import type { Uuid } from "../types.gen";
 import type { Clock, Timer } from "./clock";
-import type { PresenceFrame, TypingFrame, ViewingFrame, WritingKind } from "./frames";
+import type { PresenceShown, TypingShown, ViewingShown, WritingKind } from "./frames";
 
 export const TYPING_EXPIRES_MS = 6_000;
 
@@ -34,7 +34,7 @@ export class Ephemeral {
     return () => this.listeners.delete(listener);
   };
 
-  typing(frame: TypingFrame): void {
+  typing(frame: TypingShown): void {
     const { conversation_id, member_id, on, kind } = frame;
     const key = `${conversation_id}/${member_id ?? "contact"}`;
     const timer = this.timers.get(key);
@@ -46,11 +46,11 @@ export class Ephemeral {
     this.set({ typing: { ...this.company.typing, [conversation_id]: typists } });
   }
 
-  viewing(frame: ViewingFrame): void {
+  viewing(frame: ViewingShown): void {
     this.set({ viewing: { ...this.company.viewing, [frame.conversation_id]: frame.member_ids ?? [] } });
   }
 
-  presence(frame: PresenceFrame): void {
+  presence(frame: PresenceShown): void {
     this.set({ online: frame.member_ids });
   }
 

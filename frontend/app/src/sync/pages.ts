@@ -51,7 +51,7 @@ export class Pages {
   async moreMessages(id: Uuid): Promise<void> {
     await this.turn(this.threads, id, async (before) => {
       const page = await this.api.messages(id, before);
-      return { page, rows: page, floor: null };
+      return { page, rows: { ...page, linesOf: id }, floor: null };
     });
   }
 

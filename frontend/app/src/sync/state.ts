@@ -1,6 +1,6 @@
 /** What a member's client knows: tables of rows by id. Types and readers; only store.ts makes new states. */
 import type {
-  ChannelAccount, Contact, Conversation, Counts, DeliveryStatus, Inbox, Member, Message, MessageError,
+  ChannelAccount, Contact, Conversation, Counts, DeliveryStatus, Inbox, Line as WireLine, Member, Message, MessageError,
   Permission, ReadMark, Uuid, Workspace,
 } from "../types.gen";
 import type { Cursor } from "./frames";
@@ -14,14 +14,9 @@ export interface Mark {
   readonly version: number;
 }
 
-/** Something that happened to a conversation beside its messages; drawn as a line in the thread. */
-export interface Line {
-  readonly seq: number;
-  readonly type: "conversation_assigned" | "conversation_closed" | "conversation_reopened" | "conversation_snoozed" | "conversation_moved";
-  readonly actor_id: Uuid | null;
-  readonly assignee_id: Uuid | null;
-  readonly inbox_id: Uuid;
-  readonly snoozed_until: string | null;
+/** Something that happened to a conversation beside its messages; drawn as a line in the thread. Live ones come without a time. */
+export interface Line extends Omit<WireLine, "at"> {
+  readonly at: string | null;
 }
 
 /** A status that came for a message we do not hold yet; joined when an HTTP page brings it. */
@@ -58,6 +53,9 @@ export interface Rows {
   readonly conversations?: readonly Conversation[];
   readonly contacts?: readonly Contact[];
   readonly reads?: readonly ReadMark[];
+  /** Lines of one conversation, `linesOf`. */
+  readonly lines?: readonly WireLine[];
+  readonly linesOf?: Uuid;
   readonly messages?: readonly Message[];
   readonly channelAccounts?: readonly ChannelAccount[];
   readonly members?: readonly Member[];

@@ -100,6 +100,7 @@ export function mergeRows(state: State, rows: Rows): State {
   for (const message of rows.messages ?? []) {
     if ((state.removed[message.conversation_id] ?? -1) < Math.max(freshness, message.version)) putMessage(draft, message);
   }
+  if (rows.linesOf !== undefined && (state.removed[rows.linesOf] ?? -1) < freshness) mergeLines(draft, rows.linesOf, rows.lines ?? []);
   return draft.state;
 }
 
@@ -202,7 +203,14 @@ function putMark(draft: Draft, mark: ReadMark, version: number): void {
 function addLine(draft: Draft, row: Conversation, line: Pick<Line, "type" | "actor_id" | "seq">): void {
   const lines = draft.table("lines");
   const { assignee_id, inbox_id, snoozed_until } = row;
-  lines[row.id] = [...(lines[row.id] ?? []), { ...line, assignee_id, inbox_id, snoozed_until }];
+  lines[row.id] = [...(lines[row.id] ?? []), { ...line, assignee_id, inbox_id, snoozed_until, at: null }];
+}
+
+function mergeLines(draft: Draft, id: Uuid, fetched: readonly Line[]): void {
+  if (fetched.length === 0) return;
+  const bySeq = new Map((draft.state.lines[id] ?? []).map((line) => [line.seq, line]));
+  for (const line of fetched) bySeq.set(line.seq, line);
+  draft.table("lines")[id] = [...bySeq.values()].toSorted((a, b) => a.seq - b.seq);
 }
 
 function removeConversation(draft: Draft, id: Uuid, previous: ConversationStatus | null, seq: number): void {

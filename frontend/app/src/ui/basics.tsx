@@ -22,9 +22,11 @@ interface AvatarProps {
 }
 
 export function Avatar({ id, name, size = "m", badge, title }: AvatarProps) {
+  // Letters by CSS: they are a picture, not text of the button or row around them.
+  const letters = initials(name);
   return (
-    <span className={`avatar avatar-${size}`} style={{ "--hue": hueOf(id) } as CSSProperties} title={title} aria-hidden="true">
-      {initials(name) || <Icon name="person" size={size === "s" ? 11 : 16} />}
+    <span className={`avatar avatar-${size}`} data-letters={letters} style={{ "--hue": hueOf(id) } as CSSProperties} title={title} aria-hidden="true">
+      {letters === "" && <Icon name="person" size={size === "s" ? 11 : 16} />}
       {badge !== undefined && <span className="avatar-badge">{badge}</span>}
     </span>
   );

@@ -50,7 +50,7 @@ export function Menu({ label, open, onOpen, button, buttonClass = "button button
   return (
     <span className="menu-anchor">
       <button ref={trigger} type="button" className={buttonClass} aria-haspopup="menu" aria-expanded={open} aria-controls={id}
-        aria-label={label} title={label} disabled={disabled} onClick={() => onOpen(!open)}>
+        title={label} disabled={disabled} onClick={() => onOpen(!open)}>
         {button}
       </button>
       {open && (

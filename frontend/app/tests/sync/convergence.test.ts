@@ -115,23 +115,23 @@ async function run(seed: number) {
   const clock = new FakeClock(seeded(seed + 1));
   const hub = new ModelHub(random);
   const written = new Map<string, EventFrame>();
-  let line: BadLine | null = null;
+  const wire: { line: BadLine | null } = { line: null };
   let refusals = 0;
 
   const answer = (socket: FakeSocket) => (frame: ClientFrame): void => {
     if (frame.type === "hello") {
-      const { cursor } = frame;
+      const cursor = frame.cursor ?? null;
       const recovered = cursor !== null && cursor.epoch === hub.epoch && hub.seq - cursor.seq <= RESUME_LIMIT;
       if (!recovered) refusals++;
-      socket.deliver({ type: "welcome", protocol: 1, connection_id: "k", epoch: hub.epoch, head: hub.head, recovered, heartbeat_s: 25, resume_ticket: null, member_id: ME });
-      line = recovered ? new BadLine(socket, random) : null;
+      socket.deliver({ type: "welcome", protocol: 1, connection_id: "k", epoch: hub.epoch, head: hub.head, recovered, heartbeat_s: 25, resume_ticket: "", member_id: ME, conversation_id: null });
+      wire.line = recovered ? new BadLine(socket, random) : null;
       if (recovered) for (const missed of hub.log.filter((one) => one.seq > cursor.seq)) socket.deliver(missed);
     } else if (frame.type === "send") {
       if (random() < 0.2) return; // the send is lost
-      const first = written.get(frame.client_message_id) ?? hub.write(frame.client_message_id, frame.conversation_id, frame.text);
+      const first = written.get(frame.client_message_id) ?? hub.write(frame.client_message_id, frame.conversation_id ?? "", frame.text);
       const isNew = !written.has(frame.client_message_id);
       written.set(frame.client_message_id, first);
-      if (isNew) line?.deliver(first);
+      if (isNew) wire.line?.deliver(first);
       if (random() < 0.2) return; // the ack is lost
       const event = first.event as Extract<HubEvent, { type: "message_queued" }>;
       socket.deliver({ type: "ack", client_message_id: frame.client_message_id, message_id: event.message.id, seq: first.seq });
@@ -159,7 +159,7 @@ async function run(seed: number) {
   for (let turn = 0; turn < 150; turn++) {
     const chance = random();
     const frame = hub.step();
-    if (frame !== null) (line as FakeSocket | null)?.deliver(frame);
+    if (frame !== null) wire.line?.deliver(frame);
     if (chance < 0.04) sockets.at(-1)?.drop(1006);
     else if (chance < 0.06) sockets.at(-1)?.deliver({ type: "gap", reason: random() < 0.5 ? "slow" : "rights" });
     else if (chance < 0.07) hub.epoch += 1;

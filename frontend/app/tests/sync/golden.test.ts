@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { State } from "../../src/sync/state";
-import { applyEvent, applyEvents } from "../../src/sync/store";
+import { applyEvent, applyEvents, mergeRows } from "../../src/sync/store";
 import type { HubEvent, Message } from "../../src/types.gen";
 
 interface VectorState {
@@ -29,8 +29,9 @@ interface Vector {
 }
 
 const FOLDERS = [resolve(__dirname, "../../../../tests/golden"), resolve(__dirname, "../golden")];
-const vectors = FOLDERS.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith(".json") && name !== "sms_segments.json")
-  .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Vector));
+const vectors = FOLDERS.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith(".json"))
+  .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Vector | readonly unknown[])
+  .filter((found): found is Vector => "events" in found));
 
 function toState(vector: VectorState): State {
   const messages: Record<string, Record<string, Message>> = {};
@@ -77,5 +78,16 @@ describe("golden vectors", () => {
     const copy = structuredClone(start);
     applyEvents(start, events.map(({ seq, event }) => ({ type: "event" as const, seq, prev: seq - 1, event })));
     expect(start).toEqual(copy);
+  });
+});
+
+describe("lines of a thread", () => {
+  const line = { seq: 2, type: "conversation_closed" as const, actor_id: null, at: "2026-01-01T00:00:00Z", assignee_id: null, inbox_id: "i", snoozed_until: null };
+
+  it("come with a page of messages, once, in order, and give a live one its time", () => {
+    const before = toState(vectors[0]!.before);
+    const held = { ...before, lines: { c: [{ ...line, seq: 2, at: null }, { ...line, seq: 5, at: null }] } };
+    const merged = mergeRows(held, { seq: 9, linesOf: "c", lines: [{ ...line, seq: 1 }, line] });
+    expect(merged.lines["c"]?.map((one) => [one.seq, one.at])).toEqual([[1, line.at], [2, line.at], [5, null]]);
   });
 });

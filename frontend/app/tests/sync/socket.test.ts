@@ -47,7 +47,7 @@ function setUp({ chance = 0.5, snapshotSeq = 10 } = {}) {
 }
 
 const welcome = (over: Partial<Welcome> = {}): Welcome => ({
-  type: "welcome", protocol: 1, connection_id: "k", epoch: 1, head: 10, recovered: true, heartbeat_s: 25, resume_ticket: "ticket-1", member_id: "m-1", ...over,
+  type: "welcome", protocol: 1, connection_id: "k", epoch: 1, head: 10, recovered: true, heartbeat_s: 25, resume_ticket: "ticket-1", member_id: "m-1", conversation_id: null, ...over,
 });
 
 describe("opening", () => {

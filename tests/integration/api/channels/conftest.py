@@ -21,6 +21,7 @@ from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer
 from hub.config import read_settings
 from hub.errors import NotFound
+from hub.realtime.presence import MemoryPresence
 from hub.throttle import Throttle
 from tests.factories import WorkspaceFacts, make_workspace
 
@@ -119,6 +120,7 @@ def channel_parts(database: Database, vendor: RecordedVendor, sealer: Sealer, tm
         registry=cast("ConnectorRegistry", WithVendor(connector)),
         routes=routes,
         sealer=sealer,
+        presence=MemoryPresence(clock.monotonic_s),
     )
 
 

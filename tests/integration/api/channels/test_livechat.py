@@ -107,12 +107,24 @@ async def test_look_is_public(chat: Chat, owner: Member):
         "color": "#2454ff",
         "pre_chat": [],
         "identity_required": False,
-        "online": None,
+        "online": False,
     }
     await set_up(owner, chat, pre_chat_name="optional", pre_chat_email="required", identity="required", title="Ask us")
     look = (await chat.http.get(chat.path)).json()
     assert (look["title"], look["identity_required"]) == ("Ask us", True)
     assert [(one["name"], one["required"]) for one in look["pre_chat"]] == [("name", False), ("email", True)]
+
+
+async def test_look_says_whether_somebody_is_there(chat: Chat, owner: Member):
+    """A member online shows as online, in their own workspace only; where nobody can tell, it is unknown."""
+    presence = chat.parts.presence
+    assert presence is not None
+    await presence.online(owner.facts.id + 1, "a", [owner.facts.owner_id])
+    assert (await chat.http.get(chat.path)).json()["online"] is False
+    await presence.online(owner.facts.id, "a", [owner.facts.owner_id])
+    assert (await chat.http.get(chat.path)).json()["online"] is True
+    chat.parts.presence = None
+    assert (await chat.http.get(chat.path)).json()["online"] is None
 
 
 async def test_a_token_makes_the_same_visitor_again(chat: Chat):

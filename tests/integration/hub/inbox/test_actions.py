@@ -201,6 +201,19 @@ async def test_visitor_read_marks_our_messages_read(database, workspace, convers
     assert statuses == [DeliveryStatus.READ, DeliveryStatus.SENT]
 
 
+async def test_visitor_reads_before_the_delivery_was_taken_up(database, workspace, conversation_id):
+    """A visitor's client shows a message at COMMIT: the read that comes first counts, and nothing is left to send."""
+    queued = await queue(database, workspace, conversation_id, draft())
+    async with database.transaction([workspace.id]) as conn:
+        await actions.record_visitor_read(conn, workspace.id, conversation_id, 2)
+    (wanted,) = await due(database)
+    claimed = await claim(database, wanted)
+
+    async with database.transaction([workspace.id]) as conn:
+        status = (await store.get_message(conn, workspace.id, queued.message_id)).status
+    assert (status, claimed, await due(database)) == (DeliveryStatus.READ, None, [])
+
+
 async def due(database):
     async with database.across() as conn:
         return await deliveries.due(conn, clock.now(), 10)

@@ -357,3 +357,73 @@ async def test_a_storm_of_reconnects_asks_the_database_in_batches():
             sinks.append(sink)
         await until(lambda: all(events_of(sink) == [1] for sink in sinks))
         assert len([call for call in rig.ports.calls if call[0] != "recent_heads"]) <= 3
+
+
+class Held:
+    """Answers of one port, taken when asked and given when released."""
+
+    def __init__(self, ports, name):
+        self.released = asyncio.Event()
+        self.asked = 0
+        self._ask = getattr(ports, name)
+        setattr(ports, name, self)
+
+    async def __call__(self, *call):
+        self.asked += 1
+        answer = await self._ask(*call)
+        await self.released.wait()
+        return answer
+
+
+async def test_events_that_come_while_the_visible_head_is_read_count_for_prev():
+    """The head read from the log is as old as the question; what was applied since is added to it."""
+    async with Rig() as rig:
+        rig.ports.member("all")
+        rig.ports.member("sales", inboxes=frozenset({SALES}))
+        rig.ports.append(inbox_id=SALES)
+        _, other = await rig.open("all", 1)
+        held = Held(rig.ports, "visible_head")
+        _, sink = await rig.open("sales", 1, waits=False)
+        await until(lambda: held.asked)
+        rig.commit(inbox_id=SALES)
+        rig.commit(inbox_id=SUPPORT)
+        await until(lambda: events_of(other) == [2, 3])
+        held.released.set()
+        await until(lambda: events_of(sink) == [2])
+        rig.commit(inbox_id=SALES)
+        await until(lambda: events_of(sink) == [2, 4])
+        assert [frame["prev"] for frame in of_type(sink, "event")] == [1, 2]
+        assert of_type(sink, "welcome")[0]["head"] == 2
+
+
+async def test_a_visitors_event_that_comes_while_the_log_is_read_is_not_missed():
+    """The answer of the log may be older than the feed: it is asked again before the visitor goes live."""
+    async with Rig() as rig:
+        chat = uuid4()
+        rig.ports.member()
+        rig.ports.visitor(conversation_id=chat)
+        rig.ports.append(conversation_id=chat, inbox_id=SALES, visitor=True)
+        _, other = await rig.open("t", 1)
+        held = Held(rig.ports, "conversation_events_after")
+        connection, sink = rig.connect()
+        rig.hello(connection, visitor_token="v", cursor=0)
+        await until(lambda: held.asked)
+        await settle()
+        rig.commit(conversation_id=chat, inbox_id=SALES, visitor=True)
+        await until(lambda: events_of(other) == [2])
+        held.released.set()
+        await until(lambda: events_of(sink) == [1, 2])
+        assert of_type(sink, "gap") == []
+
+
+async def test_a_hello_without_its_workspace_is_told_not_to_come_back():
+    """What the layers above call invalid input ends a first hello with 4500."""
+    async with Rig() as rig:
+
+        async def refuse(hello, handshake):
+            raise InvalidInput("workspace_id", "Name the workspace.")
+
+        rig.ports.authorise = refuse
+        _, sink = await rig.open()
+        assert sink.closed_with[0] == 4500
+        assert "workspace_id" in of_type(sink, "bye")[0]["reason"]
