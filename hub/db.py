@@ -285,7 +285,7 @@ async def _commit(connection: PoolConnectionProxy[Record]) -> None:
 
 async def _roll_back(connection: PoolConnectionProxy[Record]) -> None:
     """Best effort: what raised is on its way out, and a connection that does not answer is not used again."""
-    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError):
         await connection.execute("ROLLBACK")
 
 

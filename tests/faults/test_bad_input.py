@@ -13,10 +13,10 @@ from urllib.parse import parse_qs
 
 import asyncpg
 import pytest
-from tests.services import _run
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from scripts.benchmarks.services import run_alone
 from tests.acceptance.running import ProtocolClient, RunningHub
 from tests.emulators import EmulatedTwilio
 from tests.faults.bad_input import call, exchange, head_of, large_call, new_sid, signed_form, signed_json, sms
@@ -36,7 +36,7 @@ def rig(twilio_process: EmulatedTwilio, tmp_path_factory) -> Iterator[Rig]:
     try:
         hub.set_up()
         started = Rig(hub, tmp_path_factory.mktemp("bad-input"))
-        _run(started.make_workspaces(2))
+        run_alone(started.make_workspaces(2))
         yield started
     finally:
         hub.stop()
