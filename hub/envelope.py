@@ -198,4 +198,11 @@ def clean_text(text: str) -> str:
         PostgreSQL 15 manual, section 8.3: the character with code zero cannot be stored.
     """
     replaced = text.replace("\x00", "�")
-    return replaced.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if replaced.isascii():
+        return replaced
+    try:
+        replaced.encode()
+    except UnicodeEncodeError:
+        # Pairs of surrogates become the character they stand for, single ones U+FFFD.
+        return replaced.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return replaced

@@ -12,9 +12,9 @@ import redis
 
 from hub.db import Database
 from hub.migrations import runner
+from scripts.benchmarks.services import Services, run_alone, start_services
 from tests import factories
 from tests.emulators import EmulatedTwilio
-from tests.services import Services, _run, start_services
 
 if TYPE_CHECKING:
     from hub.db import Notice
@@ -33,7 +33,7 @@ def services() -> Iterator[Services]:
 @pytest.fixture(scope="session")
 def template(services: Services) -> str:
     """A migrated database that tests clone."""
-    _run(_make_template(services))
+    run_alone(_make_template(services))
     return TEMPLATE
 
 

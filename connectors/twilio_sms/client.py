@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-from twilio.base import values
-from twilio.base.exceptions import TwilioRestException, TwilioServiceException
-from twilio.rest import Client
-from twilio.rest.api.v2010.account.incoming_phone_number import IncomingPhoneNumberInstance
-from twilio.rest.api.v2010.account.message import MessageInstance
 
 from connectors.accounts import is_loopback
 from connectors.base import Account, Call, Checked
 from connectors.blocking import in_thread
-from connectors.twilio_sms.errors import describe_answer, describe_code
+from connectors.twilio_sms.errors import NoAnswer, describe_answer, describe_code
 from connectors.twilio_sms.numbers import canonical_number, is_e164
 from connectors.twilio_sms.parse import read_status
 from connectors.twilio_sms.render import account_bucket, sender_bucket
-from connectors.twilio_sms.transport import NoAnswer, Wire
 from hub.envelope import DeliveryStatus, OutboundMessage, SendResult
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, InvalidInput
+
+if TYPE_CHECKING:
+    from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+    from twilio.rest import Client
+    from twilio.rest.api.v2010.account.incoming_phone_number import IncomingPhoneNumberInstance
+    from twilio.rest.api.v2010.account.message import MessageInstance
 
 T = TypeVar("T")
 
@@ -120,10 +121,8 @@ class TwilioClient:
             return None
         first = message.attempted_at.replace(microsecond=0)
         service = account.settings.get("messaging_service_sid", "")
-        sender = values.unset if service else account.settings["phone_number"]
-        listed = await self._ask(
-            account, lambda client: client.messages.list(to=message.to.value, from_=sender, limit=_SEARCH_LIMIT)
-        )
+        sender = "" if service else account.settings["phone_number"]
+        listed = await self._ask(account, lambda client: _list_messages(client, message.to.value, sender))
         found = [
             one
             for one in listed
@@ -136,30 +135,34 @@ class TwilioClient:
         return _result(found[0]) if len(found) == 1 else None
 
     async def _ask(self, account: Account, question: Callable[[Client], T]) -> T:
-        """Call the SDK in a thread; whatever goes wrong becomes a ``ConnectorError`` with the bucket it names."""
-        wire = Wire(account.base_url, self.timeout_s)
-        credentials = account.credentials
-        client = Client(  # type: ignore[no-untyped-call]  # the SDK's constructor has no annotations
-            credentials.get("account_sid", ""),
-            credentials.get("auth_token", ""),
-            http_client=wire,
-            # Not the process's environment: TWILIO_REGION and TWILIO_EDGE would send the request elsewhere.
-            environment={"TWILIO_REGION": ""},
-        )
+        """Ask through the SDK in a thread, which also loads it: half a second that receiving alone never needs."""
+        return await in_thread(lambda: _answer(account, self.timeout_s, question))
 
-        def run() -> T:
-            try:
-                return question(client)
-            finally:
-                wire.close()
 
-        try:
-            return await in_thread(run)
-        except (TwilioRestException, TwilioServiceException) as error:
-            info = describe_answer(error.status, _code(error), wire.retry_after_s)
-            raise ConnectorError(_with_bucket(info, account)) from error
-        except (NoAnswer, ValueError, AttributeError, TypeError) as error:
-            raise ConnectorError(classify(error)) from error
+def _answer(account: Account, timeout_s: float, question: Callable[[Client], T]) -> T:
+    """Call the SDK; whatever goes wrong becomes a ``ConnectorError`` with the bucket it names."""
+    from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+    from twilio.rest import Client
+
+    from connectors.twilio_sms.transport import Wire
+
+    wire = Wire(account.base_url, timeout_s)
+    client = Client(  # type: ignore[no-untyped-call]  # the SDK's constructor has no annotations
+        account.credentials.get("account_sid", ""),
+        account.credentials.get("auth_token", ""),
+        http_client=wire,
+        # Not the process's environment: TWILIO_REGION and TWILIO_EDGE would send the request elsewhere.
+        environment={"TWILIO_REGION": ""},
+    )
+    try:
+        return question(client)
+    except (TwilioRestException, TwilioServiceException) as error:
+        info = describe_answer(error.status, _code(error), wire.retry_after_s)
+        raise ConnectorError(_with_bucket(info, account)) from error
+    except (NoAnswer, ValueError, AttributeError, TypeError) as error:
+        raise ConnectorError(classify(error)) from error
+    finally:
+        wire.close()
 
 
 def classify(error: BaseException) -> ConnectorErrorInfo:
@@ -181,10 +184,28 @@ def classify(error: BaseException) -> ConnectorErrorInfo:
             return ConnectorErrorInfo(
                 ErrorClass.AMBIGUOUS, "no_answer", "Twilio did not answer; it may have been sent."
             )
-        case TwilioRestException() | TwilioServiceException():
-            return describe_answer(error.status, _code(error), None)
+        case _ if (status := _sdk_status(error)) is not None:
+            return describe_answer(status[0], status[1], None)
         case _:
             return ConnectorErrorInfo(ErrorClass.AMBIGUOUS, "unreadable", "Twilio's answer could not be read.")
+
+
+def _sdk_status(error: BaseException) -> tuple[int, int] | None:
+    """Return status and code of an error of the SDK, None for any other; an SDK that is not loaded raised nothing."""
+    if "twilio.base.exceptions" not in sys.modules:
+        return None
+    from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+
+    if not isinstance(error, (TwilioRestException, TwilioServiceException)):
+        return None
+    return error.status, _code(error)
+
+
+def _list_messages(client: Client, recipient: str, sender: str) -> list[MessageInstance]:
+    """List what was sent to a recipient, by one sender or, where that is empty, by any."""
+    if not sender:
+        return client.messages.list(to=recipient, limit=_SEARCH_LIMIT)
+    return client.messages.list(to=recipient, from_=sender, limit=_SEARCH_LIMIT)
 
 
 def _check(client: Client, account: Account, number: str) -> Checked:
@@ -200,6 +221,8 @@ def _check(client: Client, account: Account, number: str) -> Checked:
 
 
 def _check_account(client: Client, account_sid: str) -> None:
+    from twilio.base.exceptions import TwilioRestException
+
     try:
         status = client.api.v2010.accounts(account_sid).fetch().status
     except TwilioRestException as error:

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from hub.errors import ConnectorErrorInfo, ErrorClass
 
+
+class NoAnswer(Exception):
+    """
+    A request that got no answer.
+
+    Attributes:
+        body_left: Whether its body had begun to leave: then the vendor may have acted on it.
+    """
+
+    def __init__(self, *, body_left: bool) -> None:
+        super().__init__("no answer after the body left" if body_left else "no connection")
+        self.body_left = body_left
+
+
 # Source: twilio.com/docs/api/errors, read 2026-11-22. Texts are ours: Twilio's own repeat phone numbers.
 _BY_CODE: dict[int, tuple[ErrorClass, str]] = {
     # the account and its keys

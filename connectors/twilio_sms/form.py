@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
 from hub.errors import MalformedPayload
 
@@ -10,7 +11,9 @@ from hub.errors import MalformedPayload
 _FIELDS_LIMIT = 500
 
 
-def read_form(body: bytes) -> list[tuple[bytes, bytes]]:
+# ``verify`` and ``split`` read the same call's body, one after the other.
+@lru_cache(maxsize=1)
+def read_form(body: bytes) -> tuple[tuple[bytes, bytes], ...]:
     """
     Decode a form body without guessing a charset.
 
@@ -23,11 +26,14 @@ def read_form(body: bytes) -> list[tuple[bytes, bytes]]:
     Raises:
         MalformedPayload: More than 500 fields.
     """
-    # In latin-1 one character is one byte, so what comes out are the bytes that went in.
-    try:
-        pairs = parse_qsl(
-            body.decode("latin-1"), keep_blank_values=True, encoding="latin-1", max_num_fields=_FIELDS_LIMIT
-        )
-    except ValueError as error:
-        raise MalformedPayload("too many form fields") from error
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+    # By hand: urllib's parse_qsl works on text and took a fifth of the edge's time.
+    if body.count(b"&") >= _FIELDS_LIMIT:
+        raise MalformedPayload("too many form fields")
+    pairs = (piece.partition(b"=") for piece in body.split(b"&") if piece)
+    return tuple((_unescape(name), _unescape(value)) for name, _, value in pairs)
+
+
+def _unescape(part: bytes) -> bytes:
+    if b"+" in part:
+        part = part.replace(b"+", b" ")
+    return unquote_to_bytes(part) if b"%" in part else part

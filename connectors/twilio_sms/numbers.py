@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 
@@ -12,6 +13,8 @@ _NOISE = re.compile(r"[\s().\-‐-―]")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
+# People write more than once, and reading a number takes longer than storing its message in Postgres.
+@lru_cache(maxsize=4096)
 def canonical_number(raw: str) -> str:
     """
     Bring a sender's address into the form under which its contact is known.

@@ -15,18 +15,7 @@ from twilio.http.response import Response
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-
-class NoAnswer(Exception):
-    """
-    A request that got no answer.
-
-    Attributes:
-        body_left: Whether its body had begun to leave: then the vendor may have acted on it.
-    """
-
-    def __init__(self, *, body_left: bool) -> None:
-        super().__init__("no answer after the body left" if body_left else "no connection")
-        self.body_left = body_left
+from connectors.twilio_sms.errors import NoAnswer
 
 
 class Wire(TwilioHttpClient):

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 from connectors.base import Account, WebhookReply, WebhookRequest
@@ -38,12 +39,12 @@ def verify(request: WebhookRequest, account: Account) -> WebhookReply | None:
     signature = request.headers.get(_SIGNATURE, "").encode("utf-8", "replace")
     keys, algorithm = _keys(request, account)
     tail = _signed_tail(request)
-    matches = [
+    # Stops at the first match: which key or spelling it was is no secret.
+    if not any(
         hmac.compare_digest(_sign(key, url.encode() + tail, algorithm), signature)
         for key in keys
         for url in _spellings(request.url)
-    ]
-    if not any(matches):
+    ):
         raise SignatureRejected("The call is not signed with a key of this account.")
     return None
 
@@ -82,15 +83,17 @@ def _signed_tail(request: WebhookRequest) -> bytes:
     return b""
 
 
-def _spellings(url: str) -> set[str]:
-    """The address with and without its port: Twilio's own signing is not consistent about default ports."""
+@lru_cache(maxsize=4096)
+def _spellings(url: str) -> tuple[str, ...]:
+    """The address as it is, then with or without its port: Twilio is not consistent about default ports."""
     plain = url.partition("#")[0]
     parts = urlsplit(plain)
     host = re.sub(r":\d*$", "", parts.netloc)
     port = _DEFAULT_PORTS.get(parts.scheme, "")
     with_port = parts.netloc if host != parts.netloc else f"{host}:{port}"
-    return {plain, parts._replace(netloc=host).geturl(), parts._replace(netloc=with_port).geturl()}
+    # A dict keeps the order and drops what is there twice.
+    return tuple(dict.fromkeys((plain, *(parts._replace(netloc=one).geturl() for one in (host, with_port)))))
 
 
 def _sign(key: bytes, text: bytes, algorithm: str) -> bytes:
-    return base64.b64encode(hmac.new(key, text, algorithm).digest())
+    return base64.b64encode(hmac.digest(key, text, algorithm))

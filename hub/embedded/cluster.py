@@ -27,6 +27,8 @@ SETTINGS = (
     "max_connections=100",
     "shared_buffers=256MB",
     "max_wal_size=1GB",
+    # Without statistics intake is several times slower: a new or just recovered cluster gets them soon.
+    "autovacuum_naptime=5s",
     "timezone=UTC",
     "log_timezone=UTC",
     "unix_socket_permissions=0700",

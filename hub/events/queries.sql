@@ -3,20 +3,20 @@
 SELECT workspace_id, event_seq FROM events_lock($1::bigint[])
 
 -- name: append_events
--- Writes numbered events. A repeated dedupe key or seq is an error and rolls the transaction back.
-INSERT INTO event (workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq,
-                   contact_id, actor_id, dedupe_key, data, occurred_at)
-SELECT workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq,
-       contact_id, actor_id, dedupe_key, data::json, occurred_at
-FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[],
-            $8::uuid[], $9::uuid[], $10::text[], $11::text[], $12::timestamptz[])
-     AS new (workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq,
-             contact_id, actor_id, dedupe_key, data, occurred_at)
-
--- name: advance_counters
--- Moves the counters to the newest numbers given out in this transaction.
+-- Writes numbered events and moves the counters to the newest numbers given out. A repeated dedupe key or seq is an
+-- error and rolls the transaction back.
+WITH appended AS (
+    INSERT INTO event (workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq,
+                       contact_id, actor_id, dedupe_key, data, occurred_at)
+    SELECT workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq,
+           contact_id, actor_id, dedupe_key, data::json, occurred_at
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[],
+                $8::uuid[], $9::uuid[], $10::text[], $11::text[], $12::timestamptz[])
+         AS new (workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq,
+                 contact_id, actor_id, dedupe_key, data, occurred_at)
+)
 UPDATE workspace SET event_seq = new.head
-FROM unnest($1::bigint[], $2::bigint[]) AS new (workspace_id, head)
+FROM unnest($13::bigint[], $14::bigint[]) AS new (workspace_id, head)
 WHERE workspace.id = new.workspace_id
 
 -- name: events_after

@@ -63,6 +63,7 @@ async def append(conn: TenantConn, heads: dict[int, int], events: Sequence[NewEv
         return []
     logged = [_number(heads, event) for event in events]
     rows = list(zip(logged, events, strict=True))
+    touched = sorted({event.workspace_id for event in logged})
     await conn.execute(
         QUERIES["append_events"],
         [new.workspace_id for _, new in rows],
@@ -77,9 +78,9 @@ async def append(conn: TenantConn, heads: dict[int, int], events: Sequence[NewEv
         [new.dedupe_key for _, new in rows],
         [new.data.decode() for _, new in rows],
         [new.occurred_at for _, new in rows],
+        touched,
+        [heads[one] for one in touched],
     )
-    touched = sorted({event.workspace_id for event in logged})
-    await conn.execute(QUERIES["advance_counters"], touched, [heads[one] for one in touched])
     conn.notices.extend(logged)
     return logged
 

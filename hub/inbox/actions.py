@@ -55,7 +55,7 @@ async def receive(conn: TenantConn, batch: Sequence[ReceivedItem]) -> list[Outco
     """
     heads = await events.lock(conn, [one.workspace_id for one in batch])
     known = await store.read_known(conn, _mentioned(batch))
-    clockwork = Clockwork(clock.now(), [clock.new_id() for _ in range(IDS_PER_ITEM * len(batch))])
+    clockwork = Clockwork(clock.now(), clock.new_ids(IDS_PER_ITEM * len(batch)))
     planner = Planner(known, heads, clockwork)
     outcomes = planner.plan(list(batch))
     writes = planner.writes

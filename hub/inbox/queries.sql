@@ -1,19 +1,29 @@
 -- name: known
 -- Everything a batch mentions, one row each as (what, data): seen items, channel accounts, identities with their contacts,
--- the conversation of each thread (the live one, else the newest), and the messages that receipts point at.
+-- the conversation of each thread (the live one, else the newest), and the messages that receipts point at. Each key is
+-- looked up by itself (LATERAL … LIMIT 1): joined as sets, a table without statistics was read whole for every batch.
 SELECT 'seen' AS what, json_build_object(
            'workspace_id', e.workspace_id, 'dedupe_key', e.dedupe_key, 'seq', e.seq,
            'conversation_id', e.conversation_id, 'message_id', m.id)::text AS data
 FROM unnest($1::bigint[], $2::text[]) AS wanted (workspace_id, dedupe_key)
-JOIN event e ON e.workspace_id = wanted.workspace_id AND e.dedupe_key = wanted.dedupe_key
-LEFT JOIN message m ON m.workspace_id = e.workspace_id AND m.conversation_id = e.conversation_id AND m.seq = e.seq
+CROSS JOIN LATERAL (
+    SELECT one.* FROM event one
+    WHERE one.workspace_id = wanted.workspace_id AND one.dedupe_key = wanted.dedupe_key LIMIT 1) e
+LEFT JOIN LATERAL (
+    SELECT one.id FROM message one
+    WHERE one.workspace_id = e.workspace_id AND one.conversation_id = e.conversation_id AND one.seq = e.seq LIMIT 1) m
+    ON true
 UNION ALL
 SELECT 'account', json_build_object(
            'workspace_id', a.workspace_id, 'id', a.id, 'inbox_id', a.inbox_id, 'channel', a.channel,
            'status', a.status, 'reopen_days', i.reopen_days)::text
 FROM unnest($3::bigint[], $4::uuid[]) AS wanted (workspace_id, id)
-JOIN channel_account a ON a.workspace_id = wanted.workspace_id AND a.id = wanted.id
-JOIN inbox i ON i.workspace_id = a.workspace_id AND i.id = a.inbox_id
+CROSS JOIN LATERAL (
+    SELECT one.* FROM channel_account one
+    WHERE one.workspace_id = wanted.workspace_id AND one.id = wanted.id LIMIT 1) a
+CROSS JOIN LATERAL (
+    SELECT one.reopen_days FROM inbox one
+    WHERE one.workspace_id = a.workspace_id AND one.id = a.inbox_id LIMIT 1) i
 UNION ALL
 SELECT 'identity', json_build_object(
            'workspace_id', ci.workspace_id, 'scheme', ci.scheme, 'scope', ci.scope, 'value', ci.value,
@@ -26,9 +36,13 @@ SELECT 'identity', json_build_object(
                    FROM contact_identity every
                    WHERE every.workspace_id = c.workspace_id AND every.contact_id = c.id)))::text
 FROM unnest($5::bigint[], $6::text[], $7::text[], $8::text[]) AS wanted (workspace_id, scheme, scope, value)
-JOIN contact_identity ci ON ci.workspace_id = wanted.workspace_id AND ci.scheme = wanted.scheme
-                        AND ci.scope = wanted.scope AND ci.value = wanted.value
-JOIN contact c ON c.workspace_id = ci.workspace_id AND c.id = ci.contact_id
+CROSS JOIN LATERAL (
+    SELECT one.* FROM contact_identity one
+    WHERE one.workspace_id = wanted.workspace_id AND one.scheme = wanted.scheme
+      AND one.scope = wanted.scope AND one.value = wanted.value LIMIT 1) ci
+CROSS JOIN LATERAL (
+    SELECT one.* FROM contact one
+    WHERE one.workspace_id = ci.workspace_id AND one.id = ci.contact_id LIMIT 1) c
 UNION ALL
 SELECT 'thread', row_to_json(c)::text
 FROM unnest($9::bigint[], $10::uuid[], $11::text[]) AS wanted (workspace_id, channel_account_id, thread_key)
@@ -40,19 +54,27 @@ CROSS JOIN LATERAL (
 UNION ALL
 SELECT 'target', json_build_object('message', row_to_json(m), 'inbox_id', c.inbox_id, 'contact_id', c.contact_id)::text
 FROM unnest($12::bigint[], $13::uuid[], $14::text[]) AS wanted (workspace_id, channel_account_id, external_id)
-JOIN message m ON m.workspace_id = wanted.workspace_id AND m.channel_account_id = wanted.channel_account_id
-              AND m.external_id = wanted.external_id
-JOIN conversation c ON c.workspace_id = m.workspace_id AND c.id = m.conversation_id
+CROSS JOIN LATERAL (
+    SELECT one.* FROM message one
+    WHERE one.workspace_id = wanted.workspace_id AND one.channel_account_id = wanted.channel_account_id
+      AND one.external_id = wanted.external_id LIMIT 1) m
+CROSS JOIN LATERAL (
+    SELECT one.inbox_id, one.contact_id FROM conversation one
+    WHERE one.workspace_id = m.workspace_id AND one.id = m.conversation_id LIMIT 1) c
 UNION ALL
 SELECT 'target', json_build_object('message', row_to_json(m), 'inbox_id', c.inbox_id, 'contact_id', c.contact_id)::text
 FROM unnest($15::bigint[], $16::uuid[], $17::uuid[]) AS wanted (workspace_id, channel_account_id, id)
-JOIN message m ON m.workspace_id = wanted.workspace_id AND m.channel_account_id = wanted.channel_account_id
-              AND m.id = wanted.id
-JOIN conversation c ON c.workspace_id = m.workspace_id AND c.id = m.conversation_id
+CROSS JOIN LATERAL (
+    SELECT one.* FROM message one
+    WHERE one.workspace_id = wanted.workspace_id AND one.channel_account_id = wanted.channel_account_id
+      AND one.id = wanted.id LIMIT 1) m
+CROSS JOIN LATERAL (
+    SELECT one.inbox_id, one.contact_id FROM conversation one
+    WHERE one.workspace_id = m.workspace_id AND one.id = m.conversation_id LIMIT 1) c
 
 -- name: write_batch
--- Writes what a batch became: contacts, identities, conversations, messages, statuses, consents; finishes deliveries
--- whose message a receipt settled. Every row is in its last state, so the order inside does not matter.
+-- Writes the contacts, identities, conversations and messages of a batch. Every row is in its last state, so the order
+-- inside does not matter.
 WITH contacts AS (
     INSERT INTO contact (workspace_id, id, name, lifecycle_stage, created_at, version)
     SELECT workspace_id, id, name, lifecycle_stage, created_at, version
@@ -80,34 +102,40 @@ WITH contacts AS (
         last_activity_at = excluded.last_activity_at, last_inbound_at = excluded.last_inbound_at,
         last_inbound_seq = excluded.last_inbound_seq, last_outbound_seq = excluded.last_outbound_seq,
         visitor_seq = excluded.visitor_seq, version = excluded.version
-), messages AS (
-    INSERT INTO message (workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
-                         author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
-                         status, error_code, error_message, conversation_seq, occurred_at, created_at)
-    SELECT workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
-           author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
-           status, error_code, error_message, conversation_seq, occurred_at, created_at
-    FROM json_populate_recordset(NULL::message, $4::json)
-), statuses AS (
+)
+INSERT INTO message (workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
+                     author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
+                     status, error_code, error_message, conversation_seq, occurred_at, created_at)
+SELECT workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
+       author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
+       status, error_code, error_message, conversation_seq, occurred_at, created_at
+FROM json_populate_recordset(NULL::message, $4::json)
+
+-- name: write_statuses
+-- Writes what receipts said about messages, and finishes deliveries whose message a receipt settled; $2 is the time.
+WITH statuses AS (
     UPDATE message SET status = r.status, error_code = r.error_code, error_message = r.error_message,
                        external_id = r.external_id, version = r.version
-    FROM json_populate_recordset(NULL::message, $5::json) AS r
+    FROM json_populate_recordset(NULL::message, $1::json) AS r
     WHERE message.workspace_id = r.workspace_id AND message.id = r.id
-), deliveries AS (
-    UPDATE delivery SET state = CASE r.status WHEN 'failed' THEN 'failed' ELSE 'sent' END, finished_at = $8,
-                        lease_until = NULL, error_code = r.error_code
-    FROM json_populate_recordset(NULL::message, $5::json) AS r
-    WHERE delivery.workspace_id = r.workspace_id AND delivery.message_id = r.id AND delivery.state = 'unknown'
-      AND r.status IN ('sent', 'delivered', 'read', 'failed')
-), stopped AS (
+)
+UPDATE delivery SET state = CASE r.status WHEN 'failed' THEN 'failed' ELSE 'sent' END, finished_at = $2,
+                    lease_until = NULL, error_code = r.error_code
+FROM json_populate_recordset(NULL::message, $1::json) AS r
+WHERE delivery.workspace_id = r.workspace_id AND delivery.message_id = r.id AND delivery.state = 'unknown'
+  AND r.status IN ('sent', 'delivered', 'read', 'failed')
+
+-- name: write_consents
+-- Writes every STOP and START ($2) as consent, and the last of each address ($1) as suppression or its end.
+WITH stopped AS (
     INSERT INTO suppression (workspace_id, channel_account_id, scheme, scope, value, reason, created_at)
     SELECT workspace_id, channel_account_id, scheme, scope, value, 'stop', occurred_at
-    FROM json_to_recordset($6::json) AS r (workspace_id bigint, channel_account_id uuid, scheme text, scope text,
+    FROM json_to_recordset($1::json) AS r (workspace_id bigint, channel_account_id uuid, scheme text, scope text,
                                            value text, state text, occurred_at timestamptz)
     WHERE state = 'stop'
     ON CONFLICT DO NOTHING
 ), started AS (
-    DELETE FROM suppression USING json_to_recordset($6::json) AS r (workspace_id bigint, channel_account_id uuid,
+    DELETE FROM suppression USING json_to_recordset($1::json) AS r (workspace_id bigint, channel_account_id uuid,
                                                                     scheme text, scope text, value text, state text)
     WHERE r.state = 'start' AND suppression.workspace_id = r.workspace_id AND suppression.reason = 'stop'
       AND suppression.channel_account_id = r.channel_account_id AND suppression.scheme = r.scheme
@@ -115,7 +143,7 @@ WITH contacts AS (
 )
 INSERT INTO consent (workspace_id, id, contact_id, channel_account_id, state, source, occurred_at)
 SELECT workspace_id, consent_id, contact_id, channel_account_id, state, 'message', occurred_at
-FROM json_to_recordset($7::json) AS r (workspace_id bigint, consent_id uuid, contact_id uuid, channel_account_id uuid,
+FROM json_to_recordset($2::json) AS r (workspace_id bigint, consent_id uuid, contact_id uuid, channel_account_id uuid,
                                        state text, occurred_at timestamptz)
 
 -- name: write_conversation

@@ -81,7 +81,7 @@ async def read_known(conn: TenantConn, mentioned: Mentioned) -> Known:
 
 
 async def write_batch(conn: TenantConn, writes: Writes) -> None:
-    """Write what a batch became, in one round trip."""
+    """Write what a batch became: one round trip, another for receipts and one for consents where there are any."""
     contacts = [
         {
             "workspace_id": workspace_id,
@@ -111,17 +111,18 @@ async def write_batch(conn: TenantConn, writes: Writes) -> None:
         }
         for key, contact_id in writes.identities.items()
     ]
-    await conn.execute(
-        QUERIES["write_batch"],
-        _json(contacts),
-        _json(identities),
-        _json(list(writes.conversations.values())),
-        _json(list(writes.messages.values())),
-        _json(list(writes.statuses.values())),
-        _json(_last_consents(writes)),
-        _json(writes.consents),
-        writes.now,
-    )
+    if writes.messages or writes.contacts:
+        await conn.execute(
+            QUERIES["write_batch"],
+            _json(contacts),
+            _json(identities),
+            _json(list(writes.conversations.values())),
+            _json(list(writes.messages.values())),
+        )
+    if writes.statuses:
+        await conn.execute(QUERIES["write_statuses"], _json(list(writes.statuses.values())), writes.now)
+    if writes.consents:
+        await conn.execute(QUERIES["write_consents"], _json(_last_consents(writes)), _json(writes.consents))
 
 
 async def get_conversation(conn: TenantConn, workspace_id: int, conversation_id: UUID) -> ConversationRow:

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import asyncpg
 import msgspec
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from hub.errors import SchemaMismatch
 from hub.migrations.head import head_revision
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from asyncpg.connection import Connection
     from sqlalchemy import Connection as SqlConnection
 
@@ -66,7 +62,8 @@ async def upgrade(owner_url: str, app_login: str | None = None) -> SchemaState:
     lock = await asyncpg.connect(owner_url)
     try:
         await lock.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK_ID)
-        await _run_alembic(owner_url)
+        if not state.is_current:
+            await _run_alembic(owner_url)
         await _grant_application_role(lock, app_login)
     finally:
         await lock.close()
@@ -76,14 +73,13 @@ async def upgrade(owner_url: str, app_login: str | None = None) -> SchemaState:
 async def schema_state(owner_url: str) -> SchemaState:
     """Compare the revision in the database with the newest this version has."""
     head = head_revision()
-    scripts = ScriptDirectory.from_config(_config())
     connection = await asyncpg.connect(owner_url)
     try:
         current = await _current_revision(connection)
     finally:
         await connection.close()
-    known = {script.revision for script in scripts.walk_revisions()}
-    return SchemaState(current=current, head=head, is_newer=current is not None and current not in known)
+    # Revisions are four digits and one line without branches.
+    return SchemaState(current=current, head=head, is_newer=current is not None and current > head)
 
 
 async def _current_revision(connection: Connection) -> str | None:
@@ -93,6 +89,10 @@ async def _current_revision(connection: Connection) -> str | None:
 
 
 async def _run_alembic(owner_url: str) -> None:
+    # Loaded only where there is something to do: Alembic and SQLAlchemy take half a second of every start.
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(owner_url), poolclass=NullPool
     )
@@ -105,6 +105,8 @@ async def _run_alembic(owner_url: str) -> None:
 
 
 def _upgrade_to_head(connection: SqlConnection) -> None:
+    from alembic import command
+
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -117,6 +119,8 @@ async def _grant_application_role(connection: Connection, app_login: str | None)
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("file_template", "m%%(rev)s_%%(slug)s")

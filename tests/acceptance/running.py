@@ -129,7 +129,9 @@ class RunningHub:
     def add_member(self, email: str) -> str:
         """Return the one-time link that ``hub member add`` prints."""
         command = [sys.executable, "-m", "hub.cli", "member", "add", email]
-        return subprocess.run(command, cwd=ROOT, env=self.environ, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environ, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
 
     def pid_of(self, command: str) -> int:
         """Return the process that runs one of our commands, e.g. ``serve``."""

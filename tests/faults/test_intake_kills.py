@@ -1,5 +1,4 @@
-"""Workers are killed under load again and again; nothing acknowledged is lost, doubled or gapped. With a bug planted,
-the same run and the same auditor say so."""
+"""Two workers are killed in turn under load, so that leases change hands: nothing acknowledged is lost, doubled or gapped."""
 
 from __future__ import annotations
 
@@ -10,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from redis.asyncio import Redis
 
 from hub.clock import monotonic_s
 from hub.envelope import StreamItem
-from hub.streams import PARTITIONS, IngressStreams, stream_key
+from hub.errors import Unavailable
+from hub.streams import PARTITIONS, IngressStreams
 from tests import factories
 from tests.faults.auditor import audit, read_store
 from tests.faults.generator import Load, generate
@@ -34,12 +33,11 @@ ROOT = Path(__file__).parents[2]
 class Rig:
     """Two workers that are killed in turn while items come in, and what is left afterwards."""
 
-    def __init__(self, database_urls, redis_url: str, place: Path, workspaces, bug: str) -> None:
+    def __init__(self, database_urls, redis_url: str, place: Path, workspaces) -> None:
         self.urls = database_urls
         self.redis_url = redis_url
         self.place = place
         self.workspaces = {one.id: one for one in workspaces}
-        self.bug = bug
         self.streams = IngressStreams(redis_url)
         self.workers: list[asyncio.subprocess.Process] = []
         self.kills = 0
@@ -47,10 +45,12 @@ class Rig:
     async def start_worker(self) -> None:
         self.workers.append(
             await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.faults.worker", self.urls.database_url, self.redis_url, str(self.place),
-                *([self.bug] if self.bug in ("ack_first", "no_dedupe") else []), cwd=ROOT, stderr=asyncio.subprocess.DEVNULL,
+                *(sys.executable, "-m", "tests.faults.worker"),
+                *(self.urls.database_url, self.redis_url, str(self.place)),
+                cwd=ROOT,
+                stderr=asyncio.subprocess.DEVNULL,
             )
-        )  # fmt: skip
+        )
 
     async def kill_one(self) -> None:
         victim = self.workers.pop(0)
@@ -59,21 +59,23 @@ class Rig:
         self.kills += 1
 
     async def send(self, workspace_id: int, item_id: str) -> bool:
-        await self.streams.append(
-            StreamItem(
-                workspace_id=workspace_id,
-                channel_account_id=str(self.workspaces[workspace_id].sms_id),
-                channel="twilio_sms",
-                key=item_id,
-                body=item_id.encode(),
-                received_at_ms=0,
-            )
+        item = StreamItem(
+            workspace_id=workspace_id,
+            channel_account_id=str(self.workspaces[workspace_id].sms_id),
+            channel="twilio_sms",
+            key=item_id,
+            body=item_id.encode(),
+            received_at_ms=0,
         )
+        try:
+            await self.streams.append(item)
+        except Unavailable:
+            return False
         return True
 
     async def run(self, seconds: float) -> None:
         ledger = Ledger(self.place / "ledger")
-        load = Load(rate_per_s=300, duration_s=seconds, workspace_ids=list(self.workspaces))
+        load = Load(rate_per_s=200, duration_s=seconds, workspace_ids=list(self.workspaces))
         await self.streams.create_groups()
         await self.start_worker()
         await self.start_worker()
@@ -91,14 +93,10 @@ class Rig:
 
     async def make_trouble(self) -> None:
         chance = random.Random(7)
-        async with Redis.from_url(self.redis_url) as redis:
-            while True:
-                await asyncio.sleep(chance.uniform(0.3, 1.2))
-                await self.kill_one()
-                if self.bug == "maxlen":
-                    for partition in range(PARTITIONS):
-                        await redis.xtrim(stream_key(partition), maxlen=3, approximate=False)
-                await self.start_worker()
+        while True:
+            await asyncio.sleep(chance.uniform(0.3, 1.2))
+            await self.kill_one()
+            await self.start_worker()
 
     async def wait_drained(self) -> None:
         deadline_s = monotonic_s() + 60
@@ -121,8 +119,8 @@ async def run_rig(database, database_urls, redis_durable, tmp_path):
     workspaces = [await factories.make_workspace(database, name=f"Tenant {number}") for number in range(8)]
     rigs: list[Rig] = []
 
-    async def run(bug: str = "", seconds: float = 12.0):
-        rig = Rig(database_urls, redis_durable, tmp_path, workspaces, bug)
+    async def run(seconds: float = 10.0):
+        rig = Rig(database_urls, redis_durable, tmp_path, workspaces)
         rigs.append(rig)
         await rig.run(seconds)
         return rig, audit(read_ledger(tmp_path / "ledger"), await read_store(database_urls.owner_url))
@@ -138,12 +136,4 @@ async def test_killed_workers_lose_nothing(run_rig):
 
     assert rig.kills >= 5
     assert report.acknowledged > 1000
-    assert report.is_clean, report
-
-
-@pytest.mark.parametrize(("bug", "symptom"), [("ack_first", "lost"), ("maxlen", "lost"), ("no_dedupe", "duplicated")])
-async def test_auditor_finds_a_planted_bug(run_rig, bug, symptom):
-    """The same run with a bug planted goes red: the run and the auditor can tell."""
-    _, report = await run_rig(bug)
-
-    assert getattr(report, symptom) != []
+    assert report.faults == {}, report.describe()

@@ -1,8 +1,7 @@
 """
-An intake worker to be killed: the product's own loop over plain items, with a planted bug on request.
+An intake worker to be killed: the product's own loop over plain items, any number of them side by side.
 
-``python -m tests.faults.worker DATABASE_URL REDIS_URL DATA_DIR [BUG]`` runs until it is killed. Bugs, for the auditor to
-find: ``ack_first`` acknowledges before COMMIT, ``no_dedupe`` gives every delivery a key of its own.
+``python -m tests.faults.worker DATABASE_URL REDIS_URL DATA_DIR`` runs until it is killed.
 """
 
 from __future__ import annotations
@@ -12,14 +11,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import msgspec
-
-from connectors import batches, intake
+from connectors import intake
 from connectors.entries import BatchPorts
 from connectors.leases import Leases
 from connectors.partition import Pace
 from connectors.slots import worker_slot
-from hub.clock import new_id
 from hub.db import Database
 from hub.errors import NotFound
 from hub.inbox import actions
@@ -50,29 +46,7 @@ class PlainConnectors:
         return [factories.make_item(key=context.key, external_id=context.key, text=body.decode())]
 
 
-async def receive_without_dedupe(conn, batch):
-    """Store every delivery as if it were the first."""
-    fresh = []
-    for one in batch:
-        key = str(new_id())
-        fresh.append(msgspec.structs.replace(one, item=msgspec.structs.replace(one.item, key=key, external_id=key)))
-    return await actions.receive(conn, fresh)
-
-
-def plant_ack_first() -> None:
-    """Acknowledge, then COMMIT: what dies in between is gone."""
-    honest = batches.BatchStore._commit_and_ack
-
-    async def hasty(self, group):
-        await self._ports.streams.ack(self._partition, [one.entry.id for one in group])
-        await honest(self, group)
-
-    batches.BatchStore._commit_and_ack = hasty
-
-
-async def main(database_url: str, redis_url: str, data_dir: str, bug: str = "") -> None:
-    if bug == "ack_first":
-        plant_ack_first()
+async def main(database_url: str, redis_url: str, data_dir: str) -> None:
     database = await Database.open(database_url, lambda notices: None, max_size=8)
     async with database.across() as conn:
         routes = StoredRoutes(await conn.fetch("SELECT workspace_id, id, channel FROM hub_channel_routes()"))
@@ -82,7 +56,7 @@ async def main(database_url: str, redis_url: str, data_dir: str, bug: str = "") 
         streams=streams,
         connectors=PlainConnectors(),
         routes=routes,
-        receive=receive_without_dedupe if bug == "no_dedupe" else actions.receive,
+        receive=actions.receive,
     )
     with worker_slot(Path(data_dir), "faults") as holder:
         leases = Leases(database, holder, PARTITIONS)

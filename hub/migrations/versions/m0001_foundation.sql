@@ -420,10 +420,12 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
+        -- (SELECT …) reads the setting once a statement; bare, its list of up to 200 ids was parsed for every row and
+        -- every probe of an index (measured with 1,000 workspaces: a quarter of Postgres' time).
         EXECUTE format(
             'CREATE POLICY tenant ON %I TO hub_app
-             USING (workspace_id = ANY (nullif(current_setting(''app.ws_set'', true), '''')::bigint[]))
-             WITH CHECK (workspace_id = ANY (nullif(current_setting(''app.ws_set'', true), '''')::bigint[]))',
+             USING (workspace_id = ANY ((SELECT nullif(current_setting(''app.ws_set'', true), '''')::bigint[])::bigint[]))
+             WITH CHECK (workspace_id = ANY ((SELECT nullif(current_setting(''app.ws_set'', true), '''')::bigint[])::bigint[]))',
             tenant_table);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO hub_app', tenant_table);
     END LOOP;
@@ -431,8 +433,8 @@ END $$;
 ALTER TABLE workspace ENABLE ROW LEVEL SECURITY;
 ALTER TABLE workspace FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workspace TO hub_app
-    USING (id = ANY (nullif(current_setting('app.ws_set', true), '')::bigint[]))
-    WITH CHECK (id = ANY (nullif(current_setting('app.ws_set', true), '')::bigint[]));
+    USING (id = ANY ((SELECT nullif(current_setting('app.ws_set', true), '')::bigint[])::bigint[]))
+    WITH CHECK (id = ANY ((SELECT nullif(current_setting('app.ws_set', true), '')::bigint[])::bigint[]));
 GRANT SELECT, UPDATE, DELETE ON workspace TO hub_app;
 REVOKE UPDATE, DELETE ON event FROM hub_app;
 GRANT SELECT ON installation, alembic_version TO hub_app;

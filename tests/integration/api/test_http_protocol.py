@@ -93,6 +93,22 @@ async def test_endless_head_is_refused(port):
     assert b"200" not in answer
 
 
+@pytest.mark.parametrize("before", [b"", REQUEST + b"\r\n"], ids=["first", "second"])
+async def test_large_head_is_refused_though_it_comes_at_once(port, before):
+    """One packet may hold a whole head that is too large: it is refused like one that comes in pieces."""
+    head = b"".join(b"x-%d: %s\r\n" % (number, b"y" * 1000) for number in range(40))
+    answer = await exchange(port, *([before] if before else []), REQUEST + head + b"\r\n", pause_s=0.05)
+    assert answer.count(b"HTTP/1.1 431 ") == 1
+    assert answer.count(b"HTTP/1.1 200 ") == (1 if before else 0)
+
+
+async def test_large_body_behind_a_small_head_is_no_large_head(port):
+    """What counts is the head, however much comes along with it."""
+    body = b"x" * 40_000
+    answer = await exchange(port, REQUEST + b"connection: close\r\ncontent-length: 40000\r\n\r\n" + body)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 def test_taken_port_is_said_so():
     """The operator reads which address is taken."""
     from hub.errors import ConfigurationError

@@ -1,4 +1,4 @@
-"""One embedded Postgres and two Valkeys in a folder of their own, for tests and benchmarks; no fixture by itself."""
+"""One embedded Postgres and two Valkeys in a folder of their own. Called by benchmarks and by the tests' fixtures."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Services(msgspec.Struct, frozen=True):
         login_role: Name of that role.
         redis_url: The durable Valkey.
         redis_ephemeral_url: The one without persistence.
+        pids: The three servers' process ids: ``postgres``, ``valkey-streams``, ``valkey-ephemeral``.
         stop: Ends all three and removes their folder.
     """
 
@@ -39,6 +40,7 @@ class Services(msgspec.Struct, frozen=True):
     login_role: str
     redis_url: str
     redis_ephemeral_url: str
+    pids: dict[str, int]
     stop: Callable[[], None]
 
 
@@ -52,7 +54,7 @@ def start_services(*, fast: bool = True) -> Services:
     Returns:
         Their addresses and how to stop them. They also stop when this process is killed (Linux).
     """
-    top = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    top = Path(tempfile.mkdtemp(prefix="hub-services-"))
     logs, run = top / "logs", top / "run"
     postgres = EmbeddedPostgres(
         find_postgres(), top / "postgres", run, logs / "postgres.log", PostgresOptions(is_durable=not fast)
@@ -76,22 +78,24 @@ def start_services(*, fast: bool = True) -> Services:
         await asyncio.gather(postgres.stop(), durable.stop(), ephemeral.stop())
 
     def stop() -> None:
-        _run(stop_all())
+        run_alone(stop_all())
         shutil.rmtree(top, ignore_errors=True)
 
     async def start_all() -> Services:
         urls, redis_url, ephemeral_url = await asyncio.gather(postgres.start(), durable.start(), ephemeral.start())
-        return Services(urls.owner_url, urls.database_url, urls.login_role, redis_url, ephemeral_url, stop)
+        servers = (postgres, durable, ephemeral)
+        pids = {one.name: one.process.pid for one in servers if one.process is not None}
+        return Services(urls.owner_url, urls.database_url, urls.login_role, redis_url, ephemeral_url, pids, stop)
 
     try:
-        return _run(start_all())
+        return run_alone(start_all())
     except BaseException:
         stop()
         raise
 
 
-def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run on a loop of its own: asyncio.run would also unset the loop of the test that follows."""
+def run_alone(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run on a loop of its own: ``asyncio.run`` would also unset the loop of a test that follows."""
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(work)

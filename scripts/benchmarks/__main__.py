@@ -1,0 +1,102 @@
+"""The command behind `scripts/bench`: chooses a benchmark, prints each result, keeps the raw lines where asked."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from scripts.benchmarks.ingest import IngestOptions, ingest
+from scripts.benchmarks.latency import LatencyOptions, latency
+from scripts.benchmarks.results import Result, as_table, describe_machine
+from scripts.benchmarks.start import StartOptions, start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+Options = TypeVar("Options")
+
+BENCHES = {
+    "ingest": "signed webhooks HTTP → COMMIT and stream → COMMIT, with bare XADD and INSERT as floors",
+    "latency": "webhook in → frame at a member's socket, at fixed rates",
+    "start": "hub up on an installed machine until the inbox answers",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one benchmark; returns 0 unless something acknowledged was lost or stored twice."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.list:
+        print("\n".join(f"{name:10} {text}" for name, text in BENCHES.items()))
+        return 0
+    if options.name is None:
+        parser.print_help()
+        return 0
+    machine = describe_machine()
+    is_sound = True
+    run: Callable[[argparse.Namespace], Iterator[Result]] = options.run
+    for result in run(options):
+        result.command = "scripts/bench " + " ".join(arguments if arguments is not None else sys.argv[1:])
+        result.machine = machine
+        line = msgspec.json.encode(result).decode()
+        if options.raw:
+            _keep(Path(options.raw), result, line)
+        print(line if options.json else as_table(result), flush=True)
+        is_sound = is_sound and not result.lost and not result.duplicated
+    return 0 if is_sound else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures the hub with real processes.")
+    parser.add_argument("--list", action="store_true", help="name the benchmarks")
+    names = parser.add_subparsers(dest="name", metavar="NAME")
+    at_first = IngestOptions()
+    one = _add(names, "ingest", at_first.runs)
+    one.add_argument("--seconds", type=float, default=at_first.seconds, help="of sending, each run")
+    one.add_argument("--connections", type=int, default=at_first.connections, help="calls under way at once")
+    one.add_argument("--senders", type=int, default=at_first.senders, help="different people who write")
+    one.add_argument("--stream-items", type=int, default=at_first.stream_items, help="items that fill the stream")
+    one.add_argument("--workspaces", type=_counts, default=at_first.workspaces, help="e.g. 1,1000: one case each")
+    one.set_defaults(run=lambda given: ingest(_read(given, IngestOptions)))
+    rates = LatencyOptions()
+    two = _add(names, "latency", rates.runs)
+    two.add_argument("--seconds", type=float, default=rates.seconds, help="of sending, each run")
+    two.add_argument("--rates", type=_counts, default=rates.rates, help="e.g. 100,500: calls a second, one case each")
+    two.set_defaults(run=lambda given: latency(_read(given, LatencyOptions)))
+    three = _add(names, "start", StartOptions().runs)
+    three.set_defaults(run=lambda given: start(_read(given, StartOptions)))
+    return parser
+
+
+def _add(names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, runs: int) -> argparse.ArgumentParser:
+    parser = names.add_parser(name, help=BENCHES[name])
+    parser.add_argument("--runs", type=int, default=runs, help=f"the median of so many (default {runs})")
+    parser.add_argument("--json", action="store_true", help="one line of JSON a result")
+    parser.add_argument("--raw", default="", help="a folder that keeps the JSON lines")
+    return parser
+
+
+def _read(given: argparse.Namespace, kind: type[Options]) -> Options:
+    """Fill an options struct from the command line; what has no flag keeps its default."""
+    return msgspec.convert(vars(given), kind)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    counts = tuple(int(part) for part in text.split(",") if part.isdigit() and int(part) > 0)
+    if not counts:
+        raise argparse.ArgumentTypeError("numbers with commas between them")
+    return counts
+
+
+def _keep(folder: Path, result: Result, line: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{result.bench}.jsonl").open("a") as file:
+        file.write(line + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
