@@ -94,7 +94,7 @@ class Inbox:
 
     def wait_until_live(self, timeout_s: float = 15) -> None:
         """Wait until the connection is good."""
-        expect(self.page.get_by_text("Live", exact=True).first).to_be_visible(timeout=timeout_s * 1000)
+        expect(self.page.locator(".pill-live").filter(visible=True)).to_be_visible(timeout=timeout_s * 1000)
 
     def row(self, text: str) -> Locator:
         """Find the row of a conversation by what it shows."""

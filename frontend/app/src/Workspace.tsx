@@ -36,7 +36,7 @@ export function Workspace({ session, onSignedOut, signOut }: WorkspaceProps) {
   if (membership === undefined) {
     return (
       <main className="entry">
-        <Empty icon="people" title="You are in no workspace yet" action={<Button onClick={signOut}>Sign out</Button>}>
+        <Empty page icon="people" title="You are in no workspace yet" action={<Button onClick={signOut}>Sign out</Button>}>
           Ask an owner to add {session.login.email}.
         </Empty>
       </main>
@@ -78,7 +78,7 @@ function Screen() {
     if (route.page === "channels" || route.page === "members") return <Settings route={route} />;
     return (
       <main className="pane pane-lone">
-        <Empty icon="info" title="There is nothing at this address" action={<Link to={INBOX} className="button button-primary">Go to the inbox</Link>}>
+        <Empty page icon="info" title="There is nothing at this address" action={<Link to={INBOX} className="button button-primary">Go to the inbox</Link>}>
           The link may be old or mistyped.
         </Empty>
       </main>

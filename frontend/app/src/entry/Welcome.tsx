@@ -1,6 +1,7 @@
 /** After set-up: the two shortest ways to a first message. */
 import { useState } from "react";
 import { useClient, useFeed, useSignedIn } from "../context";
+import { vendorName } from "../lib/names";
 import { INBOX, Link } from "../router";
 import { defaultsOf } from "../settings/form";
 import type { ChannelView } from "../types.gen";
@@ -22,7 +23,7 @@ export function Welcome() {
           <section className="start">
             <span className="start-icon"><Icon name="phone" size={22} /></span>
             <h2>Connect SMS</h2>
-            <p>Answer texts to your {sms.name} number from the inbox. You need the account’s keys and the number.</p>
+            <p>Answer texts to your {vendorName(sms)} number from the inbox. You need the account’s keys and the number.</p>
             <Link className="button button-quiet" to={{ page: "channels", connect: sms.id, account: null }}>Connect SMS</Link>
           </section>
         )}

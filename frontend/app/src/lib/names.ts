@@ -21,4 +21,7 @@ export function identityValue({ scheme, value }: ContactIdentity): string {
 
 export const memberName = (member: Member | undefined): string => (member === undefined ? "Somebody" : member.name || member.email);
 
+/** Whose channel it is: "SMS (Twilio)" is a channel of Twilio; other names are the vendor's own. */
+export const vendorName = ({ name }: ChannelView): string => /\(([^()]+)\)$/.exec(name)?.[1] ?? name;
+
 export const channelName = (manifest: ChannelView | undefined, channel: string): string => manifest?.name ?? schemeName(channel);

@@ -1,8 +1,8 @@
 /** One connected channel: its state, its address, and what can be done with it. */
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { AccountAnswer } from "../api";
 import { useClient } from "../context";
-import { channelName } from "../lib/names";
+import { channelName, vendorName } from "../lib/names";
 import { calendarDay } from "../lib/time";
 import type { ChannelAccount, ChannelView } from "../types.gen";
 import { Button, ChannelIcon } from "../ui/basics";
@@ -28,8 +28,13 @@ type Test = { readonly ok: boolean; readonly message: string };
 export function AccountCard({ account, manifest, known, opened, mayManage, onLearn }: AccountCardProps) {
   const [test, setTest] = useState<Test | null>(null);
   const state = accountState(account);
+  const card = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // The layout effect of the page scrolled to its top before this.
+    if (opened) card.current?.scrollIntoView({ block: "nearest" });
+  }, [opened]);
   return (
-    <article className={opened ? "account account-opened" : "account"} aria-label={account.name}>
+    <article ref={card} className={opened ? "account account-opened" : "account"} aria-label={account.name}>
       <header className="account-head">
         <span className="start-icon"><ChannelIcon channel={manifest} size={20} /></span>
         <span className="account-who">
@@ -42,7 +47,7 @@ export function AccountCard({ account, manifest, known, opened, mayManage, onLea
       {test !== null && <p className={test.ok ? "notice notice-ok" : "notice notice-bad"} role="status"><Icon name={test.ok ? "check" : "alert"} size={16} />{test.message}</p>}
       {manifest?.capabilities.visitors === true && <Embed account={account} />}
       {manifest?.transport === "webhook" && known !== undefined && known.webhook_url !== "" && (
-        <CopyLine label="Webhook address" help={`Enter it in ${manifest.name} for incoming messages.`} text={known.webhook_url} />
+        <CopyLine label="Webhook address" help={`Enter it at ${vendorName(manifest)} for incoming messages.`} text={known.webhook_url} />
       )}
       {mayManage && manifest?.generated.map((field) => <SecretLine key={field.name} account={account} field={field} />)}
       {mayManage && <AccountActs account={account} manifest={manifest} onLearn={onLearn} onTest={setTest} />}

@@ -4,6 +4,7 @@ import { ApiError } from "../api";
 import type { AccountAnswer } from "../api";
 import { useClient } from "../context";
 import { isLoopback } from "../lib/address";
+import { vendorName } from "../lib/names";
 import type { ChannelAccount, Field, ChannelView } from "../types.gen";
 import { Button, ChannelIcon } from "../ui/basics";
 import { TextField } from "../ui/field";
@@ -42,7 +43,7 @@ export function ConnectForm({ manifest, account, onDone, onClose }: ConnectFormP
         <ol className="steps">{manifest.setup_steps.map((step) => <li key={step}>{step}</li>)}</ol>
       )}
       {manifest.needs_public_url && isLoopback(window.location.hostname) && (
-        <p className="notice"><Icon name="info" size={16} />You opened the hub at {window.location.host}. {manifest.name} must reach it from outside: after saving, check the warnings on the channel’s card.</p>
+        <p className="notice"><Icon name="info" size={16} />You opened the hub at {window.location.host}. {vendorName(manifest)} must reach it from outside: after saving, check the warnings on the channel’s card.</p>
       )}
       <form ref={form.element} className="form form-card" onSubmit={(event) => { event.preventDefault(); void form.submit(); }} noValidate>
         <TextField label="Name" help="What your team calls it." value={form.values["name"] ?? ""} problem={form.problems["name"] ?? ""} maxLength={200} onChange={(event) => form.set("name", event.target.value)} />

@@ -1,4 +1,5 @@
 /** Settings: channels and members. */
+import { useLayoutEffect, useRef } from "react";
 import { Link } from "../router";
 import type { Route } from "../router";
 import { Icon } from "../ui/icons";
@@ -9,13 +10,19 @@ import "./settings.css";
 type SettingsRoute = Exclude<Route, { page: "inbox" | "setup" | "join" | "reset" }>;
 
 export function Settings({ route }: { readonly route: SettingsRoute }) {
+  const pane = useRef<HTMLElement>(null);
+  const shown = route.page === "channels" ? `channels/${route.connect ?? ""}` : route.page;
+  // Pages share one scroller: without this a form opened from the foot of the list would open at its own foot.
+  useLayoutEffect(() => {
+    if (pane.current !== null) pane.current.scrollTop = 0;
+  }, [shown]);
   return (
     <>
       <nav className="nav" aria-label="Settings">
         <div className="nav-head"><strong>Settings</strong></div>
         <SettingsLinks page={route.page} />
       </nav>
-      <main className="pane pane-lone settings">
+      <main ref={pane} className="pane pane-lone settings">
         <nav className="settings-tabs" aria-label="Sections of settings"><SettingsLinks page={route.page} /></nav>
         {route.page === "channels" && <Channels connect={route.connect} account={route.account} />}
         {route.page === "members" && <Members />}

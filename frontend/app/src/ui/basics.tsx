@@ -66,16 +66,19 @@ export const Kbd = ({ children }: { readonly children: ReactNode }) => <kbd clas
 interface EmptyProps {
   readonly icon: IconName;
   readonly title: string;
+  /** It is all there is on the page: its title is the page's heading. */
+  readonly page?: boolean;
   readonly children?: ReactNode;
   readonly action?: ReactNode;
 }
 
 /** Says what happened and what to do next. */
-export function Empty({ icon, title, children, action }: EmptyProps) {
+export function Empty({ icon, title, page = false, children, action }: EmptyProps) {
+  const Title = page ? "h1" : "p";
   return (
     <div className="empty">
       <span className="empty-mark"><Icon name={icon} size={26} /></span>
-      <p className="empty-title">{title}</p>
+      <Title className="empty-title">{title}</Title>
       {children !== undefined && <p className="empty-text">{children}</p>}
       {action}
     </div>
