@@ -148,7 +148,7 @@ async def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) 
 async def _open_database(settings: Settings, notices: CommittedNotices, stack: AsyncExitStack) -> Database:
     if not settings.database_url:
         raise ConfigurationError("DATABASE_URL is missing. `hub up` brings its own database.", field="DATABASE_URL")
-    database = await Database.open(settings.database_url, notices, max_size=_DATABASE_CONNECTIONS)
+    database = await Database.open_patiently(settings.database_url, notices, max_size=_DATABASE_CONNECTIONS)
     stack.push_async_callback(database.close)
     return database
 

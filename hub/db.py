@@ -197,6 +197,36 @@ class Database:
         database._on_commit = on_commit
         return database
 
+    @classmethod
+    async def open_patiently(
+        cls, url: str, on_commit: CommitHook, *, max_size: int = 10, patience_s: float = 30.0
+    ) -> Database:
+        """
+        Open a pool as ``open`` does, waiting for a database that is still starting or recovering.
+
+        A process that exits instead is started again after growing pauses, and webhooks wait that long.
+
+        Args:
+            url: Connection string.
+            on_commit: Called after each COMMIT that has notices; must neither block nor raise.
+            max_size: Most connections, 2 or more.
+            patience_s: How long to keep asking.
+
+        Raises:
+            Unavailable: The database did not answer in all that time.
+            ConfigurationError: As in ``open``; not waited for.
+        """
+        gives_up_at_s = asyncio.get_running_loop().time() + patience_s
+        pause_s = 0.1
+        while True:
+            try:
+                return await cls.open(url, on_commit, max_size=max_size)
+            except Unavailable:
+                if asyncio.get_running_loop().time() + pause_s > gives_up_at_s:
+                    raise
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, 1.0)
+
     async def close(self) -> None:
         """Close every connection; ones in use get five seconds."""
         try:
