@@ -255,6 +255,7 @@ class CatchUp:
         self._counters.resumes["recovered" if recovered else "snapshot"] += 1
         if not recovered:
             connection.session.phase = Phase.WAITING
+        connection.session.is_welcomed = True
         is_member = grant.kind == "member"
         connection.send(
             Welcome(

@@ -41,7 +41,7 @@ class Phase(Enum):
     """
     Where a session stands.
 
-    ``HELLO`` nothing heard yet; ``OPENING`` hello is being answered, events before the cursor's end are on their way;
+    ``HELLO`` nothing heard yet; ``OPENING`` hello is being answered, or it was and events are still on their way;
     ``LIVE`` every event is passed on; ``WAITING`` no event until the client says hello again.
     """
 
@@ -72,11 +72,13 @@ class TokenBucket:
 class Session:
     """One connection's state; methods are called in the order things happen."""
 
-    __slots__ = ("_bucket", "phase", "rights_seq")
+    __slots__ = ("_bucket", "is_welcomed", "phase", "rights_seq")
 
     def __init__(self, now_s: float) -> None:
         self._bucket = TokenBucket(now_s)
         self.phase = Phase.HELLO
+        # Clients speak as soon as they are welcomed, however much they still have to be told.
+        self.is_welcomed = False
         # Cursors before this are of a time when the subject saw other inboxes.
         self.rights_seq = 0
 
@@ -105,7 +107,8 @@ class Session:
             if frame.protocol != PROTOCOL:
                 raise ProtocolViolation(CloseCode.MALFORMED, f"this hub speaks protocol {PROTOCOL}")
             self.phase = Phase.OPENING
-        elif self.phase is Phase.OPENING and not isinstance(frame, Ping):
+            self.is_welcomed = False
+        elif self.phase is Phase.OPENING and not self.is_welcomed and not isinstance(frame, Ping):
             raise NotReady
         return frame
 

@@ -396,6 +396,25 @@ async def test_events_that_come_while_the_visible_head_is_read_count_for_prev():
         assert of_type(sink, "welcome")[0]["head"] == 2
 
 
+async def test_what_is_sent_after_welcome_counts_while_events_still_come():
+    """A client speaks as soon as it is welcomed; that what it missed is still on its way is not its concern."""
+    async with Rig() as rig:
+        rig.ports.member()
+        for _ in range(3):
+            rig.ports.append()
+        held = Held(rig.ports, "events_after")
+        connection, sink = await rig.open(cursor=1, waits=False)
+        await until(lambda: held.asked and of_type(sink, "welcome"))
+        one = str(uuid4())
+        rig.say(connection, "send", client_message_id=one, conversation_id=str(uuid4()), text="Of course!")
+        await settle()
+        held.released.set()
+        await until(lambda: events_of(sink)[:2] == [2, 3])
+        await until(lambda: of_type(sink, "ack") or of_type(sink, "error"))
+        assert [frame["client_message_id"] for frame in of_type(sink, "ack")] == [one]
+        assert of_type(sink, "error") == []
+
+
 async def test_a_visitors_event_that_comes_while_the_log_is_read_is_not_missed():
     """The answer of the log may be older than the feed: it is asked again before the visitor goes live."""
     async with Rig() as rig:
