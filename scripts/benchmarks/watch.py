@@ -45,8 +45,9 @@ class SocketWatch:
         welcome = json.loads(await socket.recv())
         cursor = {"epoch": welcome["epoch"], "seq": welcome["head"]}
         await socket.send(json.dumps({"type": "hello", "protocol": 1, "cursor": cursor, "client": "bench/1"}))
-        again = json.loads(await socket.recv())
-        if not again.get("recovered"):
+        while (again := json.loads(await socket.recv()))["type"] != "welcome":
+            pass  # presence and the like may come between
+        if not again["recovered"]:
             raise RuntimeError(f"the socket was not opened: {again}")
         return cls(socket, forge.run)
 
