@@ -114,8 +114,10 @@ class PartitionLoop:
         if not entries:
             self._is_dense = False
             return
+        had_to_wait = self._ports.turns.locked()
         async with self._ports.turns:
-            entries = await self._top_up(entries)
+            if self._is_dense or had_to_wait:
+                entries = await self._top_up(entries)
             self._is_dense = len(entries) > 1
             await self._work(entries)
 
@@ -155,9 +157,7 @@ class PartitionLoop:
     async def _top_up(self, entries: list[Entry]) -> list[Entry]:
         """Add what came while the batch lingered and waited for its turn."""
         missing = self._pace.batch - len(entries)
-        if not missing or not self._is_dense:
-            return entries
-        return [*entries, *await self._streams.read_new(self._partition, missing, 0)]
+        return [*entries, *await self._streams.read_new(self._partition, missing, 0)] if missing else entries
 
     async def _work(self, entries: Sequence[Entry]) -> None:
         if await self._store.store(entries) and self._pending_due_s is None:
