@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from hub.db import TenantConn
     from hub.streams import Entry
 
+# Of all partitions of one worker. Few enough that batches fill up under load (each costs six round trips and an fsync
+# whatever its size), enough that a workspace somebody keeps locked does not hold up the others.
+BATCHES_AT_ONCE = 4
+
 _decoder = msgspec.msgpack.Decoder(StreamItem)
 _log = get_logger("connectors.intake")
 
@@ -84,7 +88,12 @@ class IntakeMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPorts:
-    """What storing a batch needs; ``receive`` is ``hub.inbox.actions.receive``."""
+    """
+    What storing a batch needs; ``receive`` is ``hub.inbox.actions.receive``.
+
+    Attributes:
+        turns: Taken for each batch: a partition that waits for its turn gathers a larger batch meanwhile.
+    """
 
     database: Transactions
     streams: Acknowledging
@@ -92,6 +101,7 @@ class BatchPorts:
     routes: Routes
     receive: Callable[[TenantConn, Sequence[ReceivedItem]], Awaitable[list[Outcome]]]
     metrics: IntakeMetrics = field(default_factory=IntakeMetrics)
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCHES_AT_ONCE))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 

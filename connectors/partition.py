@@ -111,8 +111,14 @@ class PartitionLoop:
         elif now_s >= self._claim_due_s:
             await self._work_stale()
         entries = await self._read()
-        self._is_dense = len(entries) > 1
-        if entries:
+        if not entries:
+            self._is_dense = False
+            return
+        had_to_wait = self._ports.turns.locked()
+        async with self._ports.turns:
+            if self._is_dense or had_to_wait:
+                entries = await self._top_up(entries)
+            self._is_dense = len(entries) > 1
             await self._work(entries)
 
     async def _work_pending(self) -> None:
@@ -144,11 +150,14 @@ class PartitionLoop:
         if self._pending_due_s is not None:
             block_s = min(block_s, max(0.0, self._pending_due_s - clock.monotonic_s()))
         entries = await self._streams.read_new(self._partition, self._pace.batch, round(block_s * 1000))
-        missing = self._pace.batch - len(entries)
-        if entries and missing and self._is_dense and self._pace.linger_s:
+        if self._is_dense and 0 < len(entries) < self._pace.batch and self._pace.linger_s:
             await self._ports.sleep(self._pace.linger_s)
-            entries = [*entries, *await self._streams.read_new(self._partition, missing, 0)]
         return entries
+
+    async def _top_up(self, entries: list[Entry]) -> list[Entry]:
+        """Add what came while the batch lingered and waited for its turn."""
+        missing = self._pace.batch - len(entries)
+        return [*entries, *await self._streams.read_new(self._partition, missing, 0)] if missing else entries
 
     async def _work(self, entries: Sequence[Entry]) -> None:
         if await self._store.store(entries) and self._pending_due_s is None:

@@ -55,9 +55,9 @@ def message_sid(run: str, number: int) -> str:
     return f"SM{run}{number:024x}"
 
 
-def sid_number(sid: str) -> int:
-    """Return the number of a call by its id."""
-    return int(sid[10:], 16)
+def message_mark(run: str, number: int | str) -> str:
+    """Return what the text of a call ends with, to know it by in a member's frame, which has no vendor's ids."""
+    return f"<{run}:{number}>"
 
 
 def make_body(forge: Forge, number: int) -> tuple[bytes, bytes]:
@@ -68,8 +68,9 @@ def make_body(forge: Forge, number: int) -> tuple[bytes, bytes]:
     fields = {
         "ToCountry": "US", "ToState": "", "SmsMessageSid": sid, "NumMedia": "0", "ToCity": "", "FromZip": "",
         "SmsSid": sid, "FromState": "", "SmsStatus": "received", "FromCity": "", "FromCountry": "US", "To": NUMBER,
-        "Body": f"Hi, is the blue one back in stock? I asked before. {number}", "ToZip": "", "NumSegments": "1",
-        "MessageSid": sid, "AccountSid": ACCOUNT_SID, "From": f"+1555{sender:07d}", "ApiVersion": "2010-04-01",
+        "Body": f"Hi, is the blue one back in stock? {message_mark(forge.run, number)}", "ToZip": "",
+        "NumSegments": "1", "MessageSid": sid, "AccountSid": ACCOUNT_SID, "From": f"+1555{sender:07d}",
+        "ApiVersion": "2010-04-01",
     }  # fmt: skip
     target = forge.target_of(number)
     url = f"{forge.base_url}/webhooks/twilio_sms/{target.account_id}"

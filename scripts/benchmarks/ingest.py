@@ -13,7 +13,7 @@ from hub.envelope import StreamItem
 from hub.streams.model import FIELD, partition_of, stream_key
 from scripts.benchmarks.audit import Verdict, audit, committed, wait_until_committed
 from scripts.benchmarks.bed import Bed, made_bed
-from scripts.benchmarks.cpu import cpu_seconds, since
+from scripts.benchmarks.cpu import Meter
 from scripts.benchmarks.floors import measure_floors
 from scripts.benchmarks.forged import Forge, make_body, message_sid
 from scripts.benchmarks.generator_process import prepared
@@ -90,11 +90,11 @@ async def _one_http_run(bed: Bed, options: IngestOptions) -> tuple[Figures, Verd
     try:
         async with prepared(plan) as generator:
             at_first = await committed(owner)
-            cpu_before = cpu_seconds(bed.pids())
+            meter = Meter(bed.pids())
             report = await generator.run()
         answered = report.begun - len(report.refused)
         last_commit = await wait_until_committed(owner, at_first + answered)
-        used = since(cpu_before, cpu_seconds(bed.pids()))
+        used = meter.read(answered, report.cpu_s)
     finally:
         await owner.close()
     refused = set(report.refused)
@@ -111,8 +111,6 @@ async def _one_http_run(bed: Bed, options: IngestOptions) -> tuple[Figures, Verd
         "answer_p99_ms": report.answer_p99_ms,
         "behind_at_end_s": last_commit - report.ended_at_s,
         **used,
-        "cpu_generator_s": report.cpu_s,
-        "cpu_us_per_message": sum(used.values()) / max(1, answered) * 1e6,
     }
     return figures, verdict
 
@@ -141,9 +139,9 @@ async def _one_stream_run(bed: Bed, options: IngestOptions) -> tuple[Figures, Ve
         bed.hub.start_work()
         first_commit = await wait_until_committed(owner, at_first + 1)
         early = await committed(owner) - at_first
-        cpu_before = cpu_seconds(bed.pids())
+        meter = Meter(bed.pids())
         last_commit = await wait_until_committed(owner, at_first + options.stream_items)
-        used = since(cpu_before, cpu_seconds(bed.pids()))
+        used = meter.read(options.stream_items - early)
     finally:
         await owner.close()
         bed.hub.stop("work")
@@ -152,7 +150,6 @@ async def _one_stream_run(bed: Bed, options: IngestOptions) -> tuple[Figures, Ve
         "messages": options.stream_items,
         "messages_per_s": counted / max(1e-9, last_commit - first_commit),
         **used,
-        "cpu_us_per_message": sum(used.values()) / max(1, counted) * 1e6,
     }
     sids = [message_sid(forge.run, one) for one in range(options.stream_items)]
     return figures, await audit(bed.services, forge.run, sids)

@@ -8,7 +8,7 @@ import msgspec
 
 from scripts.benchmarks.audit import Verdict, audit
 from scripts.benchmarks.bed import Bed, made_bed
-from scripts.benchmarks.cpu import cpu_seconds, since
+from scripts.benchmarks.cpu import Meter
 from scripts.benchmarks.forged import message_sid
 from scripts.benchmarks.generator_process import prepared
 from scripts.benchmarks.load import Plan
@@ -72,9 +72,9 @@ async def _one_run(bed: Bed, options: LatencyOptions, rate: int, seconds: float)
         ticket=bed.socket_ticket(),
     )
     async with prepared(plan) as generator:
-        cpu_before = cpu_seconds(bed.pids())
+        meter = Meter(bed.pids())
         report = await generator.run()
-        used = since(cpu_before, cpu_seconds(bed.pids()))
+        used = meter.read(report.begun, report.cpu_s)
     refused = set(report.refused)
     acknowledged = [one for one in range(report.begun) if one not in refused]
     verdict = await audit(bed.services, forge.run, [message_sid(forge.run, one) for one in acknowledged])
@@ -87,6 +87,5 @@ async def _one_run(bed: Bed, options: LatencyOptions, rate: int, seconds: float)
         "frames_missing": len(acknowledged) - report.frames,
         "frames_repeated": report.repeated_frames,
         **used,
-        "cpu_generator_s": report.cpu_s,
     }
     return figures, verdict

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from scripts.benchmarks.forged import sid_number
+from scripts.benchmarks.forged import message_mark
 
 if TYPE_CHECKING:
     from scripts.benchmarks.forged import Forge
@@ -32,7 +32,7 @@ class SocketWatch:
         self._came = asyncio.Event()
         self._socket = socket
         # Found by its bytes, not by reading the JSON: the watcher shares the machine with what it watches.
-        self._sid = re.compile(f"SM{run}[0-9a-f]{{24}}")
+        self._mark = re.compile(message_mark(run, "([0-9]+)"))
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -45,8 +45,9 @@ class SocketWatch:
         welcome = json.loads(await socket.recv())
         cursor = {"epoch": welcome["epoch"], "seq": welcome["head"]}
         await socket.send(json.dumps({"type": "hello", "protocol": 1, "cursor": cursor, "client": "bench/1"}))
-        again = json.loads(await socket.recv())
-        if not again.get("recovered"):
+        while (again := json.loads(await socket.recv()))["type"] != "welcome":
+            pass  # presence and the like may come between
+        if not again["recovered"]:
             raise RuntimeError(f"the socket was not opened: {again}")
         return cls(socket, forge.run)
 
@@ -67,10 +68,10 @@ class SocketWatch:
     async def _read(self) -> None:
         async for text in self._socket:
             now = time.monotonic()
-            found = self._sid.search(str(text))
+            found = self._mark.search(str(text))
             if found is None:
                 continue
-            number = sid_number(found.group())
+            number = int(found.group(1))
             if number in self.seen:
                 self.repeated += 1
             else:

@@ -148,6 +148,28 @@ async def test_run_lingers_while_traffic_is_dense():
     assert ("new", 199, 0) in rig.streams.reads
 
 
+async def test_run_gathers_more_while_it_waits_for_its_turn():
+    """With every turn taken a batch is not stored; what comes meanwhile joins it, and the turn is given back."""
+    rig = Rig(turns=4)
+    turns = rig.intake.ports.turns
+    taken = 0
+    while not turns.locked():
+        await turns.acquire()
+        taken += 1
+    rig.streams.new = [make_entry(1)]
+    task = asyncio.create_task(rig.loop.run())
+    await wait_until(lambda: bool(rig.streams.pending))
+    assert rig.intake.committed() == []
+
+    rig.streams.new = [make_entry(2)]
+    for _ in range(taken):
+        turns.release()
+    await task
+
+    assert rig.intake.receive.batches == [["k1", "k2"]]
+    assert not turns.locked()
+
+
 async def test_run_stands_still_after_too_many_dead_letters(monkeypatch):
     """At the limit the loop stops with an alarm, and goes on when the pause is over."""
     monkeypatch.setattr(batches, "DEAD_LETTER_LIMIT", 1)

@@ -1,0 +1,44 @@
+"""`scripts/bench` runs, counts what was acknowledged, and says so in one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_bench_ingest_loses_nothing_and_prints_one_line_a_result():
+    """Two seconds of signed webhooks, and a filled stream, end in the database once each; no figure is judged."""
+    command = ["scripts/bench", "ingest", "--seconds", "2", "--runs", "1", "--workspaces", "1"]
+
+    done = subprocess.run(
+        [*command, "--stream-items", "500", "--json"], cwd=ROOT, capture_output=True, text=True, timeout=280
+    )
+
+    assert done.returncode == 0, done.stderr
+    http, stream = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (http["case"], stream["case"]) == ("http_to_commit", "stream_to_commit")
+    for result in (http, stream):
+        assert (result["lost"], result["duplicated"]) == (0, 0)
+        assert result["median"]["messages_per_s"] > 0
+        assert result["median"]["floor_insert_per_s"] > 0
+        assert result["machine"]["processors"] > 0
+        assert result["command"].startswith("scripts/bench ingest")
+    assert http["median"]["messages"] > 0
+    assert stream["median"]["messages"] == 500
+
+
+def test_bench_names_what_it_can_measure():
+    """Without a name it explains itself, and ``--list`` has every benchmark."""
+    listed = subprocess.run(["scripts/bench", "--list"], cwd=ROOT, capture_output=True, text=True, check=True)
+    helped = subprocess.run(["scripts/bench"], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ingest", "latency", "start"]
+    assert "--list" in helped.stdout
