@@ -104,7 +104,9 @@ async def _work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         hints = Hints()
-        database = await Database.open_patiently(settings.database_url, hints, max_size=DATABASE_CONNECTIONS)
+        database = await Database.open_patiently(
+            settings.database_url, hints, max_size=DATABASE_CONNECTIONS, keeps_plans=True
+        )
         stack.push_async_callback(database.close)
         streams = IngressStreams(settings.redis_url)
         stack.push_async_callback(streams.close)
