@@ -152,8 +152,10 @@ class _Loops:
 
     async def end(self) -> None:
         """Cancel every loop; each finishes the transaction it is in."""
-        tasks = [task for _, task in self._loops.values()]
-        for task in tasks:
+        for loop, task in self._loops.values():
+            # Said as well as cancelled: a cancellation that meets a reply just then can get lost inside a driver.
+            loop.stop()
             task.cancel()
+        tasks = [task for _, task in self._loops.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=FINISH_S + 0.5)
