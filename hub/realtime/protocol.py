@@ -245,10 +245,7 @@ def decode(text: bytes) -> ClientFrame:
         InvalidInput: The type is unknown, or the named field is missing or wrong.
     """
     try:
-        frame = _FRAMES.decode(text)
-        if isinstance(frame, Send) and not (frame.text or frame.attachments):
-            raise InvalidInput("text", "Write something, or add a file.")
-        return frame
+        return _not_empty(_FRAMES.decode(text))
     except msgspec.ValidationError as error:
         explanation = str(error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -262,6 +259,12 @@ def decode(text: bytes) -> ClientFrame:
     if kind == "hello":
         raise ProtocolViolation(CloseCode.MALFORMED, f"hello: {explanation}"[:120])
     raise InvalidInput(_field_of(explanation), explanation)
+
+
+def _not_empty(frame: ClientFrame) -> ClientFrame:
+    if isinstance(frame, Send) and not (frame.text or frame.attachments):
+        raise InvalidInput("text", "Write something, or add a file.")
+    return frame
 
 
 def client_message_id_of(text: bytes) -> UUID | None:
