@@ -64,3 +64,17 @@ FROM dead_letter WHERE workspace_id = $1 AND id = $2
 -- Marks a new dead letter as replayed or dropped; returns no row when it was not new.
 UPDATE dead_letter SET state = $3 WHERE workspace_id = $1 AND id = $2 AND state = 'new'
 RETURNING id
+
+-- name: insert_raw_item
+-- Keeps the bytes of an item that is too large for a stream, or whose attachments are parts of it.
+INSERT INTO raw_item (workspace_id, id, channel_account_id, key, body, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: get_raw_item
+-- The bytes of one raw item.
+SELECT body FROM raw_item WHERE workspace_id = $1 AND id = $2
+
+-- name: delete_raw_items
+-- Forgets raw items.
+DELETE FROM raw_item USING unnest($1::bigint[], $2::uuid[]) AS gone (workspace_id, id)
+WHERE raw_item.workspace_id = gone.workspace_id AND raw_item.id = gone.id
