@@ -15,6 +15,7 @@ import msgspec
 
 from hub import clock
 from hub.db import load_queries
+from hub.envelope import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,16 @@ async def keep_large(database: Transactions, item: StreamItem) -> StreamItem:
     return msgspec.structs.replace(item, body=b"", reference=str(raw_item_id))
 
 
+def reference_of(item: StreamItem) -> UUID | None:
+    """
+    Return the id of the row that holds an item's body, None where the item carries it.
+
+    Raises:
+        ValueError: The reference is not an id: the entry is none of ours.
+    """
+    return UUID(item.reference) if item.reference else None
+
+
 async def keep(conn: TenantConn, item: StreamItem, raw_item_id: UUID) -> None:
     """Keep an item's body under an id of the caller's."""
     await conn.execute(
@@ -66,7 +77,7 @@ async def keep(conn: TenantConn, item: StreamItem, raw_item_id: UUID) -> None:
         item.workspace_id,
         raw_item_id,
         UUID(item.channel_account_id),
-        item.key,
+        clean_text(item.key),
         item.body,
         clock.now(),
     )
@@ -79,7 +90,7 @@ async def read(conn: TenantConn, workspace_id: int, raw_item_id: UUID) -> bytes 
 
 
 async def forget(conn: TenantConn, raw_items: Sequence[tuple[int, UUID]]) -> None:
-    """Delete raw items (workspace, id) that nobody needs any more; those that have gone are no error."""
+    """Delete raw items (workspace, id), except those a file comes from; those that have gone are no error."""
     await conn.execute(
         QUERIES["delete_raw_items"], [workspace_id for workspace_id, _ in raw_items], [one for _, one in raw_items]
     )
