@@ -76,6 +76,17 @@ VALUES ($1, $2, $3, $4, $5, $6)
 -- The bytes of one raw item.
 SELECT body FROM raw_item WHERE workspace_id = $1 AND id = $2
 
+-- name: old_raw_items
+-- Raw items made before a moment that no file waits for, oldest first.
+SELECT workspace_id, id FROM hub_old_raw_items($1, $2)
+
+-- name: sweep_raw_items
+-- Deletes raw items whose time is over; one that a file waits for since they were looked up stays.
+DELETE FROM raw_item USING unnest($1::bigint[], $2::uuid[]) AS gone (workspace_id, id)
+WHERE raw_item.workspace_id = gone.workspace_id AND raw_item.id = gone.id AND NOT EXISTS (
+    SELECT FROM attachment a
+    WHERE a.workspace_id = gone.workspace_id AND a.raw_item_id = gone.id AND a.state = 'pending')
+
 -- name: delete_raw_items
 -- Forgets raw items; one that a file comes from stays, for an entry that is delivered again asks for it a second time.
 DELETE FROM raw_item USING unnest($1::bigint[], $2::uuid[]) AS gone (workspace_id, id)

@@ -7,6 +7,7 @@ Large ones are kept before their stream entry exists (``connectors/ingress.py``,
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -16,10 +17,13 @@ import msgspec
 from hub import clock
 from hub.db import load_queries
 from hub.envelope import clean_text
+from hub.jobs import DUE_LIMIT, Job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
+
+    from asyncpg import Record
 
     from hub.db import TenantConn
     from hub.envelope import StreamItem
@@ -28,6 +32,7 @@ QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 # What travels on the stream itself; Redis holds every entry in memory until it is stored.
 INLINE_LIMIT_BYTES = 64 * 1024
+SWEEP_EVERY_S = 600.0
 # The largest item taken at all: what the large mail providers take.
 ITEM_LIMIT_BYTES = 25 * 1024 * 1024
 
@@ -36,6 +41,12 @@ class Transactions(Protocol):
     """What is needed of ``hub.db.Database``."""
 
     def transaction(self, workspace_ids: list[int]) -> AbstractAsyncContextManager[TenantConn]: ...
+
+
+class Asking(Transactions, Protocol):
+    """The same, and looking across workspaces."""
+
+    async def ask(self, sql: str, *arguments: object) -> list[Record]: ...
 
 
 async def keep_large(database: Transactions, item: StreamItem) -> StreamItem:
@@ -94,3 +105,23 @@ async def forget(conn: TenantConn, raw_items: Sequence[tuple[int, UUID]]) -> Non
     await conn.execute(
         QUERIES["delete_raw_items"], [workspace_id for workspace_id, _ in raw_items], [one for _, one in raw_items]
     )
+
+
+def sweep_job(database: Asking, keep_days: int) -> Job:
+    """
+    Make the job that deletes raw items whose time is over, whatever they were kept for.
+
+    Args:
+        database: Holds them.
+        keep_days: How long they are kept, so that a mended parser can read them again.
+    """
+
+    async def sweep() -> int:
+        rows = await database.ask(QUERIES["old_raw_items"], clock.now() - timedelta(days=keep_days), DUE_LIMIT)
+        if rows:
+            workspace_ids = [row["workspace_id"] for row in rows]
+            async with database.transaction(sorted(set(workspace_ids))) as conn:
+                await conn.execute(QUERIES["sweep_raw_items"], workspace_ids, [row["id"] for row in rows])
+        return len(rows)
+
+    return Job("sweep_raw_items", SWEEP_EVERY_S, sweep)

@@ -13,7 +13,7 @@ import uvloop
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from connectors import intake
+from connectors import intake, raw_items
 from connectors.attempt import Attempts
 from connectors.buckets import RedisBuckets
 from connectors.dispatch import Dispatcher, open_with
@@ -135,6 +135,7 @@ async def _work(settings: Settings) -> None:
             jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
             jobs.trim_job(streams, leases.held),
             drain.job(),
+            raw_items.sweep_job(database, settings.raw_days),
         ]
         loops = [
             asyncio.create_task(routes.run(), name="routes"),
