@@ -50,7 +50,7 @@ async def append_all(streams, items) -> None:
 
 async def read_dead_letters(database, workspace):
     async with database.transaction([workspace.id]) as conn:
-        return await dead_letters.list_dead_letters(conn, workspace.id)
+        return await dead_letters.list_dead_letters(conn, [workspace.id])
 
 
 async def test_run_stores_what_was_appended(worker, workspace, database, streams):
