@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from starlette.requests import Request
 
+    from connectors.ingress import IngressWriter
     from connectors.registry import ConnectorRegistry
     from hub.accounts.model import Actor, SignedIn
     from hub.accounts.passwords import Passwords
@@ -82,6 +83,7 @@ class Resources:
     redis_ephemeral: Redis | None = None
     tickets: TicketStore | None = None
     ingress: IngressStreams | None = None
+    ingress_writer: IngressWriter | None = None
     broker: object | None = None
     realtime: RealtimeHub | None = None
     presence: Presence | None = None
