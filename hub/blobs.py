@@ -117,7 +117,7 @@ class Blobs:
         with _translated():
             await obstore.put_async(self._store, key, path, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
             await self._settle(key)
-        return path.stat().st_size
+        return (await asyncio.to_thread(path.stat)).st_size
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """

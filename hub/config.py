@@ -129,7 +129,9 @@ def _read_url(name: str, env: Mapping[str, str]) -> str:
 def _read_file_store(env: Mapping[str, str]) -> FileStore:
     url = env.get("HUB_FILES_URL", "").rstrip("/")
     if url and not url.startswith("s3://"):
-        raise ConfigurationError(f"HUB_FILES_URL must look like s3://bucket/prefix, not {url!r}.", field="HUB_FILES_URL")
+        raise ConfigurationError(
+            f"HUB_FILES_URL must look like s3://bucket/prefix, not {url!r}.", field="HUB_FILES_URL"
+        )
     access_key, secret_key = env.get("HUB_FILES_ACCESS_KEY", ""), env.get("HUB_FILES_SECRET_KEY", "")
     if bool(access_key) != bool(secret_key):
         raise ConfigurationError(
