@@ -13,10 +13,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.call import Resources, required
-from api.metrics import SocketMetrics
+from api.metrics import FileMetrics, SocketMetrics
+from api.uploads import Uploads
 from api.ws_ports import SocketPorts
 from connectors.registry import ConnectorRegistry
 from hub.accounts.passwords import Passwords
+from hub.attachments import links
+from hub.attachments.keeping import Keeper
+from hub.attachments.links import FileLinks
+from hub.blobs import Blobs
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
@@ -82,9 +87,18 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             ingress=ingress,
             routes=routes,
             sealer=sealer,
+            file_links=FileLinks(sealer.derive_keys(links.PURPOSE)),
         )
+        _add_files(resources)
         resources.realtime = await _start_realtime(resources, notices, stack)
         yield resources
+
+
+def _add_files(resources: Resources) -> None:
+    keeper = Keeper(resources.database, Blobs.open(resources.settings))
+    resources.keeper = keeper
+    resources.uploads = Uploads(resources.database, keeper, resources.settings.max_file_bytes)
+    resources.metrics.register(FileMetrics(keeper.metrics))
 
 
 async def _start_realtime(resources: Resources, notices: CommittedNotices, stack: AsyncExitStack) -> RealtimeHub:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from api import (
+    attachments,
     channel_accounts,
     channels,
     contacts,
     conversations,
+    files,
     health,
     livechat,
     livechat_visit,
@@ -17,6 +19,7 @@ from api import (
     session,
     setup,
     snapshot,
+    uploads,
     widget,
 )
 from api.route import Access, Route
@@ -28,6 +31,8 @@ _CONVERSATION: Final = f"{_WORKSPACE}/conversations/{{conversation_id}}"
 _PAGING: Final = {"before": "The next of the page before.", "limit": "Rows on a page, 1-200; 50 by default."}
 _ACCOUNTS: Final = f"{_WORKSPACE}/channel-accounts"
 _ACCOUNT: Final = f"{_ACCOUNTS}/{{channel_account_id}}"
+_ATTACHMENT: Final = f"{_WORKSPACE}/attachments/{{attachment_id}}"
+_VARIANT: Final = {"variant": "original, thumbnail or preview.", "download": "1: saved, not shown."}
 _LIVECHAT: Final = f"{_API}/livechat/{{channel_account_id}}"
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -145,6 +150,33 @@ ROUTES: Final[tuple[Route, ...]] = (
         body=contacts.ContactRequest,
         answer=contacts.ContactChange,
     ),
+    # Files.
+    Route(
+        "POST",
+        f"{_WORKSPACE}/attachments",
+        attachments.create,
+        Permission.INBOX_REPLY,
+        status=201,
+        body=attachments.NewUpload,
+        answer=uploads.UploadView,
+        query={
+            "filename": "With it the body is the file itself, 8 MiB at most.",
+            "mime": "What the file is said to be.",
+        },
+    ),
+    Route("PATCH", f"{_ATTACHMENT}/content", attachments.append, Permission.INBOX_REPLY, answer=uploads.UploadView),
+    Route("GET", f"{_ATTACHMENT}/upload", attachments.read_upload, Permission.INBOX_REPLY, answer=uploads.UploadView),
+    Route("DELETE", _ATTACHMENT, attachments.remove, Permission.INBOX_REPLY, status=204),
+    Route("GET", _ATTACHMENT, attachments.read, Permission.INBOX_READ, query=_VARIANT),
+    Route(
+        "GET",
+        f"{_ATTACHMENT}/link",
+        attachments.read_link,
+        Permission.INBOX_READ,
+        answer=files.LinkView,
+        query=_VARIANT,
+    ),
+    Route("GET", "/files/{token}", files.read, Access.OPEN),
     # Channels.
     Route("GET", f"{_API}/channels", channels.read_all, Access.SESSION, answer=channels.ChannelsView),
     Route(

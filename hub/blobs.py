@@ -44,9 +44,13 @@ class Blobs:
         self._folder = folder
 
     @classmethod
-    def open(cls, settings: Settings) -> Blobs:
+    def open(cls, settings: Settings, *, retries: int = 3) -> Blobs:
         """
         Open the store the settings name: a bucket, or the folder ``files`` (0700) of the data folder.
+
+        Args:
+            settings: Name the store.
+            retries: How often a bucket that does not answer is asked again.
 
         Raises:
             ConfigurationError: The address cannot be used, or the folder cannot be made.
@@ -70,7 +74,7 @@ class Blobs:
                 prefix=address.path.strip("/") or None,
                 config=config,
                 client_options={"allow_http": allow_http, "timeout": "60s", "connect_timeout": "5s"},
-                retry_config={"max_retries": 3},
+                retry_config={"max_retries": retries},
             )
         except (BaseError, ValueError) as error:
             raise ConfigurationError(f"HUB_FILES_URL cannot be used: {error}", field="HUB_FILES_URL") from error
@@ -140,6 +144,11 @@ class Blobs:
             found = await obstore.get_async(self._store, key, options=options)
             async for chunk in found.stream(min_chunk_size=READ_BYTES):
                 yield bytes(chunk)
+
+    async def size(self, key: str) -> int:
+        """Return a blob's size; ``NotFound`` where there is none."""
+        with _translated():
+            return int((await obstore.head_async(self._store, key))["size"])
 
     async def delete(self, key: str) -> None:
         """Remove a blob; one that is gone already is no error."""
