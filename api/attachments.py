@@ -41,17 +41,16 @@ class _OffsetBody(msgspec.Struct, frozen=True):
 
 async def create(call: MemberCall) -> AttachmentView | UploadView:
     """Take a small file whole (with ``filename`` in the query), or begin one that comes in parts."""
-    uploads, workspace_id = Uploads.of(call.resources), call.actor.workspace_id
-    filename = call.query.get("filename")
+    filename, author_id = call.query.get("filename"), call.actor.member_id
     if filename is not None:
-        wanted = Upload(author_id=call.actor.member_id, filename=filename, mime=call.query.get("mime", ""))
-        row = await uploads.take_whole(workspace_id, wanted, call.request)
+        wanted = Upload(author_id=author_id, filename=filename, mime=call.query.get("mime", ""))
+        row = await Uploads.of(call.resources).take_whole(call.actor.workspace_id, wanted, call.request)
         return AttachmentView(row.view())
     new = await call.decode(NewUpload)
     if new.size_bytes < 1:
         raise InvalidInput("size_bytes", "An empty file cannot be sent.")
-    wanted = Upload(author_id=call.actor.member_id, filename=new.filename, mime=new.mime, size_bytes=new.size_bytes)
-    return upload_view(await uploads.begin(workspace_id, wanted))
+    wanted = Upload(author_id=author_id, filename=new.filename, mime=new.mime, size_bytes=new.size_bytes)
+    return upload_view(await Uploads.of(call.resources).begin(call.actor.workspace_id, wanted))
 
 
 async def append(call: MemberCall) -> UploadView | Response:

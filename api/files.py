@@ -8,6 +8,7 @@ scripts; everything else is saved.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -25,7 +26,6 @@ from hub.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from api.call import Call, Resources
     from hub.attachments.links import FileLinks

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import msgspec
+from starlette.requests import ClientDisconnect
 
 from api.call import required
 from hub import clock
@@ -222,6 +223,8 @@ async def _paced(request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
                 chunk = await anext(chunks)
         except TimeoutError:
             raise InvalidInput("body", "The body did not arrive in time.") from None
+        except ClientDisconnect:
+            raise InvalidInput("body", "The connection broke off.") from None
         except StopAsyncIteration:
             return
         yield chunk
