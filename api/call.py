@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from api.uploads import Uploads
+    from connectors.ingress import IngressWriter
     from connectors.registry import ConnectorRegistry
     from hub.accounts.model import Actor, SignedIn
     from hub.accounts.passwords import Passwords
@@ -85,6 +86,7 @@ class Resources:
     redis_ephemeral: Redis | None = None
     tickets: TicketStore | None = None
     ingress: IngressStreams | None = None
+    ingress_writer: IngressWriter | None = None
     broker: object | None = None
     realtime: RealtimeHub | None = None
     presence: Presence | None = None

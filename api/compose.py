@@ -13,9 +13,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.call import Resources, required
-from api.metrics import FileMetrics, SocketMetrics
+from api.metrics import FileMetrics, IngressCollector, SocketMetrics
 from api.uploads import Uploads
 from api.ws_ports import SocketPorts
+from connectors.ingress import IngressWriter
 from connectors.registry import ConnectorRegistry
 from hub.accounts.passwords import Passwords
 from hub.attachments import links
@@ -68,6 +69,8 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
         ephemeral = await _open_redis(settings.redis_ephemeral_url, "REDIS_EPHEMERAL_URL", stack)
         ingress = IngressStreams(settings.redis_url)
         stack.push_async_callback(ingress.close)
+        writer = IngressWriter(ingress, database)
+        stack.push_async_callback(writer.close)
         sealer = Sealer(read_keys(settings.secret_key))
         routes = ChannelRoutes(database, sealer)
         notices.listeners.append(routes.notice)
@@ -85,11 +88,13 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             tickets=SocketTickets(ephemeral),
             registry=ConnectorRegistry.load(),
             ingress=ingress,
+            ingress_writer=writer,
             routes=routes,
             sealer=sealer,
             file_links=FileLinks(sealer.derive_keys(links.PURPOSE)),
         )
         _add_files(resources)
+        resources.metrics.register(IngressCollector(writer.metrics))
         resources.realtime = await _start_realtime(resources, notices, stack)
         yield resources
 

@@ -125,6 +125,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         read_on: The day the vendor's documentation was read.
         presets: Providers whose settings we know.
         rank: Place on the first screen, lowest first.
+        webhook_limit_bytes: Longest body of a call, at most 25 MiB; the default is more than most vendors ever send.
     """
 
     id: str
@@ -143,6 +144,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     setup_steps: tuple[str, ...] = ()
     presets: tuple[Preset, ...] = ()
     rank: int = 100
+    webhook_limit_bytes: int = 1024 * 1024
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

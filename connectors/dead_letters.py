@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from connectors.raw_items import reference_of
 from hub import clock
 from hub.db import load_queries
 from hub.envelope import StreamItem, clean_text
@@ -71,7 +72,7 @@ async def store(conn: TenantConn, item: StreamItem, place: Place, error: str) ->
 
     Args:
         conn: A transaction of the item's workspace.
-        item: As it stood in the stream.
+        item: As it stood in the stream; the bytes of one that travelled by reference are copied.
         place: Where it stood; storing the same entry again changes nothing.
         error: Why, any length; cut to 500 characters.
     """
@@ -88,6 +89,7 @@ async def store(conn: TenantConn, item: StreamItem, place: Place, error: str) ->
         place.entry_id,
         datetime.fromtimestamp(item.received_at_ms / 1000, UTC),
         clock.now(),
+        reference_of(item),
     )
 
 

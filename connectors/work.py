@@ -13,7 +13,7 @@ import uvloop
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from connectors import intake
+from connectors import intake, raw_items
 from connectors.attempt import Attempts
 from connectors.buckets import RedisBuckets
 from connectors.dispatch import Dispatcher, open_with
@@ -23,6 +23,7 @@ from connectors.leases import Leases
 from connectors.outbox import PostgresDeliveries
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
+from connectors.spool import SpoolDrain
 from hub import jobs, log
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
@@ -129,9 +130,12 @@ async def _work(settings: Settings) -> None:
             receive=actions.receive,
             signing_key=partial(signing_key, settings.secret_key),
         )
+        drain = SpoolDrain(database, streams, leases.held)
         due = [
             jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
             jobs.trim_job(streams, leases.held),
+            drain.job(),
+            raw_items.sweep_job(database, settings.raw_days),
         ]
         loops = [
             asyncio.create_task(routes.run(), name="routes"),

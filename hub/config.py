@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEFAULT_MAX_FILE_BYTES = 100 * 1024 * 1024
+DEFAULT_RAW_DAYS = 30
 
 
 class FileStore(msgspec.Struct, frozen=True):
@@ -52,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True):
         database_owner_url: Postgres for migrations; empty means ``database_url``.
         redis_url: Durable Redis (ingress streams only); empty means embedded.
         redis_ephemeral_url: Redis for pub/sub, presence, limits, caches; empty means embedded.
+        raw_days: How long raw items are kept that a file was cut out of, 1-3650.
         vendor_base_urls: Override of a vendor's API origin per channel, e.g. ``{"twilio_sms": "http://127.0.0.1:9001"}``.
         files: Where the bytes of files are kept.
         max_file_bytes: Largest file taken from anybody; channels may take less.
@@ -71,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True):
     vendor_base_urls: dict[str, str]
     files: FileStore = FileStore()
     max_file_bytes: int = DEFAULT_MAX_FILE_BYTES
+    raw_days: int = DEFAULT_RAW_DAYS
 
     @property
     def base_url(self) -> str:
@@ -108,6 +111,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         vendor_base_urls=_read_vendor_base_urls(env),
         files=_read_file_store(env),
         max_file_bytes=_read_max_file_bytes(env.get("HUB_MAX_FILE_BYTES", "")),
+        raw_days=_read_days("HUB_RAW_DAYS", env, DEFAULT_RAW_DAYS),
     )
 
 
@@ -116,6 +120,15 @@ def _read_port(text: str) -> int:
         return DEFAULT_PORT
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         raise ConfigurationError(f"HUB_PORT must be a number from 1 to 65535, not {text!r}.", field="HUB_PORT")
+    return int(text)
+
+
+def _read_days(name: str, env: Mapping[str, str], default: int) -> int:
+    text = env.get(name, "")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3650:
+        raise ConfigurationError(f"{name} must be a number of days from 1 to 3650, not {text!r}.", field=name)
     return int(text)
 
 

@@ -104,6 +104,9 @@ class FakeStreams:
             self.pending.pop(one, None)
         return len(ids)
 
+    async def delivery_counts(self, partition, first, last, limit):
+        return {first: self.pending[first].deliveries} if first in self.pending else {}
+
     async def set_aside(self, partition, entry):
         self.aside.append(entry)
         await self.ack(partition, [entry.id])
@@ -115,7 +118,7 @@ class FakeConnectors:
     def get(self, channel):
         if channel != "sms":
             raise NotFound("channel")
-        return SimpleNamespace(parse=self.parse)
+        return SimpleNamespace(parse=self.parse, keeps_raw=False)
 
     def parse(self, body: bytes, context) -> list[InboundItem]:
         if body == b"malformed":
