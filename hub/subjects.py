@@ -15,7 +15,9 @@ _MARK = re.compile(
     rf"(?:(?:{_MARKS})\s?(?:\[\d{{1,3}}\]|\(\d{{1,3}}\)|\^\d{{1,3}}|\d{{1,2}})?\s?[:：]|[RI]:(?= ))\s*", re.IGNORECASE
 )
 # Gateways put these before or between the marks; they say nothing about the thread.
-_TAG = re.compile(r"(?:\[(?:external|ext|extern|spam|bulk|caution)\]|\(external\)|\*{2,5}spam\*{2,5})[:\s]*", re.IGNORECASE)
+_TAG = re.compile(
+    r"(?:\[(?:external|ext|extern|spam|bulk|caution)\]|\(external\)|\*{2,5}spam\*{2,5})[:\s]*", re.IGNORECASE
+)
 _LIMIT_CHARS = 1000
 
 

@@ -14,7 +14,7 @@ from hub.errors import ConnectorErrorInfo, ErrorClass
 from hub.events import store as events
 from hub.events.model import NewEvent
 from hub.inbox.model import AuthorKind, MessageError, MessageStatusChanged, advance
-from hub.inbox.receive import encoder
+from hub.inbox.plan import encoder
 from hub.inbox.rows import ConversationRow, MessageRow
 from hub.inbox.store import QUERIES, write_message_status
 
