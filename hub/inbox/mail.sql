@@ -187,3 +187,42 @@ INSERT INTO conversation_participant (workspace_id, conversation_id, contact_id,
 SELECT $1, $2, new.contact_id, $4 FROM unnest($3::uuid[]) AS new (contact_id)
 WHERE (SELECT count(*) FROM conversation_participant p WHERE p.workspace_id = $1 AND p.conversation_id = $2) < $5
 ON CONFLICT DO NOTHING
+
+-- name: answered
+-- What message $2 answers (the newest from a contact before it, else our newest before it), the ids of the thread up to
+-- there (the first and the newest 29), and which of the addresses $3 must not be written to, with the reason.
+WITH parent AS (
+    SELECT found.external_id, found.text, found.seq
+    FROM message m
+    CROSS JOIN LATERAL (
+        (SELECT one.external_id, one.text, one.seq, 0 AS place FROM message one
+         WHERE one.workspace_id = m.workspace_id AND one.conversation_id = m.conversation_id AND one.seq < m.seq
+           AND one.kind = 'message' AND one.direction = 'inbound' AND one.external_id IS NOT NULL
+         ORDER BY one.seq DESC LIMIT 1)
+        UNION ALL
+        (SELECT one.external_id, one.text, one.seq, 1 AS place FROM message one
+         WHERE one.workspace_id = m.workspace_id AND one.conversation_id = m.conversation_id AND one.seq < m.seq
+           AND one.kind = 'message' AND one.direction = 'outbound' AND one.external_id IS NOT NULL
+         ORDER BY one.seq DESC LIMIT 1)
+        ORDER BY place LIMIT 1) AS found
+    WHERE m.workspace_id = $1 AND m.id = $2
+)
+SELECT parent.external_id, parent.text,
+       (SELECT coalesce(json_agg(chain.external_id ORDER BY chain.seq), '[]') FROM (
+           (SELECT one.external_id, one.seq FROM message one
+            WHERE one.workspace_id = m.workspace_id AND one.conversation_id = m.conversation_id
+              AND one.seq <= parent.seq AND one.external_id IS NOT NULL
+            ORDER BY one.seq LIMIT 1)
+           UNION
+           (SELECT one.external_id, one.seq FROM message one
+            WHERE one.workspace_id = m.workspace_id AND one.conversation_id = m.conversation_id
+              AND one.seq <= parent.seq AND one.external_id IS NOT NULL
+            ORDER BY one.seq DESC LIMIT 29)) AS chain)::text AS chain,
+       (SELECT coalesce(json_agg(json_build_array(s.value, s.reason)), '[]')
+        FROM unnest($3::text[]) AS wanted (value)
+        CROSS JOIN LATERAL (
+            SELECT one.value, one.reason FROM suppression one
+            WHERE one.workspace_id = m.workspace_id AND one.channel_account_id = m.channel_account_id
+              AND one.scheme = $4 AND one.scope = $5 AND one.value = wanted.value LIMIT 1) s)::text AS suppressed
+FROM message m LEFT JOIN parent ON true
+WHERE m.workspace_id = $1 AND m.id = $2

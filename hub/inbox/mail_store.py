@@ -56,7 +56,26 @@ class Claims(msgspec.Struct, kw_only=True):
     threads: list[ThreadKey]
 
 
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a message of ours answers.
+
+    Attributes:
+        external_id: The vendor's id of that message.
+        text: Its text, to be quoted.
+        references: The vendor's ids of the thread up to it, oldest first, at most 30.
+        suppressed: Addresses that must not be written to, with the reason.
+    """
+
+    external_id: str | None
+    text: str
+    references: tuple[str, ...]
+    suppressed: dict[str, str]
+
+
 _encode = msgspec.json.Encoder().encode
+_ids = msgspec.json.Decoder(tuple[str, ...]).decode
+_reasons = msgspec.json.Decoder(list[tuple[str, str]]).decode
 _named = msgspec.json.Decoder(_Named).decode
 _account = msgspec.json.Decoder(_Account).decode
 _thread = msgspec.json.Decoder(ThreadRow).decode
@@ -141,6 +160,23 @@ async def newest_mail(conn: TenantConn, row: ConversationRow) -> MessageRow | No
     """Return the message an answer goes to: the newest from a contact, else our newest."""
     found = await conn.fetchrow(QUERIES["newest_mail"], row.workspace_id, row.id)
     return _message(found["data"]) if found else None
+
+
+async def read_answered(
+    conn: TenantConn, row: ConversationRow, message: MessageRow, addresses: Iterable[str]
+) -> Answered:
+    """Return what a message of ours answers, and which of its recipients must not be written to."""
+    found = await conn.fetchrow(
+        QUERIES["answered"], row.workspace_id, message.id, list(addresses), row.identity_scheme, row.identity_scope
+    )
+    if found is None:
+        raise NotFound("message")
+    return Answered(
+        external_id=found["external_id"],
+        text=found["text"] or "",
+        references=_ids(found["chain"]),
+        suppressed=dict(_reasons(found["suppressed"])),
+    )
 
 
 async def own_addresses(conn: TenantConn, workspace_id: int) -> set[str]:

@@ -306,11 +306,11 @@ WHERE delivery.workspace_id = $1 AND delivery.id = before.id
 RETURNING before.state_before, delivery.attempt, delivery.attempted_at, delivery.created_at
 
 -- name: delivery_message
--- The message of a delivery, its conversation's address, and whether that address told us to stop.
+-- The message of a delivery, its conversation's address, and why that address must not be written to, if so.
 SELECT row_to_json(m)::text AS message, row_to_json(c)::text AS conversation,
-       EXISTS (SELECT FROM suppression s
-               WHERE s.workspace_id = c.workspace_id AND s.channel_account_id = c.channel_account_id
-                 AND s.scheme = c.identity_scheme AND s.scope = c.identity_scope AND s.value = c.identity_value) AS stopped,
+       (SELECT s.reason FROM suppression s
+        WHERE s.workspace_id = c.workspace_id AND s.channel_account_id = c.channel_account_id
+          AND s.scheme = c.identity_scheme AND s.scope = c.identity_scope AND s.value = c.identity_value) AS stopped,
        (SELECT newest.external_id FROM message newest
         WHERE newest.workspace_id = c.workspace_id AND newest.conversation_id = c.id AND newest.direction = 'inbound'
         ORDER BY newest.seq DESC LIMIT 1) AS reply_to_external_id

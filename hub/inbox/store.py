@@ -135,7 +135,12 @@ async def write_batch(conn: TenantConn, writes: Writes) -> None:
     if writes.statuses:
         await conn.execute(QUERIES["write_statuses"], _json(list(writes.statuses.values())), writes.now)
     if writes.consents:
-        await conn.execute(QUERIES["write_consents"], _json(_settled(writes.consents)), _json(writes.consents))
+        await write_consents(conn, writes.consents)
+
+
+async def write_consents(conn: TenantConn, consents: Sequence[Suppress]) -> None:
+    """Write down who wants no more, or again."""
+    await conn.execute(QUERIES["write_consents"], _json(_settled(consents)), _json(consents))
 
 
 async def get_conversation(conn: TenantConn, workspace_id: int, conversation_id: UUID) -> ConversationRow:
