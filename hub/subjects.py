@@ -15,7 +15,13 @@ _MARK = re.compile(
     rf"(?:(?:{_MARKS})\s?(?:\[\d{{1,3}}\]|\(\d{{1,3}}\)|\^\d{{1,3}}|\d{{1,2}})?\s?[:：]|[RI]:(?= ))\s*", re.IGNORECASE
 )
 # Gateways put these before or between the marks; they say nothing about the thread.
-_TAG = re.compile(r"(?:\[(?:external|ext|extern|spam|bulk|caution)\]|\(external\)|\*{2,5}spam\*{2,5})[:\s]*", re.IGNORECASE)
+_TAG = re.compile(
+    r"(?:\[(?:external|ext|extern|spam|bulk|caution)\]|\(external\)|\*{2,5}spam\*{2,5})[:\s]*", re.IGNORECASE
+)
+_FORWARD = re.compile(
+    r"(?:fwd?|wg|vb|vl|tr|enc|rv|doorst|pd|ilt|továbbítás|i|转发|轉寄|轉發|転送|전달|пересл|πρθ|הועבר)\s?[:：]",
+    re.IGNORECASE,
+)
 _LIMIT_CHARS = 1000
 
 
@@ -36,3 +42,8 @@ def normalise_subject(subject: str) -> tuple[str, bool]:
         elif not (found := _TAG.match(rest)):
             return rest.casefold(), is_answer
         rest = rest[found.end() :]
+
+
+def is_forward(subject: str) -> bool:
+    """Say whether a subject's first mark passes a mail on (Fwd:, WG:, TR:) rather than answers one."""
+    return _FORWARD.match(" ".join(subject[:_LIMIT_CHARS].split())) is not None
