@@ -18,6 +18,10 @@ _MARK = re.compile(
 _TAG = re.compile(
     r"(?:\[(?:external|ext|extern|spam|bulk|caution)\]|\(external\)|\*{2,5}spam\*{2,5})[:\s]*", re.IGNORECASE
 )
+_FORWARD = re.compile(
+    r"(?:fwd?|wg|vb|vl|tr|enc|rv|doorst|pd|ilt|továbbítás|i|转发|轉寄|轉發|転送|전달|пересл|πρθ|הועבר)\s?[:：]",
+    re.IGNORECASE,
+)
 _LIMIT_CHARS = 1000
 
 
@@ -38,3 +42,8 @@ def normalise_subject(subject: str) -> tuple[str, bool]:
         elif not (found := _TAG.match(rest)):
             return rest.casefold(), is_answer
         rest = rest[found.end() :]
+
+
+def is_forward(subject: str) -> bool:
+    """Say whether a subject's first mark passes a mail on (Fwd:, WG:, TR:) rather than answers one."""
+    return _FORWARD.match(" ".join(subject[:_LIMIT_CHARS].split())) is not None
