@@ -24,7 +24,7 @@ from hub.inbox.model import (
     NoteAdded,
     make_preview,
 )
-from hub.inbox.receive import encoder
+from hub.inbox.plan import encoder
 from hub.inbox.rows import ConversationRow, MessageRow
 
 if TYPE_CHECKING:
