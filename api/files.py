@@ -23,11 +23,13 @@ from hub.attachments import store
 from hub.attachments.kinds import Served, served_as
 from hub.attachments.links import BROWSER_S, FileLink
 from hub.errors import InvalidInput, NotFound
+from hub.inbox.files import FileLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from api.call import Call, Resources
+    from api.call import Call
+    from connectors.base import Capabilities
     from hub.attachments.links import FileLinks
     from hub.attachments.model import AttachmentRow, Variant
 
@@ -122,10 +124,15 @@ def read_variant(query: Mapping[str, str]) -> Variant:
             raise InvalidInput("variant", "Must be original, thumbnail or preview.")
 
 
-def vendor_url(resources: Resources, workspace_id: int, attachment_id: UUID, lifetime_s: int) -> str:
-    """Make an absolute address that somebody outside may fetch a file from."""
-    links = required(resources.file_links, "secret key")
-    return resources.settings.base_url + make_link(links, (workspace_id, attachment_id), lifetime_s=lifetime_s).url
+def file_limits(capabilities: Capabilities) -> FileLimits:
+    """Return what a channel takes, as the inbox checks it."""
+    return FileLimits(
+        allowed=capabilities.attachments,
+        each_bytes=capabilities.attachment_limit_bytes,
+        all_bytes=capabilities.attachment_total_bytes,
+        count=capabilities.attachment_limit_count,
+        mimes=capabilities.attachment_mimes,
+    )
 
 
 def _headers(row: AttachmentRow, link: FileLink, served: Served, rest_s: int) -> dict[str, str]:

@@ -11,7 +11,8 @@ from hub.inbox import mail_store
 
 if TYPE_CHECKING:
     from hub.db import TenantConn
-    from hub.inbox.model import MessageHeaders, Party
+    from hub.envelope import Party
+    from hub.inbox.model import MessageHeaders
     from hub.inbox.rows import ConversationRow, MessageRow
 
 

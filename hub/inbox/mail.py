@@ -6,9 +6,9 @@ import html
 
 import msgspec
 
-from hub.envelope import Identity, InboundItem, clean_text
+from hub.envelope import Identity, InboundItem, Party, clean_text
 from hub.inbox.batch import Formatted, ReceivedItem
-from hub.inbox.model import TEXT_LIMIT_CHARS, MessageHeaders, Party
+from hub.inbox.model import TEXT_LIMIT_CHARS, MessageHeaders
 from hub.subjects import normalise_subject
 
 # An event goes out as one frame of at most 64 KiB. Sizes are those of the JSON; what they leave is for the rows around

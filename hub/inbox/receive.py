@@ -16,6 +16,7 @@ from hub.errors import MalformedPayload
 from hub.events.model import NewEvent
 from hub.inbox import receipts
 from hub.inbox.batch import Clockwork, HtmlRow, Known, Lift, Outcome, OutcomeKind, ReceivedItem, Writes, dedupe_key
+from hub.inbox.files import describe_received, plan_attachments
 from hub.inbox.mail import Content, base_subject, make_content, make_headers, subject_key
 from hub.inbox.model import (
     AuthorKind,
@@ -105,6 +106,7 @@ class Planner:
         content = make_content(received)
         conversation = self._touch(opened, received, content, seq)
         message = self._make_message(received, conversation, author, content, seq)
+        message = msgspec.structs.replace(message, attachments=plan_attachments(plan, received, message))
         if found is not None:
             # Another mail under an id that is taken: a broken sender's, who must not hide it.
             message = msgspec.structs.replace(message, external_id=None)
@@ -178,7 +180,7 @@ class Planner:
             closed_at=row.closed_at if live is ConversationStatus.CLOSED else None,
             subject=subject or row.subject,
             subject_key=subject_key(item.subject) if subject else row.subject_key,
-            preview=make_preview(content.text) or ("Attachment" if item.attachments else subject),
+            preview=make_preview(content.text or describe_received(received)) or subject,
             preview_author_kind=AuthorKind.CONTACT if inbound else AuthorKind.MEMBER,
             last_activity_at=now,
             last_inbound_at=now if inbound else row.last_inbound_at,
