@@ -111,8 +111,6 @@ async def settle(conn: TenantConn, row: AttachmentRow, what: Settled) -> Attachm
         await store.keep(conn, row.workspace_id, kept)
     if left := [part.key for part in row.parts() if part.key not in kept]:
         await store.reserve(conn, row.workspace_id, left, clock.now())
-    if row.raw_item_id is not None:
-        await _forget_raw_item(conn, row)
     return settled
 
 
@@ -188,9 +186,3 @@ async def remove_unsent(conn: TenantConn, workspace_id: int, attachment_id: UUID
     if row["author_id"] is not None and row["ref"]:
         keys = [part.key for part in msgspec.json.decode(row["ref"], type=tuple[Part, ...])]
         await store.reserve(conn, workspace_id, keys, clock.now())
-
-
-async def _forget_raw_item(conn: TenantConn, row: AttachmentRow) -> None:
-    """The last file of a raw item takes it along: mail is the largest thing we keep twice."""
-    assert row.raw_item_id is not None
-    await conn.execute(QUERIES["delete_used_raw_item"], row.workspace_id, row.raw_item_id)

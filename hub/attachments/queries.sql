@@ -83,20 +83,6 @@ SELECT workspace_id, id FROM hub_unsent_attachments($1, $2)
 -- Blobs to remove, across workspaces.
 SELECT workspace_id, blob_key FROM hub_trashed_blobs($1, $2)
 
--- name: old_raw_items
--- Raw items nothing needs any more, across workspaces: ids only.
-SELECT workspace_id, id FROM hub_old_raw_items($1, $2)
-
--- name: delete_raw_item
--- Forgets a raw item.
-DELETE FROM raw_item WHERE workspace_id = $1 AND id = $2
-
--- name: delete_used_raw_item
--- Forgets a raw item none of whose files is still to be cut out of it.
-DELETE FROM raw_item
-WHERE workspace_id = $1 AND id = $2 AND NOT EXISTS (
-    SELECT FROM attachment a WHERE a.workspace_id = $1 AND a.raw_item_id = $2 AND a.state = 'pending')
-
 -- name: read_raw_item
 -- The bytes a file is part of.
 SELECT body FROM raw_item WHERE workspace_id = $1 AND id = $2

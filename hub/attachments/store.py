@@ -133,11 +133,6 @@ async def read_raw_item(conn: TenantConn, workspace_id: int, raw_item_id: UUID) 
     return bytes(row["body"]) if row else None
 
 
-async def delete_raw_item(conn: TenantConn, workspace_id: int, raw_item_id: UUID) -> None:
-    """Forget a raw item."""
-    await conn.execute(QUERIES["delete_raw_item"], workspace_id, raw_item_id)
-
-
 async def due(conn: TenantConn, now: datetime, limit: int) -> list[tuple[int, UUID]]:
     """Return (workspace, file) to fetch now, longest due first; needs a connection across workspaces."""
     return [(row["workspace_id"], row["id"]) for row in await conn.fetch(QUERIES["due"], now, limit)]
@@ -151,8 +146,3 @@ async def unsent(conn: TenantConn, made_before: datetime, limit: int) -> list[tu
 async def trashed(conn: TenantConn, now: datetime, limit: int) -> list[tuple[int, str]]:
     """Return (workspace, key) of blobs to remove; across workspaces."""
     return [(row["workspace_id"], row["blob_key"]) for row in await conn.fetch(QUERIES["trashed"], now, limit)]
-
-
-async def old_raw_items(conn: TenantConn, made_before: datetime, limit: int) -> list[tuple[int, UUID]]:
-    """Return (workspace, raw item) that nothing needs any more, oldest first; across workspaces."""
-    return [(row["workspace_id"], row["id"]) for row in await conn.fetch(QUERIES["old_raw_items"], made_before, limit)]
