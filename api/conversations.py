@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from api.call import required
+from api.files import file_limits
 from api.paging import decode_cursor, encode_cursor
 from hub.accounts import policy
 from hub.accounts import store as accounts
@@ -19,6 +20,7 @@ from hub.contacts.model import Contact
 from hub.errors import InvalidInput, NotFound
 from hub.events import store as events
 from hub.inbox import actions, replies, store
+from hub.inbox.files import NOTE_LIMITS
 from hub.inbox.model import Conversation, ConversationStatus, Line, Message, MessageKind, ReadMark
 from hub.inbox.rows import ConversationRow
 
@@ -200,15 +202,20 @@ async def queue(resources: Resources, actor: Actor, conversation_id: UUID, new: 
         InvalidInput: Too long for the channel, or empty; ``field`` says what.
         NotFound, Forbidden, Conflict: As in ``visible`` and ``replies.queue_message``.
     """
-    if new.attachments:
-        raise InvalidInput("attachments", "Attachments cannot be sent yet.")
     async with resources.database.transaction([actor.workspace_id]) as conn:
         row = await visible(conn, actor, conversation_id, Permission.INBOX_REPLY)
+        limits = NOTE_LIMITS
         if new.kind is MessageKind.MESSAGE:
             _check_length(resources, row.channel, new.text)
+            limits = file_limits(required(resources.registry, "channels").get(row.channel).manifest.capabilities)
         member = await accounts.get_member(conn, actor.workspace_id, actor.member_id)
         draft = replies.Draft(
-            client_message_id=new.client_message_id, kind=new.kind, text=new.text, seen_seq=new.seen_seq
+            client_message_id=new.client_message_id,
+            kind=new.kind,
+            text=new.text,
+            seen_seq=new.seen_seq,
+            attachment_ids=new.attachments,
+            file_limits=limits,
         )
         author = replies.Author(id=member.id, name=member.name)
         return await replies.queue_message(conn, actor.workspace_id, conversation_id, author, draft)

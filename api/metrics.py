@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from api.webhooks import WebhookMetrics
     from connectors.ingress import IngressMetrics
+    from hub.attachments.keeping import KeepingMetrics
     from hub.realtime.connections import Counters
     from hub.streams import IngressStreams
 
@@ -67,6 +68,20 @@ class IngressCollector(Collector):
         yield CounterMetricFamily("hub_ingress_refused", "Items neither Redis nor Postgres took.", value=held.refused)
         yield CounterMetricFamily("hub_ingress_outages", "Times Redis was found away.", value=held.outages)
         yield GaugeMetricFamily("hub_ingress_spooling", "1 while items go into the spool.", value=held.is_spooling)
+
+
+class FileMetrics(Collector):
+    """Bytes of files stored, and what their checks found."""
+
+    def __init__(self, counted: KeepingMetrics) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counters."""
+        counted = self._counted
+        yield CounterMetricFamily("hub_file_bytes_stored", "Bytes put into the file store.", value=counted.stored_bytes)
+        checked = {"ready": counted.ready, "failed": counted.failed, "unreadable": counted.unreadable}
+        yield _counter("hub_files_checked", "Files checked; unreadable ones are ready too.", "outcome", checked)
 
 
 async def ingress_families(streams: IngressStreams, partitions: int) -> list[Metric]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from api import (
+    attachments,
     channel_accounts,
     channels,
     contacts,
     conversations,
     dead_letters,
+    files,
     health,
     livechat,
+    livechat_files,
     livechat_visit,
     members,
     openapi,
     session,
     setup,
     snapshot,
+    uploads,
     widget,
 )
 from api.route import Access, Route
@@ -31,6 +35,8 @@ _ACCOUNTS: Final = f"{_WORKSPACE}/channel-accounts"
 _ACCOUNT: Final = f"{_ACCOUNTS}/{{channel_account_id}}"
 _DEAD_LETTERS: Final = f"{_WORKSPACE}/dead-letters"
 _DEAD_LETTER: Final = f"{_DEAD_LETTERS}/{{dead_letter_id}}"
+_ATTACHMENT: Final = f"{_WORKSPACE}/attachments/{{attachment_id}}"
+_VARIANT: Final = {"variant": "original, thumbnail or preview.", "download": "1: saved, not shown."}
 _LIVECHAT: Final = f"{_API}/livechat/{{channel_account_id}}"
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -148,6 +154,33 @@ ROUTES: Final[tuple[Route, ...]] = (
         body=contacts.ContactRequest,
         answer=contacts.ContactChange,
     ),
+    # Files.
+    Route(
+        "POST",
+        f"{_WORKSPACE}/attachments",
+        attachments.create,
+        Permission.INBOX_REPLY,
+        status=201,
+        body=attachments.NewUpload,
+        answer=uploads.UploadView,
+        query={
+            "filename": "With it the body is the file itself, 8 MiB at most.",
+            "mime": "What the file is said to be.",
+        },
+    ),
+    Route("PATCH", f"{_ATTACHMENT}/content", attachments.append, Permission.INBOX_REPLY, answer=uploads.UploadView),
+    Route("GET", f"{_ATTACHMENT}/upload", attachments.read_upload, Permission.INBOX_REPLY, answer=uploads.UploadView),
+    Route("DELETE", _ATTACHMENT, attachments.remove, Permission.INBOX_REPLY, status=204),
+    Route("GET", _ATTACHMENT, attachments.read, Permission.INBOX_READ, query=_VARIANT),
+    Route(
+        "GET",
+        f"{_ATTACHMENT}/link",
+        attachments.read_link,
+        Permission.INBOX_READ,
+        answer=files.LinkView,
+        query=_VARIANT,
+    ),
+    Route("GET", "/files/{token}", files.read, Access.OPEN),
     # Channels.
     Route("GET", f"{_API}/channels", channels.read_all, Access.SESSION, answer=channels.ChannelsView),
     Route(
@@ -242,6 +275,44 @@ ROUTES: Final[tuple[Route, ...]] = (
         query={"before": "The ``next`` of the page before."},
     ),
     Route("OPTIONS", f"{_LIVECHAT}/messages", livechat.preflight, Access.VISITOR, status=204),
+    Route(
+        "POST",
+        f"{_LIVECHAT}/attachments",
+        livechat_files.create,
+        Access.VISITOR,
+        status=201,
+        body=livechat_files.NewVisitorUpload,
+        answer=uploads.UploadView,
+        query={
+            "filename": "With it the body is the file itself, 8 MiB at most.",
+            "mime": "What the file is said to be.",
+        },
+    ),
+    Route("OPTIONS", f"{_LIVECHAT}/attachments", livechat.preflight, Access.VISITOR, status=204),
+    Route(
+        "PATCH",
+        f"{_LIVECHAT}/attachments/{{attachment_id}}/content",
+        livechat_files.append,
+        Access.VISITOR,
+        answer=uploads.UploadView,
+    ),
+    Route(
+        "OPTIONS",
+        f"{_LIVECHAT}/attachments/{{attachment_id}}/content",
+        livechat.preflight,
+        Access.VISITOR,
+        status=204,
+    ),
+    Route("DELETE", f"{_LIVECHAT}/attachments/{{attachment_id}}", livechat_files.remove, Access.VISITOR, status=204),
+    Route(
+        "GET",
+        f"{_LIVECHAT}/attachments/{{attachment_id}}",
+        livechat_files.read,
+        Access.VISITOR,
+        answer=livechat_files.VisitorFileView,
+        query=_VARIANT,
+    ),
+    Route("OPTIONS", f"{_LIVECHAT}/attachments/{{attachment_id}}", livechat.preflight, Access.VISITOR, status=204),
     Route("GET", "/widget.js", widget.read_script, Access.OPEN),
     Route("GET", "/widget-assets/{name:path}", widget.read_asset, Access.OPEN),
     Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),

@@ -13,11 +13,12 @@ import uvloop
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from connectors import intake, raw_items
-from connectors.attempt import Attempts
+from connectors import files, intake, raw_items
+from connectors.attempt import Attempts, OpenAccount
 from connectors.buckets import RedisBuckets
 from connectors.dispatch import Dispatcher, open_with
 from connectors.entries import BatchPorts
+from connectors.fetching import Fetcher
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.outbox import PostgresDeliveries
@@ -25,6 +26,9 @@ from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
 from connectors.spool import SpoolDrain
 from hub import jobs, log
+from hub.attachments.keeping import Keeper
+from hub.attachments.links import PURPOSE, FileLinks
+from hub.blobs import Blobs
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
 from hub.channels.signing import signing_key
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
 REDIS_TIMEOUT_S = 2.0
 # Events after which something may be due: a reply, and a message somebody sends again.
 WAKING = frozenset({"message_queued", "message_status_changed"})
+# Events with which files may have come.
+FILED = frozenset({"message_received", "message_echoed"})
 # One connection a partition at most, and a few for renewals, dispatch and jobs.
 DATABASE_CONNECTIONS = PARTITIONS + 8
 
@@ -76,6 +82,7 @@ class Hints:
         self.broker: RedisBroker | None = None
         self.dispatcher: Dispatcher | None = None
         self.routes: ChannelRoutes | None = None
+        self.fetcher: Fetcher | None = None
 
     def __call__(self, notices: Sequence[Notice]) -> None:
         """Take what this process committed; neither blocks nor raises."""
@@ -83,6 +90,8 @@ class Hints:
             self.broker.publish([one for one in notices if isinstance(one, LoggedEvent)])
         if self.dispatcher is not None and any(isinstance(one, DeliveryQueued) for one in notices):
             self.dispatcher.wake()
+        if self.fetcher is not None and any(isinstance(one, LoggedEvent) and one.type in FILED for one in notices):
+            self.fetcher.wake()
 
     def on_events(self, events: Sequence[LoggedEvent]) -> None:
         """See ``hub.realtime.broker.Listener``."""
@@ -114,10 +123,15 @@ async def _work(settings: Settings) -> None:
         streams = IngressStreams(settings.redis_url)
         stack.push_async_callback(streams.close)
         registry = ConnectorRegistry.load()
-        routes = ChannelRoutes(database, Sealer(read_keys(settings.secret_key)))
+        sealer = Sealer(read_keys(settings.secret_key))
+        routes = ChannelRoutes(database, sealer)
         hints.routes = routes
+        keeper = Keeper(database, Blobs.open(settings))
+        open_account = open_with(routes, registry, settings, partial(files.make_reader, database, keeper.blobs))
+        hints.fetcher = Fetcher(database, keeper, open_account, settings.max_file_bytes)
         leases = Leases(database, stack.enter_context(worker_slot(settings.data_dir)), PARTITIONS)
-        dispatcher = _dispatcher(settings, database, routes, registry, stack)
+        address = files.make_address(FileLinks(sealer.derive_keys(PURPOSE)), settings.base_url)
+        dispatcher = _dispatcher(settings, PostgresDeliveries(database, address), open_account, stack)
         hints.dispatcher = dispatcher
         hints.broker = RedisBroker(settings.redis_ephemeral_url)
         await hints.broker.start(hints)
@@ -136,25 +150,25 @@ async def _work(settings: Settings) -> None:
             jobs.trim_job(streams, leases.held),
             drain.job(),
             raw_items.sweep_job(database, settings.raw_days),
+            *files.file_jobs(database, keeper.blobs),
         ]
         loops = [
             asyncio.create_task(routes.run(), name="routes"),
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
             asyncio.create_task(jobs.run(due, jobs.JobMetrics()), name="jobs"),
         ]
-        dispatching = asyncio.create_task(dispatcher.run(stop), name="dispatch")
-        await _until_stopped(stop, [*loops, dispatching])
+        finishing = [
+            asyncio.create_task(dispatcher.run(stop), name="dispatch"),
+            asyncio.create_task(hints.fetcher.run(stop), name="fetching"),
+        ]
+        await _until_stopped(stop, [*loops, *finishing])
         for task in loops:
             task.cancel()
-        await asyncio.gather(*loops, dispatching, return_exceptions=True)
+        await asyncio.gather(*loops, *finishing, return_exceptions=True)
 
 
 def _dispatcher(
-    settings: Settings,
-    database: Database,
-    routes: ChannelRoutes,
-    registry: ConnectorRegistry,
-    stack: AsyncExitStack,
+    settings: Settings, outbox: PostgresDeliveries, open_account: OpenAccount, stack: AsyncExitStack
 ) -> Dispatcher:
     ephemeral = redis.asyncio.Redis.from_url(
         settings.redis_ephemeral_url,
@@ -163,8 +177,7 @@ def _dispatcher(
         retry=Retry(NoBackoff(), 0),
     )
     stack.push_async_callback(ephemeral.aclose)
-    outbox = PostgresDeliveries(database)
-    return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_with(routes, registry, settings)))
+    return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_account))
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:

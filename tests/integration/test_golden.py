@@ -19,9 +19,11 @@ import pytest
 
 from hub import clock
 from hub.accounts.model import Actor, Role
+from hub.attachments import store as files
 from hub.contacts import actions as contacts
-from hub.envelope import DeliveryStatus
+from hub.envelope import AttachmentRef, DeliveryStatus
 from hub.inbox import actions, deliveries, replies
+from hub.inbox.fetched import settle_fetched
 from hub.inbox.model import MessageKind
 from tests.factories import WorkspaceFacts, make_item, make_receipt, received
 from tests.verify_action import verify_action
@@ -74,6 +76,24 @@ async def story_reply_is_sent_and_delivered(desk: Desk) -> None:
         await actions.receive(conn, [received(desk.workspace, receipt)])
 
 
+async def story_photo_is_fetched(desk: Desk) -> None:
+    """A photo comes pending, with a text file that turns out to be gone."""
+    refs = (AttachmentRef(ref="photo", kind="image", mime="image/jpeg"), AttachmentRef(ref="gone", kind="file"))
+    await desk.receive(text="", attachments=refs)
+    async with desk.database.across() as conn:
+        due = await files.due(conn, clock.now(), 10)
+    async with desk.database.transaction([desk.workspace.id]) as conn:
+        rows = [await files.get(conn, *one) for one in due]
+    for row in sorted(rows, key=lambda row: row.ref or ""):
+        async with desk.database.transaction([desk.workspace.id]) as conn:
+            ready = files.Settled(
+                state="ready", kind="image", mime="image/png", size_bytes=7, width=3, height=4, blob_key="1/ab/cd",
+                thumbnail_key="1/ab/ce",
+            )  # fmt: skip
+            failed = files.Settled(state="failed", kind="file", mime=row.mime, error="The file is no longer there.")
+            await settle_fetched(conn, row, ready if row.ref == "photo" else failed)
+
+
 async def story_note_assign_close_reopen(desk: Desk) -> None:
     await desk.receive()
     await desk.reply(MessageKind.NOTE)
@@ -117,6 +137,7 @@ async def story_contact_renamed(desk: Desk) -> None:
 STORIES = [
     story_message_opens,
     story_reply_is_sent_and_delivered,
+    story_photo_is_fetched,
     story_note_assign_close_reopen,
     story_snooze_and_wake,
     story_read_and_unread,
