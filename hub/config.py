@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True):
         database_owner_url: Postgres for migrations; empty means ``database_url``.
         redis_url: Durable Redis (ingress streams only); empty means embedded.
         redis_ephemeral_url: Redis for pub/sub, presence, limits, caches; empty means embedded.
+        allow_private_hosts: Whether members may name servers in private networks, e.g. their own mail server.
         vendor_base_urls: Override of a vendor's API origin per channel, e.g. ``{"twilio_sms": "http://127.0.0.1:9001"}``.
     """
 
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True):
     redis_url: str
     redis_ephemeral_url: str
     vendor_base_urls: dict[str, str]
+    allow_private_hosts: bool = False
 
     @property
     def base_url(self) -> str:
@@ -83,6 +85,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         redis_url=env.get("REDIS_URL", ""),
         redis_ephemeral_url=env.get("REDIS_EPHEMERAL_URL", ""),
         vendor_base_urls=_read_vendor_base_urls(env),
+        allow_private_hosts=_read_switch("HUB_ALLOW_PRIVATE_HOSTS", env),
     )
 
 
@@ -99,6 +102,13 @@ def _read_url(name: str, env: Mapping[str, str]) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"{name} must start with http:// or https://, not {url!r}.", field=name)
     return url
+
+
+def _read_switch(name: str, env: Mapping[str, str]) -> bool:
+    text = env.get(name, "").lower()
+    if text not in ("", "0", "no", "false", "1", "yes", "true"):
+        raise ConfigurationError(f"{name} must be 1 or 0, not {text!r}.", field=name)
+    return text in ("1", "yes", "true")
 
 
 def _data_dir(env: Mapping[str, str]) -> Path:
