@@ -105,3 +105,17 @@ SELECT channel_account_id, last_item_at, progress::text AS progress, error,
        extract(epoch FROM clock_timestamp() - checked_at)::float8 AS lag_s
 FROM channel_cursor
 WHERE workspace_id = $1 AND ($2::uuid[] IS NULL OR channel_account_id = ANY ($2::uuid[]))
+
+-- name: insert_raw_item
+-- Keeps the bytes of an item that is too large for a stream, or whose attachments are parts of it.
+INSERT INTO raw_item (workspace_id, id, channel_account_id, key, body, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: get_raw_item
+-- The bytes of one raw item.
+SELECT body FROM raw_item WHERE workspace_id = $1 AND id = $2
+
+-- name: delete_raw_items
+-- Forgets raw items.
+DELETE FROM raw_item USING unnest($1::bigint[], $2::uuid[]) AS gone (workspace_id, id)
+WHERE raw_item.workspace_id = gone.workspace_id AND raw_item.id = gone.id

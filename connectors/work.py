@@ -21,6 +21,9 @@ from connectors.entries import BatchPorts
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.outbox import PostgresDeliveries
+from connectors.polled_account import PollingPorts
+from connectors.polling import Polling
+from connectors.raw_items import keep_large
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
 from hub import jobs, log
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
     from hub.config import Settings
     from hub.db import Notice
+    from hub.envelope import StreamItem
 
 REDIS_TIMEOUT_S = 2.0
 # Events after which something may be due: a reply, and a message somebody sends again.
@@ -137,6 +141,7 @@ async def _work(settings: Settings) -> None:
             asyncio.create_task(routes.run(), name="routes"),
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
             asyncio.create_task(jobs.run(due, jobs.JobMetrics()), name="jobs"),
+            asyncio.create_task(_polling(settings, database, routes, registry, streams, leases.holder).run(), name="polling"),
         ]
         dispatching = asyncio.create_task(dispatcher.run(stop), name="dispatch")
         await _until_stopped(stop, [*loops, dispatching])
@@ -161,6 +166,22 @@ def _dispatcher(
     stack.push_async_callback(ephemeral.aclose)
     outbox = PostgresDeliveries(database)
     return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_with(routes, registry, settings)))
+
+
+def _polling(
+    settings: Settings,
+    database: Database,
+    routes: ChannelRoutes,
+    registry: ConnectorRegistry,
+    streams: IngressStreams,
+    holder: str,
+) -> Polling:
+    async def append(item: StreamItem) -> None:
+        await streams.append(await keep_large(database, item))
+
+    open_account = open_with(routes, registry, settings)
+    ports = PollingPorts(database=database, append=append, registry=registry, open_account=open_account)
+    return Polling(ports, routes, holder)
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -21,12 +21,18 @@ TargetKey = tuple[int, UUID, str]
 
 
 class ReceivedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A parsed item and where it came in."""
+    """
+    A parsed item and where it came in.
+
+    Attributes:
+        raw_item_id: The ``raw_item`` row that its attachments are parts of, committed with the message at the latest.
+    """
 
     workspace_id: int
     channel_account_id: UUID
     channel: str
     item: InboundItem
+    raw_item_id: UUID | None = None
 
 
 class OutcomeKind(StrEnum):
