@@ -1,4 +1,4 @@
-"""One polled account's loop: iterate its connector, store what it yields, say once when it fails and when it is back."""
+"""A polled account's loop: iterates its connector, stores what it yields, and says once when it fails and recovers."""
 
 from __future__ import annotations
 
@@ -184,9 +184,7 @@ class PolledAccount:
                 )
             )
         async with self._transaction() as conn:
-            is_ours = await cursors.save(
-                conn, self._poll, batch.cursor, batch.progress, has_items=bool(batch.items)
-            )
+            is_ours = await cursors.save(conn, self._poll, batch.cursor, batch.progress, has_items=bool(batch.items))
         if not is_ours:
             raise LeaseLost
         self._cursor = batch.cursor
@@ -201,9 +199,8 @@ class PolledAccount:
             return True
         info = self._describe(error)
         self._ports.metrics.failures += 1
-        if info.klass in _STOPPING and not await self._has_newer_keys():
-            if await self._sign_out(info):
-                return True
+        if info.klass in _STOPPING and not await self._has_newer_keys() and await self._sign_out(info):
+            return True
         self._note_down(info)
         with suppress(HubError, asyncpg.PostgresError):
             async with self._transaction() as conn:

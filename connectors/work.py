@@ -141,7 +141,9 @@ async def _work(settings: Settings) -> None:
             asyncio.create_task(routes.run(), name="routes"),
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
             asyncio.create_task(jobs.run(due, jobs.JobMetrics()), name="jobs"),
-            asyncio.create_task(_polling(settings, database, routes, registry, streams, leases.holder).run(), name="polling"),
+            asyncio.create_task(
+                _polling(settings, database, routes, registry, streams, leases.holder).run(), name="polling"
+            ),
         ]
         dispatching = asyncio.create_task(dispatcher.run(stop), name="dispatch")
         await _until_stopped(stop, [*loops, dispatching])

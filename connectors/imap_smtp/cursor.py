@@ -62,4 +62,6 @@ def read_cursor(text: str | None, mailbox: str, since: datetime) -> Cursor:
         kept = msgspec.json.decode(text, type=Cursor) if text else None
     except msgspec.DecodeError:
         kept = None
-    return kept if kept is not None and kept.mailbox == mailbox else Cursor(mailbox=mailbox, since=since.astimezone(UTC))
+    return (
+        kept if kept is not None and kept.mailbox == mailbox else Cursor(mailbox=mailbox, since=since.astimezone(UTC))
+    )

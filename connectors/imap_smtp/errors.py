@@ -12,11 +12,13 @@ _LATER = frozenset({"UNAVAILABLE", "INUSE", "SERVERBUG", "LIMIT"})
 _KEYS = frozenset({"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED", "CONTACTADMIN"})
 # Servers without response codes say it in words.
 _LATER_WORDS = re.compile(r"temporar|try (again )?later|too many|rate.?limit|unavailable|throttl|in use", re.IGNORECASE)
-_APP_PASSWORD_WORDS = re.compile(r"app(lication)?[- ]?(specific )?password|less secure|basic ?auth|web ?login", re.IGNORECASE)
+_APP_PASSWORD_WORDS = re.compile(
+    r"app(lication)?[- ]?(specific )?password|less secure|basic ?auth|web ?login", re.IGNORECASE
+)
 _CODE = re.compile(r"\[([A-Z-]+)[^\]]*\]")
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 
-APP_PASSWORD = " This provider may want an app password instead of your own: see the provider's help."
+_APP_HINT = " This provider may want an app password instead of your own: see the provider's help."
 
 
 def error(klass: ErrorClass, code: str, message: str) -> ConnectorError:
@@ -36,12 +38,14 @@ def describe_login(answer: str) -> ConnectorErrorInfo:
     """
     codes = set(_CODE.findall(answer.upper()))
     if codes & _LATER or (not codes & _KEYS and _LATER_WORDS.search(answer)):
-        return ConnectorErrorInfo(ErrorClass.RETRYABLE, "login_later", "The mail server takes no sign-in at the moment.")
+        return ConnectorErrorInfo(
+            ErrorClass.RETRYABLE, "login_later", "The mail server takes no sign-in at the moment."
+        )
     words = "The mail server does not accept the user name and password."
     if _APP_PASSWORD_WORDS.search(answer):
         words = "The mail server wants an app password instead of the normal one: make one there and enter it here."
     else:
-        words += APP_PASSWORD
+        words += _APP_HINT
     return ConnectorErrorInfo(ErrorClass.AUTH, "login_refused", words)
 
 
@@ -51,7 +55,7 @@ def describe_tls(problem: ssl.SSLError) -> ConnectorErrorInfo:
         # A renewal that was forgotten passes; a wrong name is a wrong server. Neither is safe to connect to.
         words = "The server's certificate is not valid for its name. Is the server's name right?"
         return ConnectorErrorInfo(ErrorClass.RETRYABLE, "certificate", words)
-    words = "No private connection could be made. Do port and security fit together (993 and 465 TLS, 143 and 587 STARTTLS)?"
+    words = "No private connection could be made. Ports 993 and 465 go with TLS, 143 and 587 with STARTTLS."
     return ConnectorErrorInfo(ErrorClass.RETRYABLE, "tls", words)
 
 
@@ -76,7 +80,7 @@ def describe_smtp(code: int, answer: str, *, step: str) -> ConnectorErrorInfo:
         return ConnectorErrorInfo(ErrorClass.RETRYABLE, status, "The mail server takes no sign-in at the moment.")
     if step == "auth" or code in (530, 534, 535, 538):
         words = "The mail server does not accept the user name and password for sending."
-        return ConnectorErrorInfo(ErrorClass.AUTH, status, words + APP_PASSWORD)
+        return ConnectorErrorInfo(ErrorClass.AUTH, status, words + _APP_HINT)
     if 400 <= code < 500:
         return ConnectorErrorInfo(ErrorClass.RETRYABLE, status, f"The mail server asks to try again later ({status}).")
     if code == 552 or status in ("5.2.3", "5.3.4"):

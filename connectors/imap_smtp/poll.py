@@ -11,7 +11,7 @@ from contextlib import suppress
 from connectors.base import Account, PolledBatch
 from connectors.imap_smtp.mailbox import read_mailbox
 from connectors.imap_smtp.session import Session
-from connectors.imap_smtp.watch import FETCHES_AT_ONCE, Ports, watch
+from connectors.imap_smtp.watch import DEFAULT_PACE, FETCHES_AT_ONCE, Pace, Ports, watch
 
 # A thread that does not end by then hangs in the resolver; it is left alone and ends by itself.
 CLOSE_S = 2.0
@@ -22,9 +22,9 @@ Watch = Callable[[Ports], Generator[PolledBatch, None, None]]
 class Poller:
     """The polled mailboxes of one process."""
 
-    def __init__(self, **times_s: float) -> None:
+    def __init__(self, pace: Pace = DEFAULT_PACE) -> None:
         self._permits = threading.BoundedSemaphore(FETCHES_AT_ONCE)
-        self._times_s = times_s
+        self._pace = pace
 
     async def poll(self, account: Account, cursor: str | None) -> AsyncIterator[PolledBatch]:
         """
@@ -35,7 +35,7 @@ class Poller:
             IMAPClientError: The connection broke.
         """
         mailbox = read_mailbox(account)
-        thread = _WatchThread(lambda ports: watch(mailbox, cursor, ports), self._permits, self._times_s)
+        thread = _WatchThread(lambda ports: watch(mailbox, cursor, ports), self._permits, self._pace)
         try:
             while True:
                 yield await thread.next()
@@ -46,9 +46,9 @@ class Poller:
 class _WatchThread:
     """A generator in a thread: it runs only while somebody waits for its next value, and can be cut short."""
 
-    def __init__(self, start: Watch, permits: threading.Semaphore, times_s: dict[str, float]) -> None:
+    def __init__(self, start: Watch, permits: threading.Semaphore, pace: Pace) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ports = Ports(note_session=self._note, permits=permits, **times_s)
+        self._ports = Ports(note_session=self._note, permits=permits, pace=pace)
         self._start = start
         self._session: Session | None = None
         self._wanted: queue.SimpleQueue[asyncio.Future[PolledBatch] | None] = queue.SimpleQueue()
@@ -112,4 +112,6 @@ def _fail(future: asyncio.Future[PolledBatch], error: BaseException) -> None:
     if future.done():
         return
     # A generator that ended has nothing more to say; StopIteration cannot be raised into a future.
-    future.set_exception(RuntimeError("the mailbox is no longer watched") if isinstance(error, StopIteration) else error)
+    future.set_exception(
+        RuntimeError("the mailbox is no longer watched") if isinstance(error, StopIteration) else error
+    )

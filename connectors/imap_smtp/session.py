@@ -8,9 +8,9 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from socket import SHUT_RDWR, socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from imapclient import SENT, IMAPClient, SocketTimeout
+from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientError, LoginError
 
 from connectors import hosts
@@ -27,6 +27,9 @@ READ_S = 40.0
 LITERAL_LIMIT_BYTES = 96 * 1024 * 1024
 
 INBOX = "INBOX"
+# Source: RFC 6154, section 2 (March 2011).
+SENT = b"\\Sent"
+ALL = b"\\All"
 # Whatever is logged at DEBUG holds what customers wrote.
 logging.getLogger("imapclient").setLevel(logging.WARNING)
 
@@ -46,7 +49,7 @@ class _Imap4(imaplib.IMAP4):
     def read(self, size: int) -> bytes:
         if size > LITERAL_LIMIT_BYTES:
             raise self.abort("the server announced more than a mail can be")
-        return self.file.read(size)
+        return cast("bytes", self.file.read(size))
 
 
 class Session(IMAPClient):
@@ -61,29 +64,24 @@ class Session(IMAPClient):
         self._server = server
         self._raw_socket: socket | None = None
         is_tls = server.security == "tls"
-        super().__init__(server.host, server.port, ssl=is_tls, timeout=SocketTimeout(CONNECT_S, READ_S))
+        timeout = cast("float", SocketTimeout(CONNECT_S, READ_S))
+        super().__init__(server.host, server.port, ssl=is_tls, timeout=timeout)
         self.normalise_times = False
         # IMAPClient has imaplib describe every line to its logger.
         self._imap.debug = 0
 
-    def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802  IMAPClient's name
+    def _create_IMAP4(self) -> imaplib.IMAP4:
         return _Imap4(self._server.host, self._server.port, self._open_socket)
 
     def _open_socket(self) -> socket:
         server = self._server
         plain = hosts.connect(server.host, server.port, server.reach, CONNECT_S)
-        try:
-            if server.security == "none" and not hosts.may_reach(str(plain.getpeername()[0]), "loopback"):
-                words = "Without TLS only servers on this computer are used: the password would travel in the open."
-                raise error(ErrorClass.PERMANENT, "not_private", words)
-            opened = plain
-            if server.security == "tls":
-                opened = ssl.create_default_context().wrap_socket(plain, server_hostname=server.host)
-        except BaseException:
+        if server.security == "none" and not hosts.may_reach(str(plain.getpeername()[0]), "loopback"):
             plain.close()
-            raise
-        self._raw_socket = opened
-        return opened
+            words = "Without TLS only servers on this computer are used: the password would travel in the open."
+            raise error(ErrorClass.PERMANENT, "not_private", words)
+        self._raw_socket = plain if server.security != "tls" else _private(plain, server.host)
+        return self._raw_socket
 
     def cut(self) -> None:
         """End whatever waits for the server, from any thread."""
@@ -115,6 +113,14 @@ class Session(IMAPClient):
         """Return the folder for sent mail, by the server's mark or else by its usual names."""
         found = self.find_special_folder(SENT)
         return str(found) if found else None
+
+
+def _private(plain: socket, host: str) -> socket:
+    try:
+        return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
 
 
 @contextmanager

@@ -17,9 +17,11 @@ from imapclient.exceptions import IMAPClientError
 
 from connectors.base import PolledBatch, Progress, RawItem
 from connectors.imap_smtp.cursor import Cursor, Place, read_cursor
+from connectors.imap_smtp.errors import error
 from connectors.imap_smtp.fetching import Listed, fetch_cut, fetch_whole, list_mails
 from connectors.imap_smtp.mailbox import Mailbox
 from connectors.imap_smtp.session import INBOX, Session, signed_in
+from hub.errors import ErrorClass
 
 # A NAT drops idle connections after as little as five minutes without a word to either side; ending IDLE every three
 # both keeps it open and finds out when it is not. RFC 2177 allows 29.
@@ -37,6 +39,16 @@ REREAD = timedelta(days=7)
 FETCHES_AT_ONCE = 6
 
 
+class Pace(msgspec.Struct, frozen=True):
+    """How long one IDLE lasts, and how long to wait where there is none."""
+
+    idle_s: float = IDLE_S
+    poll_s: float = POLL_S
+
+
+DEFAULT_PACE = Pace()
+
+
 @dataclass(slots=True)
 class Ports:
     """
@@ -52,8 +64,7 @@ class Ports:
     permits: threading.Semaphore
     stop: threading.Event = field(default_factory=threading.Event)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    idle_s: float = IDLE_S
-    poll_s: float = POLL_S
+    pace: Pace = field(default_factory=lambda: DEFAULT_PACE)
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -77,16 +88,18 @@ def watch(mailbox: Mailbox, cursor_text: str | None, ports: Ports) -> Generator[
         Batches, an empty one whenever there was nothing; each with the cursor behind it.
 
     Raises:
-        ConnectorError: No connection, or the server refuses; in words.
-        IMAPClientError: The connection broke.
+        ConnectorError: No connection, one that broke, or the server refuses; in words.
     """
     since = ports.now() - timedelta(days=mailbox.backfill_days)
     cursor = read_cursor(cursor_text, mailbox.fingerprint, since)
-    with signed_in(mailbox, ports.note_session) as session:
-        reader = _Reader(session, mailbox, cursor, ports)
-        while not ports.stop.is_set():
-            yield from reader.catch_up()
-            reader.wait()
+    try:
+        with signed_in(mailbox, ports.note_session) as session:
+            reader = _Reader(session, mailbox, cursor, ports)
+            while not ports.stop.is_set():
+                yield from reader.catch_up()
+                reader.wait()
+    except (IMAPClientError, OSError) as problem:
+        raise error(ErrorClass.RETRYABLE, "no_connection", "The connection to the mail server broke.") from problem
 
 
 class _Reader:
@@ -98,7 +111,8 @@ class _Reader:
         self._cursor = cursor
         self._ports = ports
         self._sent = session.sent_folder()
-        self._folders = list(dict.fromkeys(one for one in (INBOX, self._sent, *mailbox.folders) if one))
+        extra = [one for one in mailbox.folders if session.folder_exists(one)]
+        self._folders = list(dict.fromkeys(one for one in (INBOX, self._sent, *extra) if one))
         self._can_idle = bool(session.has_capability("IDLE"))
         self._selected = ""
         self._selected_next: int | None = None
@@ -116,16 +130,14 @@ class _Reader:
                 with self._permit():
                     items = self._fetch(batch)
                     done += len(batch)
-                    yield PolledBatch(
-                        items=items, cursor=self._cursor.text(), progress=self._progress(done, total)
-                    )
+                    yield PolledBatch(items=items, cursor=self._cursor.text(), progress=self._progress(done, total))
                     del items
         yield PolledBatch(items=(), cursor=self._cursor.text())
 
     def wait(self) -> None:
         """Return when there may be something new in the inbox, or it is time to look everywhere."""
         if not self._can_idle:
-            self._ports.stop.wait(self._ports.poll_s)
+            self._ports.stop.wait(self._ports.pace.poll_s)
             return
         self._select(INBOX, fresh=True)
         place = self._cursor.folders.get(INBOX)
@@ -135,7 +147,7 @@ class _Reader:
         self._idle()
 
     def _idle(self) -> None:
-        ends_at = self._ports.now() + timedelta(seconds=self._ports.idle_s)
+        ends_at = self._ports.now() + timedelta(seconds=self._ports.pace.idle_s)
         self._session.idle()
         while not self._ports.stop.is_set():
             left_s = (ends_at - self._ports.now()).total_seconds()
@@ -214,8 +226,9 @@ class _Reader:
         items = []
         for one in batch:
             place = self._cursor.folders[one.folder]
-            if body := bodies.get((one.folder, one.mail.uid)):
-                items.append(RawItem(key=self._key(one, place.validity), body=body))
+            fetched = bodies.get((one.folder, one.mail.uid))
+            if fetched:
+                items.append(RawItem(key=self._key(one, place.validity), body=fetched))
             seen = max(place.seen or one.mail.arrived_at, one.mail.arrived_at)
             moved = msgspec.structs.replace(place, last=max(place.last, one.mail.uid), seen=seen)
             self._cursor = self._cursor.at(one.folder, moved)
