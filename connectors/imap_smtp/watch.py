@@ -149,10 +149,10 @@ class _Reader:
     def _idle(self) -> None:
         ends_at = self._ports.now() + timedelta(seconds=self._ports.pace.idle_s)
         self._session.idle()
-        while not self._ports.stop.is_set():
-            left_s = (ends_at - self._ports.now()).total_seconds()
-            answers = self._session.idle_check(timeout=max(0.01, left_s)) if left_s > 0 else []
-            if left_s <= 0 or any(len(one) > 1 and one[1] in (b"EXISTS", b"RECENT") for one in answers):
+        while (left_s := (ends_at - self._ports.now()).total_seconds()) > 0 and not self._ports.stop.is_set():
+            answers = self._session.idle_check(timeout=left_s)
+            # No answer means that the time is over, or that the server has gone: IMAPClient shows both alike.
+            if not answers or any(_is_news(one) for one in answers):
                 break
         # The watchdog: a dead peer does not answer DONE, and the read timeout ends the session.
         self._session.idle_done()
@@ -282,6 +282,11 @@ class _Reader:
             yield
         finally:
             self._ports.permits.release()
+
+
+def _is_news(answer: Sequence[object]) -> bool:
+    """``(3, b"EXISTS")`` is news, ``(b"BYE", …)`` the end; ``(b"OK", b"Still here")`` and changed flags are neither."""
+    return answer[0] == b"BYE" or (len(answer) > 1 and answer[1] in (b"EXISTS", b"RECENT"))
 
 
 def _batches(pending: Sequence[Pending]) -> Iterator[list[Pending]]:
