@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
@@ -245,7 +245,7 @@ class SmtpSink:
         good = isinstance(data, LoginPassword) and data.password == PASSWORD.encode()
         return AuthResult(success=good, handled=False)
 
-    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         if not session.authenticated:
             return "530 5.7.0 Authentication required"
         if self.refuse_sender:
@@ -253,13 +253,13 @@ class SmtpSink:
         envelope.mail_from = address
         return "250 OK"
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         if address in self.refuse_recipients:
             return self.refuse_recipients[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         taken = Taken(envelope.mail_from, list(envelope.rcpt_tos), envelope.content)
         if self.answer_data == "cut":
             if self.takes_before_cut:
@@ -313,10 +313,11 @@ def make_mail(
     return mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
-@contextmanager
-def mail_settings(dovecot: Dovecot | None, sink: SmtpSink | None, address: str = "support@shop.example", **more: str):  # noqa: ANN201
-    """Yield the settings of the connect form for these services."""
-    yield {
+def mail_settings(
+    dovecot: Dovecot | None, sink: SmtpSink | None, address: str = "support@shop.example", **more: str
+) -> dict[str, str]:
+    """Return the settings of the connect form for these services."""
+    return {
         "address": address,
         "imap_host": "127.0.0.1",
         "imap_port": str(dovecot.port if dovecot else 1),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
 
@@ -47,16 +46,6 @@ def describe_login(answer: str) -> ConnectorErrorInfo:
     else:
         words += _APP_HINT
     return ConnectorErrorInfo(ErrorClass.AUTH, "login_refused", words)
-
-
-def describe_tls(problem: ssl.SSLError) -> ConnectorErrorInfo:
-    """Say why a connection could not be made private."""
-    if isinstance(problem, ssl.SSLCertVerificationError):
-        # A renewal that was forgotten passes; a wrong name is a wrong server. Neither is safe to connect to.
-        words = "The server's certificate is not valid for its name. Is the server's name right?"
-        return ConnectorErrorInfo(ErrorClass.RETRYABLE, "certificate", words)
-    words = "No private connection could be made. Ports 993 and 465 go with TLS, 143 and 587 with STARTTLS."
-    return ConnectorErrorInfo(ErrorClass.RETRYABLE, "tls", words)
 
 
 def describe_smtp(code: int, answer: str, *, step: str) -> ConnectorErrorInfo:

@@ -55,7 +55,7 @@ def is_there(mailbox: Mailbox, message_id: str) -> bool:
             everything = session.find_special_folder(ALL)
             for folder in dict.fromkeys(one for one in (session.sent_folder(), everything) if one):
                 session.select_folder(folder, readonly=True)
-                if session.search(["HEADER", "Message-ID", message_id]):
+                if session.find_uids("HEADER", "Message-ID", message_id):
                     return True
     except (IMAPClientError, OSError) as problem:
         raise _broken() from problem

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import imaplib
 import logging
 import ssl
 from collections.abc import Callable, Iterator
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, cast
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.imap4 import IMAP4WithTimeout
 
 from connectors import hosts
-from connectors.imap_smtp.errors import describe_login, describe_tls, error
+from connectors.imap_smtp.errors import describe_login, error
+from connectors.imap_smtp.tls import describe_tls, make_private
 from hub.errors import ConnectorError, ErrorClass
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ ALL = b"\\All"
 logging.getLogger("imapclient").setLevel(logging.WARNING)
 
 
-class _Imap4(imaplib.IMAP4):
+class _Imap4(IMAP4WithTimeout):
     """``imaplib``'s protocol over a socket of ours, with a limit to what it reads into memory."""
 
     def __init__(self, host: str, port: int, open_socket: Callable[[], socket]) -> None:
         self._open_socket = open_socket
-        super().__init__(host, port)
+        super().__init__(host, port, None)
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:  # noqa: ARG002  imaplib's
         self.host, self.port = host, port
@@ -70,7 +71,7 @@ class Session(IMAPClient):
         # IMAPClient has imaplib describe every line to its logger.
         self._imap.debug = 0
 
-    def _create_IMAP4(self) -> imaplib.IMAP4:
+    def _create_IMAP4(self) -> IMAP4WithTimeout:
         return _Imap4(self._server.host, self._server.port, self._open_socket)
 
     def _open_socket(self) -> socket:
@@ -80,7 +81,7 @@ class Session(IMAPClient):
             plain.close()
             words = "Without TLS only servers on this computer are used: the password would travel in the open."
             raise error(ErrorClass.PERMANENT, "not_private", words)
-        self._raw_socket = plain if server.security != "tls" else _private(plain, server.host)
+        self._raw_socket = plain if server.security != "tls" else make_private(plain, server.host)
         return self._raw_socket
 
     def cut(self) -> None:
@@ -109,18 +110,15 @@ class Session(IMAPClient):
         except LoginError as refused:
             raise ConnectorError(describe_login(str(refused))) from None
 
+    def find_uids(self, *criteria: object) -> list[int]:
+        """Search the selected folder; returns UIDs."""
+        # Its parameter is declared as text and documented as a list.
+        return list(self.search(cast("str", list(criteria))))
+
     def sent_folder(self) -> str | None:
         """Return the folder for sent mail, by the server's mark or else by its usual names."""
         found = self.find_special_folder(SENT)
         return str(found) if found else None
-
-
-def _private(plain: socket, host: str) -> socket:
-    try:
-        return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-    except BaseException:
-        plain.close()
-        raise
 
 
 @contextmanager

@@ -11,8 +11,9 @@ import aiosmtplib
 
 from connectors import hosts
 from connectors.blocking import in_thread
-from connectors.imap_smtp.errors import describe_smtp, describe_tls, error
+from connectors.imap_smtp.errors import describe_smtp, error
 from connectors.imap_smtp.mailbox import Server
+from connectors.imap_smtp.tls import describe_tls
 from hub.errors import ConnectorError, ErrorClass
 
 CONNECT_S = 10.0

@@ -168,7 +168,7 @@ class _Reader:
         if next_uid is not None and next_uid <= place.last + 1:
             return []
         # "n:*" always means at least the last mail, hence the filter.
-        uids = sorted(uid for uid in self._session.search(["UID", f"{place.last + 1}:*"]) if uid > place.last)
+        uids = sorted(uid for uid in self._session.find_uids("UID", f"{place.last + 1}:*") if uid > place.last)
         if not uids and next_uid is not None:
             self._cursor = self._cursor.at(folder, msgspec.structs.replace(place, last=next_uid - 1))
         return uids
@@ -183,7 +183,7 @@ class _Reader:
             last = next_uid - 1
         else:
             # SINCE has days only, in the server's zone: one day early is one day that is recognised.
-            uids = self._session.search(["SINCE", (since - timedelta(days=1)).date()])
+            uids = self._session.find_uids("SINCE", (since - timedelta(days=1)).date())
             last = min(uids) - 1 if uids else (next_uid or 1) - 1
         place = Place(validity=validity, last=last, since=since, seen=old.seen if old else None)
         self._cursor = self._cursor.at(folder, place)

@@ -320,6 +320,20 @@ export interface ConnectedView {
   readonly webhook_url: string;
   readonly channel_account: ChannelAccount;
   readonly warnings: readonly string[];
+  readonly health: Health;
+}
+
+export interface Health {
+  readonly last_item_at: Timestamp | null;
+  readonly progress: Progress | null;
+  readonly lag_s: number | null;
+  readonly error: string | null;
+}
+
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  readonly what: string;
 }
 
 export interface TestedView {

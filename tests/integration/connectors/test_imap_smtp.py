@@ -189,7 +189,9 @@ async def test_poll_of_another_mailbox_ignores_the_cursor(user, dovecot):
 
 async def test_poll_reads_the_text_of_a_huge_mail_only(user):
     """Above the limit headers and text come with a note; the files stay at the server."""
-    user.append(make_mail(subject="huge", text="See the films.", files=(("a.mov", "video/quicktime", b"x" * 3_000_000),)))
+    user.append(
+        make_mail(subject="huge", text="See the films.", files=(("a.mov", "video/quicktime", b"x" * 3_000_000),))
+    )
 
     (item,), _, _ = await read(user.account(largest_mail_mb="1"))
 
@@ -287,11 +289,13 @@ async def send(user: User, message: OutboundMessage, sender: Sender | None = Non
 
 async def test_send_hands_the_mail_over_and_keeps_a_copy(user, sink):
     """The server gets it for every recipient under our Message-ID, and the folder for sent mail has it, read."""
-    message = make_message(cc=(Identity("email", "bob@customer.example"),), bcc=(Identity("email", "eve@shop.example"),))
+    message = make_message(
+        cc=(Identity("email", "bob@customer.example"),), bcc=(Identity("email", "eve@shop.example"),)
+    )
     result = await send(user, message)
 
     (taken,) = sink.taken
-    (copy, flags), = user.dovecot.mails(user.name, "Sent")
+    ((copy, flags),) = user.dovecot.mails(user.name, "Sent")
     assert taken.recipients == ["ada@customer.example", "bob@customer.example", "eve@shop.example"]
     assert taken.sender == user.name
     assert result.external_ids[0].encode() in taken.content

@@ -303,9 +303,7 @@ async def test_vendor_that_is_away_is_logged_once_each_way(world, monkeypatch):
     from connectors import polled_account
 
     lines: list[str] = []
-    monkeypatch.setattr(
-        polled_account, "_log", SimpleNamespace(warning=lambda event, **_: lines.append(event))
-    )
+    monkeypatch.setattr(polled_account, "_log", SimpleNamespace(warning=lambda event, **_: lines.append(event)))
     world.vendor.fails = True
     async with running(world.worker("a")):
         await wait_until(lambda: len(world.vendor.sessions) >= 6)
