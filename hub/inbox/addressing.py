@@ -11,7 +11,8 @@ from hub.inbox import mail_store
 
 if TYPE_CHECKING:
     from hub.db import TenantConn
-    from hub.inbox.model import MessageHeaders, Party
+    from hub.envelope import Party
+    from hub.inbox.model import MessageHeaders
     from hub.inbox.rows import ConversationRow, MessageRow
 
 
@@ -29,14 +30,16 @@ async def address(
         headers: Its subject and people.
 
     Returns:
-        The mail, without those recipients who must not be written to; and, where that is the first of ``to``, the reason
-        not to send it at all.
+        The mail, without those recipients who must not be written to; and, where that is the first of ``to``, the
+        reason not to send it at all.
 
     Source:
         RFC 5322 section 3.6.4: References are the parent's references and the parent.
     """
     everybody = (*headers.to, *headers.cc, *headers.bcc)
-    answered = await mail_store.read_answered(conn, row, message, [outbound.to.value, *(one.address for one in everybody)])
+    answered = await mail_store.read_answered(
+        conn, row, message, [outbound.to.value, *(one.address for one in everybody)]
+    )
     to, cc, bcc = (
         tuple(_identity(row, one) for one in parties if one.address not in answered.suppressed)
         for parties in (headers.to, headers.cc, headers.bcc)

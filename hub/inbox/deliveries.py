@@ -290,9 +290,7 @@ async def _apply_pending(conn: TenantConn, heads: dict[int, int], claimed: Claim
         if (suppress := suppress_bounced(early, message)) is not None:
             await write_consents(conn, [suppress])
         receipt, place = early.item.receipt, (claimed.inbox_id, claimed.contact_id)
-        message = await _advance(
-            conn, heads, message, *place, receipt.status, receipt.error, dedupe_key=row.dedupe_key
-        )
+        message = await _advance(conn, heads, message, *place, receipt.status, receipt.error, dedupe_key=row.dedupe_key)
     if rows:
         await mail_store.drop_pending(conn, message.workspace_id, [row.id for row in rows])
 

@@ -6,9 +6,9 @@ import html
 
 import msgspec
 
-from hub.envelope import Identity, InboundItem, clean_text
+from hub.envelope import Identity, InboundItem, Party, clean_text
 from hub.inbox.batch import Formatted, ReceivedItem
-from hub.inbox.model import TEXT_LIMIT_CHARS, MessageHeaders, Party
+from hub.inbox.model import TEXT_LIMIT_CHARS, MessageHeaders
 from hub.subjects import normalise_subject
 
 # An event goes out as one frame of at most 64 KiB. Sizes are those of the JSON; what they leave is for the rows around
@@ -130,4 +130,7 @@ def _as_html(text: str, quoted: str) -> str:
     body = f"<pre>{html.escape(text, quote=False)}</pre>"
     if not quoted:
         return body
-    return f"{body}<blockquote><pre>{html.escape(quoted, quote=False)}</pre></blockquote>"
+    return (
+        f'{body}<details class="quoted"><summary>Show quoted text</summary>'
+        f"<pre>{html.escape(quoted, quote=False)}</pre></details>"
+    )
