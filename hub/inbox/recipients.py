@@ -35,7 +35,7 @@ _ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\x00-\x20\x7f]{1,64}@[^\s@<>\"(),:;\\_\x
 
 
 async def read_defaults(conn: TenantConn, row: ConversationRow) -> MessageHeaders:
-    """Return what an answer starts with: the conversation's subject, and everybody in the newest mail from a contact."""
+    """Return what an answer starts with: the subject, and everybody in the newest mail from a contact."""
     own = await mail_store.own_addresses(conn, row.workspace_id)
     return make_defaults(row, await mail_store.newest_mail(conn, row), own)
 
