@@ -21,12 +21,15 @@ from hub.streams import stream_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from hub.inbox.batch import ReceivedItem
     from hub.streams import Entry
 
 Result = TypeVar("Result")
 
 # What one transaction takes (measured elsewhere: beyond this, locks are held longer for nothing).
 MAX_ITEMS = 200
+# Of text and HTML, in characters: two hundred mails of a megabyte would run into the statement timeout.
+MAX_CHARS = 4_000_000
 MAX_DELIVERIES = 5
 # A worker that is told to stop has this long to finish the transaction it is in.
 FINISH_S = 8.0
@@ -243,16 +246,22 @@ class BatchStore:
 
 
 def _pack(parsed: list[Parsed]) -> list[list[Parsed]]:
-    """Make groups of at most ``MAX_ITEMS`` items; an entry is never spread over two."""
+    """Make groups of at most ``MAX_ITEMS`` items and ``MAX_CHARS``; an entry is never spread over two."""
     groups: list[list[Parsed]] = []
-    items = MAX_ITEMS
+    items, chars = MAX_ITEMS, 0
     for one in parsed:
-        items += len(one.received)
-        if items > MAX_ITEMS:
+        weight = sum(map(_weigh, one.received))
+        items, chars = items + len(one.received), chars + weight
+        if items > MAX_ITEMS or chars > MAX_CHARS:
             groups.append([])
-            items = len(one.received)
+            items, chars = len(one.received), weight
         groups[-1].append(one)
     return groups
+
+
+def _weigh(received: ReceivedItem) -> int:
+    formatted = received.formatted
+    return len(received.item.text) + len(received.item.quoted) + (len(formatted.html) if formatted else 0)
 
 
 def _split(group: list[Parsed], error: Exception) -> list[list[Parsed]]:

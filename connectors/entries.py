@@ -16,9 +16,10 @@ from uuid import UUID
 import msgspec
 
 from connectors.base import ParseContext
+from hub import html
 from hub.envelope import StreamItem
 from hub.errors import MalformedPayload, NotFound, Unavailable, UnsupportedPayload
-from hub.inbox.batch import Outcome, ReceivedItem
+from hub.inbox.batch import Formatted, Outcome, ReceivedItem
 from hub.log import get_logger
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ BATCHES_AT_ONCE = 4
 
 _decoder = msgspec.msgpack.Decoder(StreamItem)
 _log = get_logger("connectors.intake")
+
+
+def sanitise_html(text: str) -> Formatted:
+    """Clean the HTML of an item, as the store keeps it."""
+    clean = html.sanitise(text)
+    return Formatted(clean.html, clean.remote_images)
 
 
 class Transactions(Protocol):
@@ -94,6 +101,7 @@ class BatchPorts:
     Attributes:
         turns: Taken for each batch: a partition that waits for its turn gathers a larger batch meanwhile.
         signing_key: Of one channel account (``hub.channels.signing``).
+        sanitise: Cleans the HTML of an item (``hub.html``); what it makes is the only HTML that is stored.
     """
 
     database: Transactions
@@ -104,6 +112,7 @@ class BatchPorts:
     metrics: IntakeMetrics = field(default_factory=IntakeMetrics)
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCHES_AT_ONCE))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    sanitise: Callable[[str], Formatted] = sanitise_html
     signing_key: Callable[[int, UUID], bytes] = lambda workspace_id, account_id: b""  # noqa: ARG005  tests sign nothing
 
 
@@ -170,8 +179,15 @@ async def read_entry(ports: BatchPorts, partition: int, entry: Entry) -> Parsed 
         raise
     except Exception as error:  # loop: a parser's bug is one entry's failure
         return Failed(entry, item, error, is_final=isinstance(error, MalformedPayload))
+    # Here, and not in the transaction: cleaning HTML takes CPU, and a workspace would be locked meanwhile.
     received = [
-        ReceivedItem(workspace_id=item.workspace_id, channel_account_id=account_id, channel=item.channel, item=one)
+        ReceivedItem(
+            workspace_id=item.workspace_id,
+            channel_account_id=account_id,
+            channel=item.channel,
+            item=msgspec.structs.replace(one, html=None) if one.html else one,
+            formatted=ports.sanitise(one.html) if one.html else None,
+        )
         for one in found
     ]
     return Parsed(entry, item, received) if received else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ from hub.channels.signing import signing_key
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
-from hub.inbox import actions, store
+from hub.inbox import actions, mail_store, store
 from hub.inbox.deliveries import DeliveryQueued
 from hub.realtime.broker_redis import RedisBroker
 from hub.streams import PARTITIONS, IngressStreams
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 REDIS_TIMEOUT_S = 2.0
 # Events after which something may be due: a reply, and a message somebody sends again.
 WAKING = frozenset({"message_queued", "message_status_changed"})
+# A receipt whose message has not come by then is about somebody else's.
+EARLY_ITEMS_KEPT = timedelta(days=7)
 # One connection a partition at most, and a few for renewals, dispatch and jobs.
 DATABASE_CONNECTIONS = PARTITIONS + 8
 
@@ -136,6 +139,7 @@ async def _work(settings: Settings) -> None:
         due = [
             jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
             jobs.trim_job(streams, leases.held),
+            jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
         ]
         loops = [
             asyncio.create_task(routes.run(), name="routes"),

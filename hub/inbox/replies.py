@@ -13,18 +13,20 @@ from hub.envelope import DeliveryStatus, clean_text
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
-from hub.inbox import deliveries, store
+from hub.inbox import deliveries, recipients, store
+from hub.inbox.mail import base_subject, subject_key
 from hub.inbox.model import (
     TEXT_LIMIT_CHARS,
     AuthorKind,
     ConversationEvent,
+    MessageHeaders,
     MessageKind,
     MessageQueued,
     MessageStatusChanged,
     NoteAdded,
     make_preview,
 )
-from hub.inbox.receive import encoder
+from hub.inbox.plan import encoder
 from hub.inbox.rows import ConversationRow, MessageRow
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         client_message_id: The sending client's own id; sending it again returns the first message.
         text: 1-20,000 characters.
         seen_seq: Newest seq the author had on screen; a colleague's newer reply then refuses the send.
+        headers: Subject and people, checked (``recipients.check_headers``), on channels that have them.
     """
 
     client_message_id: UUID
@@ -54,6 +57,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     seen_seq: int | None = None
     priority: str = "interactive"
+    headers: MessageHeaders | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -96,6 +100,7 @@ async def queue_message(
     is_reply = message.kind is MessageKind.MESSAGE
     changed = msgspec.structs.replace(
         row,
+        **_subject_of(draft.headers),
         preview=make_preview(text),
         preview_author_kind=author.kind,
         last_activity_at=now,
@@ -113,6 +118,8 @@ async def queue_message(
         body = NoteAdded(conversation=changed.view(), previous_status=row.status, message=message.view())
     event = make_event(changed, body, actor_id=author.id, conversation_seq=message.conversation_seq)
     await events.append(conn, heads, [event])
+    if message.headers is not None:
+        await recipients.add_people(conn, heads, changed, message.headers)
     return Sent(message.id, seq, row.id)
 
 
@@ -200,7 +207,13 @@ def _make_message(
         conversation_seq=row.visitor_seq + 1 if is_reply else None,
         occurred_at=now,
         created_at=now,
+        headers=draft.headers if is_reply else None,
     )
+
+
+def _subject_of(headers: MessageHeaders | None) -> dict[str, str]:
+    base = base_subject(headers.subject) if headers else ""
+    return {"subject": base, "subject_key": subject_key(base)} if base else {}
 
 
 def make_event(

@@ -346,6 +346,18 @@ export interface SecretView {
   readonly value: string;
 }
 
+export interface HtmlView {
+  readonly html: string;
+  readonly remote_images: number;
+  readonly blocked: number;
+}
+
+export interface ReplyDefaults {
+  readonly subject: string | null;
+  readonly to: readonly Party[] | null;
+  readonly cc: readonly Party[] | null;
+}
+
 export interface MessageReceived {
   readonly type: "message_received";
   readonly conversation: Conversation;

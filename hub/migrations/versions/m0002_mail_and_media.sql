@@ -101,6 +101,8 @@ CREATE TABLE pending_reference (
     UNIQUE (workspace_id, dedupe_key)
 );
 CREATE INDEX pending_reference_target ON pending_reference (workspace_id, channel_account_id, reference);
+-- Ids are time-ordered: the oldest of an account are found when it has too many.
+CREATE INDEX pending_reference_order ON pending_reference (workspace_id, channel_account_id, id);
 CREATE INDEX pending_reference_age ON pending_reference (created_at);
 -- Stream items taken while Redis was away, in the order they came (ids are time-ordered).
 CREATE TABLE intake_spool (
