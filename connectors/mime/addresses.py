@@ -45,7 +45,9 @@ def normalise_address(address: str) -> str:
     Returns:
         Lower case, the domain in Unicode-free form where it can be; ``""`` for what is no address.
     """
-    address = one_line(decode_words(address)).strip("<> .'\"").lower().removeprefix("mailto:")
+    address = one_line(decode_words(address)).strip("<> .'").lower().removeprefix("mailto:")
+    if address.endswith('"'):
+        address = address.strip('"')
     local, at, domain = address.rpartition("@")
     if not at or not local or not domain or len(address) > ADDRESS_LIMIT_CHARS or " " in domain:
         return ""
@@ -105,6 +107,7 @@ def _mailboxes(field: str) -> list[tuple[str, str]]:
 
 def _mailbox(words: list[str], comments: list[str], address: str) -> tuple[str, str]:
     name = " ".join("".join(words).split())
+    address = decode_words(address)
     if "@" in address:
         # A source route (RFC 822) ends before the last colon.
         return name or " ".join(comments), address.rpartition(":")[2].strip()

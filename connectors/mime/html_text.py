@@ -14,7 +14,7 @@ QUOTE_OPEN, QUOTE_CLOSE = "\x1e", "\x1f"
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,30})((?:[^>\"']|\"[^\"]*\"|'[^']*')*+)>")
 _LOOSE_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,30})([^>]*)>?")
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});?")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}(?![0-9])|#[xX][0-9a-fA-F]{1,6}(?![0-9a-fA-F])|[a-zA-Z][a-zA-Z0-9]{1,31});?")
 _HREF = re.compile(r"\bhref\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]+)", re.IGNORECASE)
 _ALT = re.compile(r"\balt\s*=\s*(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _SRC_CID = re.compile(r"\bsrc\s*=\s*[\"']?cid:", re.IGNORECASE)
@@ -161,7 +161,7 @@ def html_to_text(html: str) -> str:
         if opening < 0:
             opening = end
         if opening > at:
-            reader.out.text(unescape(html[at:opening].replace("\xa0", " ")))
+            reader.out.text(unescape(html[at:opening]).replace("\xa0", " "))
         if opening >= end:
             break
         at = opening
