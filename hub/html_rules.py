@@ -74,6 +74,9 @@ _LENGTH_LIMITS = {
     "cm": 80.0,
     "mm": 800.0,
     "in": 32.0,
+    "pc": 180.0,
+    "ex": 360.0,
+    "ch": 360.0,
 }
 
 
@@ -134,7 +137,8 @@ def _is_harmless(name: str, value: str) -> bool:
 
 
 def _limit(unit: str) -> float:
-    return _LENGTH_LIMITS.get(unit, 0.0 if unit.startswith("v") else 100.0)
+    # Units of the window (vw, dvh, cqi …) would tie a mail to the frame around it.
+    return _LENGTH_LIMITS.get(unit, 0.0)
 
 
 def _link(value: str) -> str | None:

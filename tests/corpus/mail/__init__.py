@@ -47,7 +47,9 @@ def case(name: str, raw: bytes | str, **expect: object) -> None:
     _CASES[name] = Case(name, data, expect)
 
 
-def mail(body: str = "Hello\n", *, headers: str = "", subject: str = "Question", sender: str = "Ann <ann@client.example>") -> str:
+def mail(
+    body: str = "Hello\n", *, headers: str = "", subject: str = "Question", sender: str = "Ann <ann@client.example>"
+) -> str:
     """Build a plain mail; ``headers`` are lines ended by LF and come first."""
     kept = {line.partition(":")[0].lower() for line in headers.splitlines() if line[:1] not in (" ", "\t")}
     standard = {

@@ -30,22 +30,90 @@ ATTRIBUTIONS = {
     "japanese": "2026年11月22日(日) 10:00 Bob <bob@acme.example>のメール:",
 }
 for name, line in ATTRIBUTIONS.items():
-    case(f"quote-{name}", mail(f"Thanks, works.\n\n{line}\n\n> Hello Ann,\n> is it good?\n> Bob\n"), text="Thanks, works.", quoted=f"{line}\n\n> Hello Ann,\n> is it good?\n> Bob")
+    case(
+        f"quote-{name}",
+        mail(f"Thanks, works.\n\n{line}\n\n> Hello Ann,\n> is it good?\n> Bob\n"),
+        text="Thanks, works.",
+        quoted=f"{line}\n\n> Hello Ann,\n> is it good?\n> Bob",
+    )
 
-ORIGINAL = "From: Bob <bob@acme.example>\nSent: Sunday, November 22, 2026 10:00 AM\nTo: Ann\nSubject: Offer\n\nHello Ann\n"
-case("quote-outlook-original", mail(f"Thanks\n\n-----Original Message-----\n{ORIGINAL}"), text="Thanks", quoted_has="Hello Ann")
-case("quote-outlook-rule", mail(f"Thanks\n\n________________________________\n{ORIGINAL}"), text="Thanks", quoted_has="From: Bob")
+ORIGINAL = (
+    "From: Bob <bob@acme.example>\nSent: Sunday, November 22, 2026 10:00 AM\nTo: Ann\nSubject: Offer\n\nHello Ann\n"
+)
+case(
+    "quote-outlook-original",
+    mail(f"Thanks\n\n-----Original Message-----\n{ORIGINAL}"),
+    text="Thanks",
+    quoted_has="Hello Ann",
+)
+case(
+    "quote-outlook-rule",
+    mail(f"Thanks\n\n________________________________\n{ORIGINAL}"),
+    text="Thanks",
+    quoted_has="From: Bob",
+)
 case("quote-outlook-headers", mail(f"Thanks\n\n{ORIGINAL}"), text="Thanks", quoted_has="Hello Ann")
-case("quote-outlook-german", mail("Danke\n\nVon: Bob <bob@acme.example>\nGesendet: Sonntag, 22. November 2026 10:00\nAn: Ann\nBetreff: Angebot\n\nHallo Ann\n"), text="Danke", quoted_has="Hallo Ann")
-case("quote-outlook-french", mail("Merci\n\nDe : Bob <bob@acme.example>\nEnvoyé : dimanche 22 novembre 2026 10:00\nÀ : Ann\nObjet : Offre\n\nBonjour\n"), text="Merci", quoted_has="Bonjour")
-case("quote-outlook-original-german", mail("Danke\n\n-----Ursprüngliche Nachricht-----\nVon: Bob\nHallo\n"), text="Danke", quoted_has="Hallo")
-case("quote-outlook-mobile", mail(f"Ok\n\nGet Outlook for iOS\n________________________________\n{ORIGINAL}"), text="Ok\n\nGet Outlook for iOS", quoted_has="Hello Ann")
-case("quote-yahoo-unmarked", mail("Thanks\n\n    On Sunday, November 22, 2026, 10:00:00 AM GMT+1, Bob <bob@acme.example> wrote:  \n \n Hello Ann\n"), text="Thanks", quoted_has="Hello Ann")
-case("quote-iphone", mail("Yes!\n\nSent from my iPhone\n\n> On 22 Nov 2026, at 10:00, Bob <bob@acme.example> wrote:\n> \n> Hello\n"), text="Yes!\n\nSent from my iPhone", quoted_has="> Hello")
-case("quote-proton-original", mail("Yes\n\n‐‐‐‐‐‐‐ Original Message ‐‐‐‐‐‐‐\nOn Sunday, Bob wrote:\n> Hello\n"), text="Yes", quoted_has="> Hello")
+case(
+    "quote-outlook-german",
+    mail(
+        "Danke\n\nVon: Bob <bob@acme.example>\nGesendet: Sonntag, 22. November 2026 10:00\nAn: Ann\nBetreff: Angebot\n\nHallo Ann\n"
+    ),
+    text="Danke",
+    quoted_has="Hallo Ann",
+)
+case(
+    "quote-outlook-french",
+    mail(
+        "Merci\n\nDe : Bob <bob@acme.example>\nEnvoyé : dimanche 22 novembre 2026 10:00\nÀ : Ann\nObjet : Offre\n\nBonjour\n"
+    ),
+    text="Merci",
+    quoted_has="Bonjour",
+)
+case(
+    "quote-outlook-original-german",
+    mail("Danke\n\n-----Ursprüngliche Nachricht-----\nVon: Bob\nHallo\n"),
+    text="Danke",
+    quoted_has="Hallo",
+)
+case(
+    "quote-outlook-mobile",
+    mail(f"Ok\n\nGet Outlook for iOS\n________________________________\n{ORIGINAL}"),
+    text="Ok\n\nGet Outlook for iOS",
+    quoted_has="Hello Ann",
+)
+case(
+    "quote-yahoo-unmarked",
+    mail(
+        "Thanks\n\n    On Sunday, November 22, 2026, 10:00:00 AM GMT+1, Bob <bob@acme.example> wrote:  \n \n Hello Ann\n"
+    ),
+    text="Thanks",
+    quoted_has="Hello Ann",
+)
+case(
+    "quote-iphone",
+    mail("Yes!\n\nSent from my iPhone\n\n> On 22 Nov 2026, at 10:00, Bob <bob@acme.example> wrote:\n> \n> Hello\n"),
+    text="Yes!\n\nSent from my iPhone",
+    quoted_has="> Hello",
+)
+case(
+    "quote-proton-original",
+    mail("Yes\n\n‐‐‐‐‐‐‐ Original Message ‐‐‐‐‐‐‐\nOn Sunday, Bob wrote:\n> Hello\n"),
+    text="Yes",
+    quoted_has="> Hello",
+)
 case("quote-no-attribution", mail("Yes\n\n> Hello\n> Ann\n"), text="Yes", quoted="> Hello\n> Ann")
-case("quote-two-levels", mail("Yes\n\nOn 22 Nov 2026, at 10:00, Bob wrote:\n> No?\n>> Really?\n"), text="Yes", quoted_has=">> Really?")
-case("quote-below-answer", mail("On 22 Nov 2026, at 10:00, Bob wrote:\n> How many?\n\nThree.\n"), text="Three.", quoted_has="> How many?")
+case(
+    "quote-two-levels",
+    mail("Yes\n\nOn 22 Nov 2026, at 10:00, Bob wrote:\n> No?\n>> Really?\n"),
+    text="Yes",
+    quoted_has=">> Really?",
+)
+case(
+    "quote-below-answer",
+    mail("On 22 Nov 2026, at 10:00, Bob wrote:\n> How many?\n\nThree.\n"),
+    text="Three.",
+    quoted_has="> How many?",
+)
 INLINE = "On 22 Nov 2026, at 10:00, Bob wrote:\n> How many?\nThree.\n> When?\nMonday."
 case("quote-answers-between", mail(INLINE), text=INLINE, quoted="")
 BOTH = "Hi,\n\nOn 22 Nov 2026, at 10:00, Bob wrote:\n> How many?\n\nThree."
@@ -57,19 +125,90 @@ case("quote-none-dashes", mail("--- price list ---\na\nb\n"), text="--- price li
 FORWARD = "See below\n\n---------- Forwarded message ---------\nFrom: Bob <bob@x.example>\nDate: Sun, 22 Nov 2026\nSubject: Offer\nTo: Ann\n\nHello\n"
 case("forward-gmail", mail(FORWARD, subject="Fwd: Offer"), text=FORWARD.strip(), quoted="")
 case("forward-gmail-no-mark", mail(FORWARD, subject="Offer"), text=FORWARD.strip(), quoted="")
-case("forward-outlook", mail(f"See below\n\n{ORIGINAL}", subject="FW: Offer"), text=f"See below\n\n{ORIGINAL}".strip(), quoted="")
-case("forward-apple", mail("See\n\nBegin forwarded message:\n\n> From: Bob <b@x.example>\n> Hello\n"), text_has="> Hello", quoted="")
+case(
+    "forward-outlook",
+    mail(f"See below\n\n{ORIGINAL}", subject="FW: Offer"),
+    text=f"See below\n\n{ORIGINAL}".strip(),
+    quoted="",
+)
+case(
+    "forward-apple",
+    mail("See\n\nBegin forwarded message:\n\n> From: Bob <b@x.example>\n> Hello\n"),
+    text_has="> Hello",
+    quoted="",
+)
 
 GMAIL = '<div dir="ltr">Thanks!</div><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">On Sun, Nov 22, 2026 at 10:00 AM Bob &lt;<a href="mailto:bob@acme.example">bob@acme.example</a>&gt; wrote:<br></div><blockquote class="gmail_quote" style="margin:0"><div>Hello Ann</div></blockquote></div>'
 case("html-gmail", mail(GMAIL, headers=HTML), text="Thanks!", quoted_has="Hello Ann", html_has="gmail_quote")
-case("html-gmail-forward", mail(GMAIL.replace("On Sun,", "---------- Forwarded message --------- On Sun,"), headers=HTML), text_has="Hello Ann", quoted="")
-case("html-outlook", mail('<div>Thanks</div><div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Bob<br><b>Sent:</b> Sunday<br><b>To:</b> Ann<br></div><div>Hello Ann</div>', headers=HTML), text="Thanks", quoted_has="Hello Ann")
-case("html-apple", mail('<div>Thanks</div><div><br><blockquote type="cite"><div>On 22 Nov 2026, at 10:00, Bob wrote:</div><div>Hello Ann</div></blockquote></div>', headers=HTML), text="Thanks", quoted_has="Hello Ann")
-case("html-thunderbird", mail('<p>Thanks</p><div class="moz-cite-prefix">Am 22.11.26 um 10:00 schrieb Bob:<br></div><blockquote type="cite" cite="mid:x"><p>Hello Ann</p></blockquote>', headers=HTML), text="Thanks", quoted_has="Hello Ann")
-case("html-yahoo", mail('<div>Thanks</div><div id="ydp1" class="yahoo_quoted"><div>On Sunday, Bob wrote:</div><div>Hello Ann</div></div>', headers=HTML), text="Thanks", quoted_has="Hello Ann")
-case("html-proton", mail('<div>Thanks</div><div class="protonmail_quote">On Sunday, Bob wrote:<br><blockquote class="protonmail_quote" type="cite">Hello Ann</blockquote></div>', headers=HTML), text="Thanks", quoted_has="Hello Ann")
-case("html-answers-between", mail('<div>Hi</div><blockquote type="cite">How many?</blockquote><div>Three</div><blockquote type="cite">When?</blockquote><div>Monday</div>', headers=HTML), text_has="Monday", quoted="")
-case("html-word-headers", mail('<p>Thanks</p><div style="border-top:solid"><p><b>From:</b> Bob<br><b>Sent:</b> Sunday 10:00<br><b>To:</b> Ann<br><b>Subject:</b> Offer</p></div><p>Hello Ann</p>', headers=HTML), text="Thanks", quoted_has="Hello Ann")
+case(
+    "html-gmail-forward",
+    mail(GMAIL.replace("On Sun,", "---------- Forwarded message --------- On Sun,"), headers=HTML),
+    text_has="Hello Ann",
+    quoted="",
+)
+case(
+    "html-outlook",
+    mail(
+        '<div>Thanks</div><div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> Bob<br><b>Sent:</b> Sunday<br><b>To:</b> Ann<br></div><div>Hello Ann</div>',
+        headers=HTML,
+    ),
+    text="Thanks",
+    quoted_has="Hello Ann",
+)
+case(
+    "html-apple",
+    mail(
+        '<div>Thanks</div><div><br><blockquote type="cite"><div>On 22 Nov 2026, at 10:00, Bob wrote:</div><div>Hello Ann</div></blockquote></div>',
+        headers=HTML,
+    ),
+    text="Thanks",
+    quoted_has="Hello Ann",
+)
+case(
+    "html-thunderbird",
+    mail(
+        '<p>Thanks</p><div class="moz-cite-prefix">Am 22.11.26 um 10:00 schrieb Bob:<br></div><blockquote type="cite" cite="mid:x"><p>Hello Ann</p></blockquote>',
+        headers=HTML,
+    ),
+    text="Thanks",
+    quoted_has="Hello Ann",
+)
+case(
+    "html-yahoo",
+    mail(
+        '<div>Thanks</div><div id="ydp1" class="yahoo_quoted"><div>On Sunday, Bob wrote:</div><div>Hello Ann</div></div>',
+        headers=HTML,
+    ),
+    text="Thanks",
+    quoted_has="Hello Ann",
+)
+case(
+    "html-proton",
+    mail(
+        '<div>Thanks</div><div class="protonmail_quote">On Sunday, Bob wrote:<br><blockquote class="protonmail_quote" type="cite">Hello Ann</blockquote></div>',
+        headers=HTML,
+    ),
+    text="Thanks",
+    quoted_has="Hello Ann",
+)
+case(
+    "html-answers-between",
+    mail(
+        '<div>Hi</div><blockquote type="cite">How many?</blockquote><div>Three</div><blockquote type="cite">When?</blockquote><div>Monday</div>',
+        headers=HTML,
+    ),
+    text_has="Monday",
+    quoted="",
+)
+case(
+    "html-word-headers",
+    mail(
+        '<p>Thanks</p><div style="border-top:solid"><p><b>From:</b> Bob<br><b>Sent:</b> Sunday 10:00<br><b>To:</b> Ann<br><b>Subject:</b> Offer</p></div><p>Hello Ann</p>',
+        headers=HTML,
+    ),
+    text="Thanks",
+    quoted_has="Hello Ann",
+)
 
 TEXTS = {
     "links": ('<p>See <a href="https://shop.example/a?b=1&amp;c=2">our shop</a></p>', "See our shop (https://shop.example/a?b=1&c=2)"),

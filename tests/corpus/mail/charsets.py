@@ -17,7 +17,14 @@ TEXTS = {
     "euc-jp": "ありがとう", "euc-kr": "안녕하세요", "ks_c_5601-1987": "주문 문의", "tis-620": "สวัสดี", "utf-16": "Grüße", "cp850": "für",
     "macintosh": "café",
 }  # fmt: skip
-CODECS = {"iso-8859-8-i": "iso8859-8", "x-gbk": "gbk", "x-sjis": "cp932", "ks_c_5601-1987": "cp949", "tis-620": "cp874", "macintosh": "mac-roman"}
+CODECS = {
+    "iso-8859-8-i": "iso8859-8",
+    "x-gbk": "gbk",
+    "x-sjis": "cp932",
+    "ks_c_5601-1987": "cp949",
+    "tis-620": "cp874",
+    "macintosh": "mac-roman",
+}
 
 
 def plain(body: bytes, content_type: str, encoding: str = "8bit") -> bytes:
@@ -38,21 +45,41 @@ case("charset-lies-utf8", plain("Grüße an alle".encode("latin1"), "text/plain;
 case("charset-lies-ascii", plain("Grüße".encode(), "text/plain; charset=us-ascii"), text="Grüße")
 case("charset-zip-codec", plain(b"Hello", "text/plain; charset=zip"), text="Hello")
 case("charset-idna-codec", plain(b"xn--" + b"a" * 200, "text/plain; charset=idna"), text="xn--" + "a" * 200)
-case("charset-unicode-escape", plain(rb"\u003cscript\u003e", "text/plain; charset=unicode_escape"), text=r"\u003cscript\u003e")
+case(
+    "charset-unicode-escape",
+    plain(rb"\u003cscript\u003e", "text/plain; charset=unicode_escape"),
+    text=r"\u003cscript\u003e",
+)
 case("charset-utf7-untrusted", plain(b"+ADw-script+AD4-", "text/plain; charset=utf-7"), text="+ADw-script+AD4-")
 case("charset-utf8-bom", plain(b"\xef\xbb\xbfHallo", "text/plain; charset=utf-8"), text="Hallo")
 case("charset-utf8-cut-in-character", plain(("ä" * 40).encode()[:-1], "text/plain; charset=utf-8"), text="ä" * 39 + "�")
 case("charset-jp-undeclared", plain("予約".encode("iso2022_jp"), "text/plain"), text="予約")
 case("charset-nul-bytes", plain(b"a\x00b\x07c", "text/plain"), text="abc")
-case("charset-html-meta", plain('<html><meta charset="windows-1251"><p>Добрый день</p>'.encode("cp1251"), "text/html"), text="Добрый день")
-case("encoding-qp", plain(quopri.encodestring("Grüße = gut\n".encode()), "text/plain; charset=utf-8", "quoted-printable"), text="Grüße = gut")
-case("encoding-qp-broken", plain(b"100=% sure =ZZ caf=C3=A9=\r\n!", "text/plain; charset=utf-8", "quoted-printable"), text="100=% sure =ZZ café!")
+case(
+    "charset-html-meta",
+    plain('<html><meta charset="windows-1251"><p>Добрый день</p>'.encode("cp1251"), "text/html"),
+    text="Добрый день",
+)
+case(
+    "encoding-qp",
+    plain(quopri.encodestring("Grüße = gut\n".encode()), "text/plain; charset=utf-8", "quoted-printable"),
+    text="Grüße = gut",
+)
+case(
+    "encoding-qp-broken",
+    plain(b"100=% sure =ZZ caf=C3=A9=\r\n!", "text/plain; charset=utf-8", "quoted-printable"),
+    text="100=% sure =ZZ café!",
+)
 case("encoding-qp-lower-case-hex", plain(b"caf=c3=a9", "text/plain; charset=utf-8", "Quoted-Printable"), text="café")
 case("encoding-base64-no-padding", plain(b"SGVsbG8gd29ybGQ", "text/plain", "base64"), text="Hello world")
 case("encoding-base64-junk", plain(b"SGVs\r\n*!bG8gd29y\r\nbGQ=\r\n", "text/plain", "BASE64"), text="Hello world")
 case("encoding-base64-cut", plain(b"SGVsbG8gd29ybGQhI", "text/plain", "base64"), text="Hello world!")
 case("encoding-unknown", plain(b"Hello", "text/plain", "x-rot13"), text="Hello")
-case("encoding-uuencode", plain(b"begin 644 a.txt\r\n%2&5L;&\\\r\n`\r\nend\r\n", "text/plain", "x-uuencode"), text="Hello")
+case(
+    "encoding-uuencode",
+    plain(b"begin 644 a.txt\r\n%2&5L;&\\\r\n`\r\nend\r\n", "text/plain", "x-uuencode"),
+    text="Hello",
+)
 case("encoding-with-comment", plain(b"caf=C3=A9", "text/plain; charset=utf-8", "quoted-printable; x=1"), text="café")
 
 WORDS = {
@@ -75,7 +102,11 @@ WORDS = {
 for name, (raw, shown) in WORDS.items():
     case(f"subject-word-{name}", mail(headers=f"Subject: {raw}\n"), subject=shown)
 case("subject-raw-utf8", mail(subject="Grüße 你好"), subject="Grüße 你好")
-case("subject-raw-latin1", mail(subject="XX").encode().replace(b"XX", "Grüße".encode("latin1")).replace(b"\n", b"\r\n"), subject="Grüße")
+case(
+    "subject-raw-latin1",
+    mail(subject="XX").encode().replace(b"XX", "Grüße".encode("latin1")).replace(b"\n", b"\r\n"),
+    subject="Grüße",
+)
 case("subject-folded", mail(headers="Subject: one\n two\n\tthree\n"), subject="one two\tthree")
 case("subject-missing", mail(headers="Subject:\n"), subject="")
 case("subject-very-long", mail(subject="word " * 3000), subject=("word " * 3000)[:1000].rstrip())

@@ -38,20 +38,69 @@ case("from-missing", mail(headers="From:\nReply-To: ann@client.example\n"), send
 case("from-nobody", mail(headers="From: Printer on floor 2\n"), sender_name="Printer on floor 2", text="Hello")
 case("from-twice", mail(headers="From: ann@client.example\nFrom: eve@evil.example\n"), sender="ann@client.example")
 case("from-first-broken", mail(headers="From: <>\nFrom: ann@client.example\n"), sender="ann@client.example")
-case("to-groups", mail(headers="To: undisclosed-recipients:;\nCc: Team: a@x.example, b@x.example;, c@x.example\n"), to=[], cc=["a@x.example", "b@x.example", "c@x.example"])
-case("to-several", mail(headers='To: "Acme, Support" <support@acme.example>, bob@x.example\n'), to=["support@acme.example", "bob@x.example"])
+case(
+    "to-groups",
+    mail(headers="To: undisclosed-recipients:;\nCc: Team: a@x.example, b@x.example;, c@x.example\n"),
+    to=[],
+    cc=["a@x.example", "b@x.example", "c@x.example"],
+)
+case(
+    "to-several",
+    mail(headers='To: "Acme, Support" <support@acme.example>, bob@x.example\n'),
+    to=["support@acme.example", "bob@x.example"],
+)
 case("not-a-mail", b"\x00\x01\x02 binary", error="MalformedPayload")
 case("empty", b"", error="MalformedPayload")
 case("only-blank-lines", b"\r\n\r\n\r\n", error="MalformedPayload")
 case("only-text", b"just a line without any header\r\nand another\r\n", error="MalformedPayload")
 
-case("own-sent", mail(headers="From: Acme <support@acme.example>\nTo: Ann <ann@client.example>\n"), direction="outbound", sender="ann@client.example", auto_submitted=True)
-case("own-sent-plus", mail(headers=f"From: {OUR_PLUS}\nTo: ann@client.example\n"), direction="outbound", sender="ann@client.example")
-case("own-sent-cc", mail(headers="From: support@acme.example\nTo: sales@acme.example\nCc: ann@client.example\n"), direction="outbound", sender="ann@client.example")
-case("own-sent-by-us", mail(headers=f"From: support@acme.example\nTo: ann@client.example\nMessage-ID: <{OUR_ID}>\n"), direction="outbound", correlation_id=MESSAGE, conversations=[CONVERSATION])
-case("own-sent-rewritten-id", mail(headers=f"From: support@acme.example\nTo: ann@client.example\nMessage-ID: <0100@email.amazonses.com>\nX-Message-Token: <{OUR_ID}>\n"), correlation_id=MESSAGE, external_id="0100@email.amazonses.com")
-case("own-to-self", mail(headers="From: support@acme.example\nTo: sales@acme.example\n"), direction="inbound", sender="support@acme.example", auto_submitted=True)
-case("own-web-form", mail(headers="From: support@acme.example\nTo: support@acme.example\nReply-To: Visitor <v@client.example>\n"), direction="inbound", sender="v@client.example")
+case(
+    "own-sent",
+    mail(headers="From: Acme <support@acme.example>\nTo: Ann <ann@client.example>\n"),
+    direction="outbound",
+    sender="ann@client.example",
+    auto_submitted=True,
+)
+case(
+    "own-sent-plus",
+    mail(headers=f"From: {OUR_PLUS}\nTo: ann@client.example\n"),
+    direction="outbound",
+    sender="ann@client.example",
+)
+case(
+    "own-sent-cc",
+    mail(headers="From: support@acme.example\nTo: sales@acme.example\nCc: ann@client.example\n"),
+    direction="outbound",
+    sender="ann@client.example",
+)
+case(
+    "own-sent-by-us",
+    mail(headers=f"From: support@acme.example\nTo: ann@client.example\nMessage-ID: <{OUR_ID}>\n"),
+    direction="outbound",
+    correlation_id=MESSAGE,
+    conversations=[CONVERSATION],
+)
+case(
+    "own-sent-rewritten-id",
+    mail(
+        headers=f"From: support@acme.example\nTo: ann@client.example\nMessage-ID: <0100@email.amazonses.com>\nX-Message-Token: <{OUR_ID}>\n"
+    ),
+    correlation_id=MESSAGE,
+    external_id="0100@email.amazonses.com",
+)
+case(
+    "own-to-self",
+    mail(headers="From: support@acme.example\nTo: sales@acme.example\n"),
+    direction="inbound",
+    sender="support@acme.example",
+    auto_submitted=True,
+)
+case(
+    "own-web-form",
+    mail(headers="From: support@acme.example\nTo: support@acme.example\nReply-To: Visitor <v@client.example>\n"),
+    direction="inbound",
+    sender="v@client.example",
+)
 case("stranger-with-our-id", mail(headers=f"Message-ID: <{OUR_ID}>\n"), direction="inbound", correlation_id=None)
 
 AUTO = {
@@ -87,20 +136,40 @@ OTHER_WORKSPACE = sign_message_id(TokenKey(KEY.signing_key, 8, KEY.account_id), 
 OTHER_ACCOUNT = sign_plus_address(TokenKey(KEY.signing_key, 7, str(UUID(int=5))), CONVERSATION, "support@acme.example")
 OTHER = str(UUID(int=77))
 OTHER_PLUS = sign_plus_address(KEY, OTHER, "support@acme.example")
-case("thread-in-reply-to", mail(headers="In-Reply-To: <a@x>\nReferences: <r@x> <b@x>\n", subject="Re: Question"), references=["a@x", "b@x", "r@x"], hint_subject="question", conversations=[])
+case(
+    "thread-in-reply-to",
+    mail(headers="In-Reply-To: <a@x>\nReferences: <r@x> <b@x>\n", subject="Re: Question"),
+    references=["a@x", "b@x", "r@x"],
+    hint_subject="question",
+    conversations=[],
+)
 case("thread-references-only", mail(headers="References: <r@x>\n\t<b@x>\n"), references=["b@x", "r@x"], hint_subject="")
 case("thread-references-own-id", mail(headers="References: <one@client.example>\n"), references=[])
-case("thread-references-encoded", mail(headers="References: =?utf-8?q?=3Ca=40x=3E?= <b@x>\n"), references=["b@x", "a@x"])
-case("thread-references-200", mail(headers="References: " + " ".join(f"<r{n}@x>" for n in range(200)) + "\n"), references=[f"r{n}@x" for n in range(199, 149, -1)])
+case(
+    "thread-references-encoded", mail(headers="References: =?utf-8?q?=3Ca=40x=3E?= <b@x>\n"), references=["b@x", "a@x"]
+)
+case(
+    "thread-references-200",
+    mail(headers="References: " + " ".join(f"<r{n}@x>" for n in range(200)) + "\n"),
+    references=[f"r{n}@x" for n in range(199, 149, -1)],
+)
 case("thread-in-reply-to-words", mail(headers="In-Reply-To: Your mail of Monday <a@x>\n"), references=["a@x"])
 case("thread-in-reply-to-bare", mail(headers="In-Reply-To: a@x.example\n"), references=["a@x.example"])
 case("thread-signed-id", mail(headers=f"In-Reply-To: <{OUR_ID}>\n"), conversations=[CONVERSATION], references=[OUR_ID])
 case("thread-signed-id-upper-case", mail(headers=f"In-Reply-To: <{OUR_ID.upper()}>\n"), conversations=[CONVERSATION])
 case("thread-signed-plus", mail(headers=f"To: {OUR_PLUS}\n"), conversations=[CONVERSATION], to=["support@acme.example"])
 case("thread-signed-plus-delivered-to", mail(headers=f"Delivered-To: {OUR_PLUS}\n"), conversations=[CONVERSATION])
-case("thread-plus-before-id", mail(headers=f"To: {OTHER_PLUS}\nIn-Reply-To: <{OUR_ID}>\n"), conversations=[OTHER, CONVERSATION])
+case(
+    "thread-plus-before-id",
+    mail(headers=f"To: {OTHER_PLUS}\nIn-Reply-To: <{OUR_ID}>\n"),
+    conversations=[OTHER, CONVERSATION],
+)
 case("thread-marker", mail(f"Thanks\n\n> {OUR_MARKER}\n"), conversations=[CONVERSATION])
-case("thread-marker-in-html", mail(f"<p>Thanks</p><blockquote type=cite>{OUR_MARKER}</blockquote>", headers="Content-Type: text/html\n"), conversations=[CONVERSATION])
+case(
+    "thread-marker-in-html",
+    mail(f"<p>Thanks</p><blockquote type=cite>{OUR_MARKER}</blockquote>", headers="Content-Type: text/html\n"),
+    conversations=[CONVERSATION],
+)
 case("thread-forged-id", mail(headers=f"In-Reply-To: <{FORGED}>\n"), conversations=[], references=[FORGED])
 case("thread-other-workspace", mail(headers=f"In-Reply-To: <{OTHER_WORKSPACE}>\n"), conversations=[])
 case("thread-other-account-plus", mail(headers=f"To: {OTHER_ACCOUNT}\n"), conversations=[])
@@ -112,7 +181,13 @@ SUBJECTS = {
 }  # fmt: skip
 for name, subject in SUBJECTS.items():
     case(f"subject-answer-{name}", mail(subject=subject), hint_subject="offer")
-for name, subject in {"plain": "Offer", "word": "Release: Offer", "regarding": "Regarding: x", "empty": "", "iron": "Iron: x"}.items():
+for name, subject in {
+    "plain": "Offer",
+    "word": "Release: Offer",
+    "regarding": "Regarding: x",
+    "empty": "",
+    "iron": "Iron: x",
+}.items():
     case(f"subject-new-{name}", mail(headers=f"Subject: {subject}\n"), hint_subject="")
 case("id-missing", mail(headers="Message-ID:\n"), external_id=None)
 case("id-broken-bracket", mail(headers="Message-ID: <[abc@d>\n"), key="[abc@d", external_id="[abc@d")

@@ -9,7 +9,9 @@ def differences(items, expect) -> list[str]:
         return [] if expect.get("error") == type(items).__name__ else [f"raised {items!r}"]
     found = {name: _seen(name, items) for name in expect}
     return [
-        f"{name}: expected {expect[name]!r}, got {found[name]!r}" for name in expect if not _same(name, expect[name], found[name])
+        f"{name}: expected {expect[name]!r}, got {found[name]!r}"
+        for name in expect
+        if not _same(name, expect[name], found[name])
     ]
 
 
