@@ -19,8 +19,10 @@ _HREF = re.compile(r"\bhref\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]+)", re.IGNORECASE)
 _ALT = re.compile(r"\balt\s*=\s*(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _SRC_CID = re.compile(r"\bsrc\s*=\s*[\"']?cid:", re.IGNORECASE)
 _QUOTE = re.compile(
-    r"\b(?:class\s*=\s*[\"']?[^\"'>]*\b(?:gmail_quote|yahoo_quoted|moz-cite-prefix|protonmail_quote|tutanota_quote)\b"
-    r"|id\s*=\s*[\"']?(?:divRplyFwdMsg|appendonsend|ms-outlook-mobile-reference-message|mail-editor-reference-message))",
+    r"\b(?:class\s*=\s*[\"']?[^\"'>]*\b(?:gmail_quote|yahoo_quoted|moz-cite-prefix|"
+    r"protonmail_quote|tutanota_quote)\b"
+    r"|id\s*=\s*[\"']?(?:divRplyFwdMsg|appendonsend|"
+    r"ms-outlook-mobile-reference-message|mail-editor-reference-message))",
     re.IGNORECASE,
 )
 # The mark comes before the quote and ends at once: what follows, to the end, is the answered mail.
@@ -36,10 +38,44 @@ _SKIPPED = frozenset(
     {"script", "style", "title", "head", "template", "noscript", "xml", "svg", "math", "object", "select"}
 )
 _BLOCKS = frozenset(
-    ["address", "article", "aside", "blockquote", "center", "dd", "div", "dl", "dt", "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section", "table", "tr", "ul"]
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "center",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "tr",
+        "ul",
+    ]
 )
 _SPACED = frozenset(["blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"])
-_VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"])
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
+)
 
 
 class _Writer:
@@ -137,9 +173,9 @@ class _Reader:
         self.link = None
         shown = "".join(self.out.line[at:]).strip()
         bare = target.removeprefix("mailto:").removeprefix("tel:")
-        if target.lower().startswith(("http://", "https://", "mailto:", "tel:")) and bare.rstrip("/") not in shown:
-            if shown.rstrip("/") not in (bare, bare.partition("://")[2].rstrip("/")):
-                self.out.text(f" ({bare})" if shown else bare)
+        is_shown = bare.rstrip("/") in shown or shown.rstrip("/") == bare.partition("://")[2].rstrip("/")
+        if target.lower().startswith(("http://", "https://", "mailto:", "tel:")) and not is_shown:
+            self.out.text(f" ({bare})" if shown else bare)
 
 
 def html_to_text(html: str) -> str:

@@ -28,7 +28,7 @@ CONTEXT = MailContext(
     key="inbox:1:77",
 )
 
-_CASES: "dict[str, Case]" = {}
+_CASES: dict[str, Case] = {}
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ for name, (field, address, shown) in FROM.items():
     if name != "parentheses":
         case(f"from-{name}", mail(headers=f"From: {field}\n"), sender=address, sender_name=shown)
 case("from-parentheses", mail(headers=f"From: {'(' * 50_000}ann@client.example\n"), kind="message", text="Hello")
+case("from-empty-quotes-in-comment", mail(headers='From: ann@client.example (a "" b)\n'), sender="ann@client.example")
+case("from-colon-after-address", mail(headers="From: <ann@client.example> a:b\n"), sender="ann@client.example")
 case("from-missing", mail(headers="From:\nReply-To: ann@client.example\n"), sender="ann@client.example")
 case("from-nobody", mail(headers="From: Printer on floor 2\n"), sender_name="Printer on floor 2", text="Hello")
 case("from-twice", mail(headers="From: ann@client.example\nFrom: eve@evil.example\n"), sender="ann@client.example")

@@ -25,7 +25,7 @@ def _same(name, expected, seen) -> bool:
     return expected == seen
 
 
-def _seen(name, items):
+def _seen(name, items):  # noqa: C901  a table
     item = items[0]
     match name:
         case "items":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 import tracemalloc
 
@@ -20,6 +21,7 @@ from tests.unit.connectors.mime.outcome import differences
 
 CORPUS = mails()
 MEBIBYTE = 1024 * 1024
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @pytest.mark.parametrize("case", CORPUS, ids=lambda one: one.name)
@@ -48,7 +50,7 @@ def test_parse_mail_returns_what_can_be_stored(case):
         return
 
     for item in items:
-        assert b"\\u0000" not in msgspec.json.encode(item)
+        assert not NUL.search(msgspec.json.encode(item))
         assert 1 <= len(item.key) <= 300
         assert item.occurred_at.utcoffset() is not None
         assert item.thread is None or 1 <= len(item.thread.root) <= 320
