@@ -116,10 +116,7 @@ def document(html: str, *, remote: bool, cid_urls: Mapping[str, str]) -> str:
 def _with_sources(html: str, cid_urls: Mapping[str, str], *, remote: bool) -> str:
     def resolve(found: re.Match[str]) -> str:
         attributes = found[1]
-        if remote:
-            attributes = _REMOTE.sub(r' src="\1"', attributes, count=1)
-        else:
-            attributes = _REMOTE.sub("", attributes, count=1)
+        attributes = _REMOTE.sub(r' src="\1"' if remote else "", attributes, count=1)
         source = _SOURCE.search(attributes)
         if source is not None and source[1].lower().startswith("cid:"):
             url = cid_urls.get(unescape(source[1])[4:])
