@@ -270,6 +270,7 @@ def test_two_days_of_outage_bring_everything_once(hub, address):
             assert "server" in health or "answer" in health
             hub.dovecot.start()
             wait(lambda: len(texts(api, account_id)) >= len(expected), 60)
+            wait(lambda: health_of(api, account_id)["error"] is None)
         time.sleep(1.5)
         found = sorted(one.strip() for one in texts(api, account_id))
         after = health_of(api, account_id)
