@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
-import json
 import re
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.acceptance.running import ROOT, RunningHub
+from hub.db import Database
+from hub.embedded.runfile import read_run_file
+from tests.acceptance.running import EMAIL, RunningHub
 from tests.mail_services import DOVECOT, PASSWORD, Dovecot, SmtpSink, Taken, mail_settings, make_mail
 
 pytestmark = [
@@ -54,20 +55,36 @@ class MailHub(RunningHub):
         return answer.json()["id"]
 
     def other_workspace(self) -> httpx.Client:
-        """Make a second workspace and return its owner's client."""
-        address, password = "lin@southwind.example", "another correct horse"
-        command = [sys.executable, "-m", "hub.cli", "setup", "--workspace", "Southwind", "--email", address]
-        command += ["--password", password, "--json"]
-        made = subprocess.run(command, cwd=ROOT, env=self.environ, stdout=subprocess.PIPE, text=True, check=True)
-        workspace_id = json.loads(made.stdout)["workspace_id"]
-        with httpx.Client(base_url=self.base_url, headers={"origin": self.base_url, "x-hub-request": "1"}) as client:
-            body = {"email": address, "password": password, "bearer": True}
-            token = client.post("/api/v1/session", json=body).json()["token"]
+        """Make a second workspace of the same owner, as an installation with many customers has; return a client."""
+        workspace_id = asyncio.run(self._add_workspace())
         return httpx.Client(
             base_url=f"{self.base_url}/api/v1/workspaces/{workspace_id}/",
-            headers={"authorization": f"Bearer {token}"},
+            headers={"authorization": f"Bearer {self.token}"},
             timeout=20,
         )
+
+    async def _add_workspace(self) -> int:
+        run = read_run_file(Path(self.folder.name) / "hub.json")
+        assert run is not None
+        database = await Database.open(run.database_url, lambda _: None, max_size=2)
+        try:
+            async with database.across() as conn:
+                workspace_id = await conn.fetchval("SELECT hub_create_workspace('Southwind', now())")
+            assert isinstance(workspace_id, int)
+            async with database.transaction([self.workspace_id]) as conn:
+                login_id = await conn.fetchval("SELECT login_id FROM member WHERE workspace_id = $1", self.workspace_id)
+            async with database.transaction([workspace_id]) as conn:
+                await conn.execute(
+                    "INSERT INTO member (workspace_id, id, login_id, name, email, role, created_at)"
+                    " VALUES ($1, $2, $3, 'Ola', $4, 'owner', now())",
+                    workspace_id,
+                    uuid.uuid4(),
+                    login_id,
+                    EMAIL,
+                )
+        finally:
+            await database.close()
+        return workspace_id
 
     def close(self) -> None:
         self.stop()
@@ -277,7 +294,9 @@ def test_two_days_of_outage_bring_everything_once(hub, address):
 
     assert found == sorted(expected)
     assert after["error"] is None
-    assert hub.log("work").count("polled_account_down") == hub.log("work").count("polled_account_up") >= 2, hub.log("work")
+    assert hub.log("work").count("polled_account_down") == hub.log("work").count("polled_account_up") >= 2, hub.log(
+        "work"
+    )
 
 
 def health_of(api: httpx.Client, account_id: str) -> dict[str, Any]:
