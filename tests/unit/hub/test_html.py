@@ -8,8 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hub import html_rules
-from hub.html import document, sanitise
+from hub.html import document, rules, sanitise
 from tests.corpus import hostile_html
 
 CORPUS = hostile_html()
@@ -53,7 +52,7 @@ def test_sanitise_leaves_nothing_hostile(case):
     seen = Seen(sanitise(case.html).html)
 
     for tag, attributes in seen.tags:
-        assert tag in html_rules.TAGS | ADDED
+        assert tag in rules.TAGS | ADDED
         for name, value in attributes.items():
             assert not name.startswith("on")
             if name in LOADING:

@@ -1,4 +1,4 @@
-"""What may come through ``hub/html.py``: tags, attributes, addresses and styles. Data and pure checks."""
+"""What may come through ``sanitiser.py``: tags, attributes, addresses and styles. Data and pure checks."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
 }
 # data: and cid: pass the cleaner only to be judged by ``filter_attribute``.
 SCHEMES = frozenset({"http", "https", "mailto", "tel", "cid", "data"})
-# How mail programs mark the answered mail; ``hub/html_quotes.py`` folds it and takes the marks out.
+# How mail programs mark the answered mail; ``quotes.py`` folds it and takes the marks out.
 QUOTE_CLASSES = frozenset({"gmail_quote", "yahoo_quoted", "protonmail_quote", "tutanota_quote", "moz-cite-prefix"})
 QUOTE_IDS = frozenset({"divRplyFwdMsg", "appendonsend", "ms-outlook-mobile-reference-message"})
 
