@@ -130,4 +130,7 @@ def _as_html(text: str, quoted: str) -> str:
     body = f"<pre>{html.escape(text, quote=False)}</pre>"
     if not quoted:
         return body
-    return f"{body}<blockquote><pre>{html.escape(quoted, quote=False)}</pre></blockquote>"
+    return (
+        f'{body}<details class="quoted"><summary>Show quoted text</summary>'
+        f"<pre>{html.escape(quoted, quote=False)}</pre></details>"
+    )

@@ -11,6 +11,7 @@ import msgspec
 
 from scripts.benchmarks.ingest import IngestOptions, ingest
 from scripts.benchmarks.latency import LatencyOptions, latency
+from scripts.benchmarks.mail_parse import MailParseOptions, mail_parse
 from scripts.benchmarks.outage import OutageOptions, outage
 from scripts.benchmarks.results import Result, as_table, describe_machine
 from scripts.benchmarks.start import StartOptions, start
@@ -24,6 +25,7 @@ BENCHES = {
     "ingest": "signed webhooks HTTP → COMMIT and stream → COMMIT, with bare XADD and INSERT as floors",
     "latency": "webhook in → frame at a member's socket, at fixed rates",
     "outage": "signed webhooks HTTP → COMMIT in the spool while Redis hangs, beside the same with Redis there",
+    "mail-parse": "mails parsed a second over our corpus, with Python's own parser as the floor",
     "start": "hub up on an installed machine until the inbox answers",
 }
 
@@ -75,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     four.add_argument("--connections", type=int, default=away.connections, help="calls under way at once")
     four.add_argument("--workspaces", type=_counts, default=away.workspaces, help="e.g. 1,100: one case each")
     four.set_defaults(run=lambda given: outage(_read(given, OutageOptions)))
+    mails = _add(names, "mail-parse", MailParseOptions().runs)
+    mails.add_argument(
+        "--seconds", type=float, default=MailParseOptions().seconds, help="of parsing, each run and side"
+    )
+    mails.set_defaults(run=lambda given: mail_parse(_read(given, MailParseOptions)))
     three = _add(names, "start", StartOptions().runs)
     three.set_defaults(run=lambda given: start(_read(given, StartOptions)))
     return parser

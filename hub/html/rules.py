@@ -1,4 +1,4 @@
-"""What may come through ``hub/html.py``: tags, attributes, addresses and styles. Data and pure checks."""
+"""What may come through ``sanitiser.py``: tags, attributes, addresses and styles. Data and pure checks."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
 }
 # data: and cid: pass the cleaner only to be judged by ``filter_attribute``.
 SCHEMES = frozenset({"http", "https", "mailto", "tel", "cid", "data"})
-# How mail programs mark the answered mail; ``hub/html_quotes.py`` folds it and takes the marks out.
+# How mail programs mark the answered mail; ``quotes.py`` folds it and takes the marks out.
 QUOTE_CLASSES = frozenset({"gmail_quote", "yahoo_quoted", "protonmail_quote", "tutanota_quote", "moz-cite-prefix"})
 QUOTE_IDS = frozenset({"divRplyFwdMsg", "appendonsend", "ms-outlook-mobile-reference-message"})
 
@@ -255,6 +255,9 @@ _LENGTH_LIMITS = {
     "cm": 80.0,
     "mm": 800.0,
     "in": 32.0,
+    "pc": 180.0,
+    "ex": 360.0,
+    "ch": 360.0,
 }
 
 
@@ -315,7 +318,8 @@ def _is_harmless(name: str, value: str) -> bool:
 
 
 def _limit(unit: str) -> float:
-    return _LENGTH_LIMITS.get(unit, 0.0 if unit.startswith("v") else 100.0)
+    # Units of the window (vw, dvh, cqi …) would tie a mail to the frame around it.
+    return _LENGTH_LIMITS.get(unit, 0.0)
 
 
 def _link(value: str) -> str | None:
