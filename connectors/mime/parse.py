@@ -18,6 +18,7 @@ from connectors.mime.model import MAIL_LIMIT_BYTES, NAME_LIMIT_CHARS, SUBJECT_LI
 from connectors.mime.quoting import split_quoted
 from connectors.mime.receipts import report_items
 from connectors.mime.reports import read_report
+from connectors.mime.smime import signed_content
 from connectors.mime.structure import Part, decode_part, read_structure, with_line_feeds
 from connectors.mime.threads import read_hints
 from connectors.mime.tnef import read_tnef
@@ -71,16 +72,31 @@ def read_part(raw: bytes, ref: str) -> bytes:
         NotFound: There is no such part.
     """
     raw = with_line_feeds(raw)
+    outer, _, signed = ref.partition("/smime:")
+    if signed:
+        return read_part(_signed(raw, outer), signed)
     path, _, inner = ref.partition("/tnef:")
-    part = next((one for one in read_structure(raw).walk() if one.path == path and not one.children), None)
-    if part is None:
-        raise NotFound("attachment")
+    content = _leaf(raw, path)
     if not inner:
-        return decode_part(raw, part)
-    files = read_tnef(decode_part(raw, part))
+        return content
+    files = read_tnef(content)
     if not (inner.isascii() and inner.isdigit() and len(inner) < 4 and int(inner) < len(files)):
         raise NotFound("attachment")
     return bytes(files[int(inner)].content)
+
+
+def _signed(raw: bytes, path: str) -> bytes:
+    content = signed_content(_leaf(raw, path))
+    if content is None:
+        raise NotFound("attachment")
+    return content
+
+
+def _leaf(raw: bytes, path: str) -> bytes:
+    part = next((one for one in read_structure(raw).walk() if one.path == path and not one.children), None)
+    if part is None:
+        raise NotFound("attachment")
+    return decode_part(raw, part)
 
 
 def mail_key(raw: bytes, root: Part) -> str:
