@@ -61,16 +61,16 @@ _COLOUR = re.compile(r"#?[A-Za-z0-9]{1,24}")
 
 _PROPERTIES = frozenset({
     "background", "background-color", "border", "border-bottom", "border-bottom-color", "border-bottom-style",
-    "border-bottom-width", "border-collapse", "border-color", "border-left", "border-left-color", "border-left-
-    style", "border-left-width", "border-radius", "border-right", "border-right-color", "border-right-style",
-    "border-right-width", "border-spacing", "border-style", "border-top", "border-top-color", "border-top-style",
-    "border-top-width", "border-width", "box-sizing", "caption-side", "clear", "color", "direction", "display",
-    "empty-cells", "float", "font", "font-family", "font-size", "font-style", "font-variant", "font-weight",
-    "height", "letter-spacing", "line-height", "list-style-type", "margin", "margin-bottom", "margin-left", "margin-
-    right", "margin-top", "max-height", "max-width", "min-height", "min-width", "overflow-wrap", "padding",
-    "padding-bottom", "padding-left", "padding-right", "padding-top", "table-layout", "text-align", "text-
-    decoration", "text-indent", "text-transform", "vertical-align", "white-space", "width", "word-break", "word-
-    spacing", "word-wrap",
+    "border-bottom-width", "border-collapse", "border-color", "border-left", "border-left-color",
+    "border-left-style", "border-left-width", "border-radius", "border-right", "border-right-color",
+    "border-right-style", "border-right-width", "border-spacing", "border-style", "border-top", "border-top-color",
+    "border-top-style", "border-top-width", "border-width", "box-sizing", "caption-side", "clear", "color",
+    "direction", "display", "empty-cells", "float", "font", "font-family", "font-size", "font-style",
+    "font-variant", "font-weight", "height", "letter-spacing", "line-height", "list-style-type", "margin",
+    "margin-bottom", "margin-left", "margin-right", "margin-top", "max-height", "max-width", "min-height",
+    "min-width", "overflow-wrap", "padding", "padding-bottom", "padding-left", "padding-right", "padding-top",
+    "table-layout", "text-align", "text-decoration", "text-indent", "text-transform", "vertical-align",
+    "white-space", "width", "word-break", "word-spacing", "word-wrap",
 })  # fmt: skip
 # No backslash (escapes hide names), no colon, no brackets but those of colour functions, no @ and no <.
 _VALUE = re.compile(r"(?:[A-Za-z0-9#%.,\s'\"!+/_-]|(?:rgb|rgba|hsl|hsla)\([0-9.,%\s/deg]*\))*")
