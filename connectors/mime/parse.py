@@ -23,7 +23,7 @@ from connectors.mime.structure import Part, decode_part, read_structure, with_li
 from connectors.mime.threads import read_hints
 from connectors.mime.tnef import read_tnef
 from connectors.mime.tokens import TokenKey, without_token
-from hub.envelope import AttachmentRef, Direction, Identity, InboundItem, ItemKind, ThreadHints
+from hub.envelope import Direction, Identity, InboundItem, ItemKind
 from hub.errors import MalformedPayload, NotFound, UnsupportedPayload
 from hub.subjects import is_forward
 
@@ -203,6 +203,3 @@ def _with_notes(text: str, body: Body) -> str:
     """Say on lines of their own what the text does not: an invitation, or that something cannot be read here."""
     notes = [note for note in body.notes if note not in text]
     return "\n\n".join(([text] if text.strip() else []) + (["\n".join(notes)] if notes else []))
-
-
-__all__ = ["AttachmentRef", "ThreadHints", "mail_key", "message_id", "parse_mail", "read_part"]
