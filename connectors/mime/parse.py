@@ -108,7 +108,7 @@ def message_id(headers: Headers) -> str:
 def _message(raw: bytes, root: Part, context: MailContext, key: str, moment: datetime) -> InboundItem:
     headers = root.headers
     body = read_body(raw, root)
-    subject = headers.text("subject")[:SUBJECT_LIMIT_CHARS]
+    subject = headers.text("subject")[:SUBJECT_LIMIT_CHARS].rstrip()
     text, quoted = split_quoted(body.text, is_forward=is_forward(subject))
     signer = TokenKey(context.signing_key, context.workspace_id, context.account_id)
     hints, own = read_hints(headers, signer, key, (body.text, body.html or ""))

@@ -15,8 +15,12 @@ _REPEATS_LIMIT = 300_000
 # Every tag costs the parser a look at all open elements: newsletters come to half a million looks.
 _LOOKS_LIMIT = 8_000_000
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,30})")
-_FORMATTING = frozenset(["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"])
-_VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"])
+_FORMATTING = frozenset(
+    ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
+)
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
+)
 _UNCOUNTED = frozenset(["p", "tr", "tbody", "thead", "tfoot", "colgroup", "html", "head", "body"])
 _CELLS = frozenset({"td", "th", "caption"})
 # An end tag looks for its start no further than these.

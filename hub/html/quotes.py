@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import msgspec
 
@@ -108,7 +109,7 @@ def _merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _may_fold(html: str, spans: list[tuple[int, int]]) -> bool:
     if _FORWARDED.match(_words(html[spans[0][0] : spans[0][0] + 4000])):
         return False
-    if any(_words(html[end:start]) for (_, end), (start, _) in zip(spans, spans[1:], strict=False)):
+    if any(_words(html[end:start]) for (_, end), (start, _) in pairwise(spans)):
         return False
     outside = html[: spans[0][0]] + html[spans[-1][1] :]
     # Details around several elements must not cut one in two.

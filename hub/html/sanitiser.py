@@ -1,7 +1,7 @@
 """
 Makes the HTML of strangers safe to show: cleaned by an allow-list, then a document for a sandboxed frame.
 
-Only what is listed in ``hub/html_rules.py`` comes through; nothing in the result loads anything by itself. Pure; the
+Only what is listed in ``rules.py`` comes through; nothing in the result loads anything by itself. Pure; the
 frame's own sandbox and policy stand behind it.
 """
 
@@ -14,9 +14,9 @@ from html import escape, unescape
 import msgspec
 import nh3
 
-from hub import html_rules
-from hub.html_nesting import is_bounded
-from hub.html_quotes import fold_quotes
+from hub.html import rules
+from hub.html.nesting import is_bounded
+from hub.html.quotes import fold_quotes
 
 LIMIT_BYTES = 1024 * 1024
 
@@ -116,10 +116,7 @@ def document(html: str, *, remote: bool, cid_urls: Mapping[str, str]) -> str:
 def _with_sources(html: str, cid_urls: Mapping[str, str], *, remote: bool) -> str:
     def resolve(found: re.Match[str]) -> str:
         attributes = found[1]
-        if remote:
-            attributes = _REMOTE.sub(r' src="\1"', attributes, count=1)
-        else:
-            attributes = _REMOTE.sub("", attributes, count=1)
+        attributes = _REMOTE.sub(r' src="\1"' if remote else "", attributes, count=1)
         source = _SOURCE.search(attributes)
         if source is not None and source[1].lower().startswith("cid:"):
             url = cid_urls.get(unescape(source[1])[4:])
@@ -137,11 +134,11 @@ def _as_text(html: str) -> str:
 
 
 _CLEANER = nh3.Cleaner(
-    tags=set(html_rules.TAGS),
-    clean_content_tags=set(html_rules.DROPPED_WITH_CONTENT),
-    attributes={tag: set(names) for tag, names in html_rules.ATTRIBUTES.items()},
-    attribute_filter=html_rules.filter_attribute,
-    url_schemes=set(html_rules.SCHEMES),
+    tags=set(rules.TAGS),
+    clean_content_tags=set(rules.DROPPED_WITH_CONTENT),
+    attributes={tag: set(names) for tag, names in rules.ATTRIBUTES.items()},
+    attribute_filter=rules.filter_attribute,
+    url_schemes=set(rules.SCHEMES),
     link_rel="noopener noreferrer nofollow",
     set_tag_attribute_values={"a": {"target": "_blank"}},
     strip_comments=True,

@@ -1,4 +1,4 @@
-"""What may come through ``hub/html.py``: tags, attributes, addresses and styles. Data and pure checks."""
+"""What may come through ``sanitiser.py``: tags, attributes, addresses and styles. Data and pure checks."""
 
 from __future__ import annotations
 
@@ -6,10 +6,109 @@ import ipaddress
 import re
 
 TAGS = frozenset(
-    ["a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center", "cite", "code", "col", "colgroup", "dd", "del", "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "i", "img", "ins", "kbd", "li", "main", "mark", "nav", "ol", "p", "pre", "q", "s", "samp", "section", "small", "span", "strike", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr"]
+    [
+        "a",
+        "abbr",
+        "address",
+        "article",
+        "aside",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "blockquote",
+        "br",
+        "caption",
+        "center",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "dd",
+        "del",
+        "dfn",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "font",
+        "footer",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "li",
+        "main",
+        "mark",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "s",
+        "samp",
+        "section",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "time",
+        "tr",
+        "tt",
+        "u",
+        "ul",
+        "var",
+        "wbr",
+    ]
 )
 DROPPED_WITH_CONTENT = frozenset(
-    ["script", "style", "title", "template", "noscript", "noembed", "noframes", "iframe", "frame", "frameset", "object", "embed", "applet", "svg", "math", "xml", "textarea", "select", "option", "button", "datalist", "audio", "video", "canvas", "map", "plaintext", "xmp"]
+    [
+        "script",
+        "style",
+        "title",
+        "template",
+        "noscript",
+        "noembed",
+        "noframes",
+        "iframe",
+        "frame",
+        "frameset",
+        "object",
+        "embed",
+        "applet",
+        "svg",
+        "math",
+        "xml",
+        "textarea",
+        "select",
+        "option",
+        "button",
+        "datalist",
+        "audio",
+        "video",
+        "canvas",
+        "map",
+        "plaintext",
+        "xmp",
+    ]
 )
 _BOX = frozenset({"align", "valign", "width", "height", "bgcolor"})
 ATTRIBUTES: dict[str, frozenset[str]] = {
@@ -40,7 +139,7 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
 }
 # data: and cid: pass the cleaner only to be judged by ``filter_attribute``.
 SCHEMES = frozenset({"http", "https", "mailto", "tel", "cid", "data"})
-# How mail programs mark the answered mail; ``hub/html_quotes.py`` folds it and takes the marks out.
+# How mail programs mark the answered mail; ``quotes.py`` folds it and takes the marks out.
 QUOTE_CLASSES = frozenset({"gmail_quote", "yahoo_quoted", "protonmail_quote", "tutanota_quote", "moz-cite-prefix"})
 QUOTE_IDS = frozenset({"divRplyFwdMsg", "appendonsend", "ms-outlook-mobile-reference-message"})
 
@@ -54,13 +153,95 @@ _SIZE = re.compile(r"\d{1,4}(?:px|%)?")
 _COLOUR = re.compile(r"#?[A-Za-z0-9]{1,24}")
 
 _PROPERTIES = frozenset(
-    ["background", "background-color", "border", "border-bottom", "border-bottom-color", "border-bottom-style", "border-bottom-width", "border-collapse", "border-color", "border-left", "border-left-color", "border-left-style", "border-left-width", "border-radius", "border-right", "border-right-color", "border-right-style", "border-right-width", "border-spacing", "border-style", "border-top", "border-top-color", "border-top-style", "border-top-width", "border-width", "box-sizing", "caption-side", "clear", "color", "direction", "display", "empty-cells", "float", "font", "font-family", "font-size", "font-style", "font-variant", "font-weight", "height", "letter-spacing", "line-height", "list-style-type", "margin", "margin-bottom", "margin-left", "margin-right", "margin-top", "max-height", "max-width", "min-height", "min-width", "overflow-wrap", "padding", "padding-bottom", "padding-left", "padding-right", "padding-top", "table-layout", "text-align", "text-decoration", "text-indent", "text-transform", "vertical-align", "white-space", "width", "word-break", "word-spacing", "word-wrap"]
+    [
+        "background",
+        "background-color",
+        "border",
+        "border-bottom",
+        "border-bottom-color",
+        "border-bottom-style",
+        "border-bottom-width",
+        "border-collapse",
+        "border-color",
+        "border-left",
+        "border-left-color",
+        "border-left-style",
+        "border-left-width",
+        "border-radius",
+        "border-right",
+        "border-right-color",
+        "border-right-style",
+        "border-right-width",
+        "border-spacing",
+        "border-style",
+        "border-top",
+        "border-top-color",
+        "border-top-style",
+        "border-top-width",
+        "border-width",
+        "box-sizing",
+        "caption-side",
+        "clear",
+        "color",
+        "direction",
+        "display",
+        "empty-cells",
+        "float",
+        "font",
+        "font-family",
+        "font-size",
+        "font-style",
+        "font-variant",
+        "font-weight",
+        "height",
+        "letter-spacing",
+        "line-height",
+        "list-style-type",
+        "margin",
+        "margin-bottom",
+        "margin-left",
+        "margin-right",
+        "margin-top",
+        "max-height",
+        "max-width",
+        "min-height",
+        "min-width",
+        "overflow-wrap",
+        "padding",
+        "padding-bottom",
+        "padding-left",
+        "padding-right",
+        "padding-top",
+        "table-layout",
+        "text-align",
+        "text-decoration",
+        "text-indent",
+        "text-transform",
+        "vertical-align",
+        "white-space",
+        "width",
+        "word-break",
+        "word-spacing",
+        "word-wrap",
+    ]
 )
 # No backslash (escapes hide names), no colon, no brackets but those of colour functions, no @ and no <.
 _VALUE = re.compile(r"(?:[A-Za-z0-9#%.,\s'\"!+/_-]|(?:rgb|rgba|hsl|hsla)\([0-9.,%\s/deg]*\))*")
 _NUMBER = re.compile(r"(?<![#\w.])(-?)(\d+(?:\.\d+)?|\.\d+)([a-z%]*)", re.IGNORECASE)
 _DISPLAYS = frozenset(
-    ["block", "inline", "inline-block", "none", "table", "table-row", "table-cell", "inline-table", "list-item", "table-row-group", "table-header-group"]
+    [
+        "block",
+        "inline",
+        "inline-block",
+        "none",
+        "table",
+        "table-row",
+        "table-cell",
+        "inline-table",
+        "list-item",
+        "table-row-group",
+        "table-header-group",
+    ]
 )
 _STYLE_LIMIT_CHARS = 4096
 # A mail wider or higher than this only tries to push the reader's page around; newsletters are 600-1,200 wide.
@@ -74,6 +255,9 @@ _LENGTH_LIMITS = {
     "cm": 80.0,
     "mm": 800.0,
     "in": 32.0,
+    "pc": 180.0,
+    "ex": 360.0,
+    "ch": 360.0,
 }
 
 
@@ -134,7 +318,8 @@ def _is_harmless(name: str, value: str) -> bool:
 
 
 def _limit(unit: str) -> float:
-    return _LENGTH_LIMITS.get(unit, 0.0 if unit.startswith("v") else 100.0)
+    # Units of the window (vw, dvh, cqi …) would tie a mail to the frame around it.
+    return _LENGTH_LIMITS.get(unit, 0.0)
 
 
 def _link(value: str) -> str | None:
