@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from connectors.base import Connector
     from hub.channels.model import Route
     from hub.db import TenantConn
+    from hub.envelope import InboundItem
     from hub.streams import Entry
 
 # Of all partitions of one worker. Few enough that batches fill up under load (each costs six round trips and an fsync
@@ -179,15 +180,16 @@ async def read_entry(ports: BatchPorts, partition: int, entry: Entry) -> Parsed 
         raise
     except Exception as error:  # loop: a parser's bug is one entry's failure
         return Failed(entry, item, error, is_final=isinstance(error, MalformedPayload))
-    # Here, and not in the transaction: cleaning HTML takes CPU, and a workspace would be locked meanwhile.
-    received = [
-        ReceivedItem(
-            workspace_id=item.workspace_id,
-            channel_account_id=account_id,
-            channel=item.channel,
-            item=msgspec.structs.replace(one, html=None) if one.html else one,
-            formatted=ports.sanitise(one.html) if one.html else None,
-        )
-        for one in found
-    ]
+    received = [_receive(ports, item, account_id, one) for one in found]
     return Parsed(entry, item, received) if received else None
+
+
+def _receive(ports: BatchPorts, item: StreamItem, account_id: UUID, one: InboundItem) -> ReceivedItem:
+    """Say where an item came in; its HTML is cleaned here, for that takes CPU and the transaction locks a workspace."""
+    return ReceivedItem(
+        workspace_id=item.workspace_id,
+        channel_account_id=account_id,
+        channel=item.channel,
+        item=msgspec.structs.replace(one, html=None) if one.html else one,
+        formatted=ports.sanitise(one.html) if one.html else None,
+    )
