@@ -79,7 +79,7 @@ def references(received: ReceivedItem) -> tuple[str, ...]:
     """Return the messages a mail says it answers, newest first: of very many the newest and the oldest."""
     hints = received.item.thread
     every: tuple[str, ...] = hints.references if hints else ()
-    return every if len(every) <= REFERENCES_LIMIT else (*every[: REFERENCES_LIMIT - 1], every[-1])
+    return every if len(every) <= REFERENCES_LIMIT else (*every[: REFERENCES_LIMIT - 1], *every[-1:])
 
 
 def fallback_subject(received: ReceivedItem) -> str:
