@@ -17,13 +17,13 @@ from connectors import intake, raw_items
 from connectors.attempt import Attempts
 from connectors.buckets import RedisBuckets
 from connectors.dispatch import Dispatcher, open_with
+from connectors.drain import SpoolDrain
 from connectors.entries import BatchPorts
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.outbox import PostgresDeliveries
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
-from connectors.spool import SpoolDrain
 from hub import jobs, log
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys

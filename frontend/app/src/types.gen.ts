@@ -150,6 +150,7 @@ export interface ChannelView {
   readonly setup_steps: readonly string[];
   readonly presets: readonly Preset[];
   readonly rank: number;
+  readonly webhook_limit_bytes: number;
   readonly generated: readonly Field[];
   readonly icon: string;
 }
