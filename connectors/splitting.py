@@ -13,7 +13,7 @@ _EARLIEST: Final = 0.5
 
 def split_text(text: str, limit_chars: int) -> list[str]:
     """
-    Split a text at paragraphs, lines, sentences or words, whichever leaves long parts; inside a word only where it must.
+    Split a text at paragraphs, lines, sentences or words, whichever leaves long parts; in a word only where it must.
 
     Args:
         text: Any length.
