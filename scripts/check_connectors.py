@@ -67,6 +67,9 @@ def check(channel: Path, package: str) -> Iterator[Fault]:
     except ConfigurationError as error:
         yield Fault(channel.name, error.field or TABLE, error.message)
         return
+    except Exception as error:  # the channel's own code, which may do anything when it is imported
+        yield Fault(channel.name, "import", f"{type(error).__name__}: {error}")
+        return
     waiting = [rule for rule, given in answers.items() if given.answer is Answer.TODO]
     if waiting:
         print(f"todo  {channel.name}: {', '.join(waiting)}")

@@ -2,14 +2,14 @@
 A channel's ``fixtures`` folder: recorded calls and what they are read as. Used by the rules and the contract suite.
 
 ``<event>[.<case>].in.json`` holds a call (``query``, ``headers``, ``body``, ``received_at``), or for a polled channel
-one raw item (``key``, ``body``, ``received_at``); ``….out.json`` the raw items with what they are parsed into, or the
-``error`` they end in; ``account.json`` the account they belong to.
+one raw item (``key``, ``body``, ``received_at``; of mail the bare message, ``.in.eml``); ``….out.json`` the raw items
+with what they are parsed into, or the ``error`` they end in; ``account.json`` the account they belong to.
 """
 
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from connectors.base import Connector
 
 ACCOUNT_ID = "0190b0a0-0000-7000-8000-0000000000aa"
-_IN, _OUT = ".in.json", ".out.json"
+_IN, _IN_MAIL, _OUT = ".in.json", ".in.eml", ".out.json"
+_MAIL_RECEIVED_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,12 +74,16 @@ class Case(msgspec.Struct, frozen=True):
         """Return the call cut into items, or the one item of a polled channel."""
         if self.connector.split is not None:
             return list(self.connector.split(self.request()))
+        mail = self.folder / f"{self.name}{_IN_MAIL}"
+        if mail.is_file():
+            return [RawItem(key=self.name, body=mail.read_bytes())]
         recorded = self._recorded()
         return [RawItem(key=recorded["key"], body=recorded["body"].encode())]
 
     def read(self) -> list[Reading]:
         """Run the case through ``split`` and ``parse``, with the errors as they come."""
-        received_at = datetime.fromisoformat(self._recorded()["received_at"])
+        is_mail = (self.folder / f"{self.name}{_IN_MAIL}").is_file()
+        received_at = _MAIL_RECEIVED_AT if is_mail else datetime.fromisoformat(self._recorded()["received_at"])
         account = self.account()
         return [self._read_one(raw, received_at, account) for raw in self.raw_items()]
 
@@ -88,7 +93,14 @@ class Case(msgspec.Struct, frozen=True):
         return msgspec.json.decode(path.read_bytes(), type=list[Reading])
 
     def _read_one(self, raw: RawItem, received_at: datetime, account: Account) -> Reading:
-        context = ParseContext(received_at=received_at, key=raw.key, settings=account.settings)
+        context = ParseContext(
+            received_at=received_at,
+            key=raw.key,
+            settings=account.settings,
+            account_id=account.id,
+            workspace_id=account.workspace_id,
+            signing_key=account.signing_key,
+        )
         try:
             return Reading(key=raw.key, items=tuple(self.connector.parse(raw.body, context)))
         except HubError as error:
@@ -102,8 +114,8 @@ class Case(msgspec.Struct, frozen=True):
 def cases_of(connector: Connector, channel_folder: Path) -> list[Case]:
     """Find the recorded calls of a channel, by name."""
     fixtures = channel_folder / "fixtures"
-    names = sorted(path.name.removesuffix(_IN) for path in fixtures.glob(f"*{_IN}"))
-    return [Case(connector, fixtures, name) for name in names]
+    names = {path.name.removesuffix(end) for end in (_IN, _IN_MAIL) for path in fixtures.glob(f"*{end}")}
+    return [Case(connector, fixtures, name) for name in sorted(names)]
 
 
 def read_account(fixtures: Path) -> Account:

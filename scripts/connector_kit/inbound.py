@@ -96,7 +96,7 @@ def media_in(one: Subject) -> Iterator[str]:
         return
     if not any(item.attachments for item in one.items()):
         yield "no fixture shows a message with a file."
-    if getattr(one.connector, "fetch", None) is None:
+    if one.connector.fetch is None:
         yield "there is no fetch: the files of a message are never read."
 
 

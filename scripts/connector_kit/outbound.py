@@ -11,12 +11,20 @@ from typing import Final
 import msgspec
 
 from connectors.base import Account, Call, Connector
-from hub.envelope import OutboundMessage
+from hub.envelope import OutboundAttachment, OutboundMessage
 from hub.errors import ConnectorError, ErrorClass, InvalidInput
 from scripts.connector_kit.subject import Subject
 from scripts.connector_kit.vendor import StubVendor
 
 _WAIT_S: Final = 7.0
+_FILE: Final = OutboundAttachment(
+    id="0190b0a0-2222-7000-8000-000000000001",
+    kind="image",
+    filename="photo.jpg",
+    mime="image/jpeg",
+    size_bytes=1000,
+    url="https://hub.example.com/files/token-of-the-file",
+)
 _DEFAULTS: Final = {field.name: field.default for field in fields(Connector)}
 
 
@@ -93,8 +101,15 @@ async def _check(connector: Connector, account: Account) -> None:
 
 
 def media_out(one: Subject) -> Iterator[str]:
+    """A file must show in what is sent: by its address, or by its id, with which ``send`` reads it."""
     if not one.connector.manifest.capabilities.attachments:
         yield "capabilities.attachments is false."
+    if one.is_own:
+        return
+    message = msgspec.structs.replace(one.message(), attachments=(_FILE,))
+    texts = list(_texts(one.connector.render(message, one.account)))
+    if not any(_FILE.url in text or _FILE.id in text for text in texts):
+        yield "render drops the file of a message: neither its url nor its id is in a call."
 
 
 def text_limit_split(one: Subject) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -59,6 +60,7 @@ def write_folder(name: str, transport: str, connectors: Path) -> Path:
     inbound = (TEMPLATE / transport / _INBOUND_TESTS).read_text(encoding="utf-8")
     words = {
         "@INBOUND@": inbound,
+        "@IMPORTS@": "import contextlib\n" if transport == "poll" else "",
         "@ERRORS@": ", SignatureRejected" if transport == "webhook" else "",
         "@CHANNEL@": name,
         "@TITLE@": name.replace("_", " ").capitalize(),
@@ -71,6 +73,7 @@ def write_folder(name: str, transport: str, connectors: Path) -> Path:
                 (folder / place).write_text(_fill(source.read_text(encoding="utf-8"), words), encoding="utf-8")
     with (folder / "manifest.toml").open("a", encoding="utf-8") as manifest:
         manifest.write("[quality]\n" + "".join(f'{rule} = "todo"\n' for rule in RULES))
+    _tidy(folder)
     return folder
 
 
@@ -84,6 +87,12 @@ def _check_name(name: str, connectors: Path) -> None:
     if taken.exists() or taken.with_suffix(".py").exists():
         what = f"connectors/{name}" if taken.exists() else f"connectors/{name}.py"
         raise ConfigurationError(f"{what} is there already. Choose another name, or remove it first.")
+
+
+def _tidy(folder: Path) -> None:
+    """Sort imports and break lines, which depend on the name."""
+    for command in (("check", "--quiet", "--fix", "--select", "I"), ("format", "--quiet")):
+        subprocess.run([sys.executable, "-m", "ruff", *command, str(folder)], cwd=ROOT, check=True)
 
 
 def _fill(text: str, words: dict[str, str]) -> str:
