@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True):
         database_owner_url: Postgres for migrations; empty means ``database_url``.
         redis_url: Durable Redis (ingress streams only); empty means embedded.
         redis_ephemeral_url: Redis for pub/sub, presence, limits, caches; empty means embedded.
+        trusted_proxies: Networks whose ``X-Forwarded-For`` names the caller, e.g. ``172.30.231.10/32``.
         vendor_base_urls: Override of a vendor's API origin per channel, e.g. ``{"twilio_sms": "http://127.0.0.1:9001"}``.
     """
 
@@ -48,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True):
     redis_url: str
     redis_ephemeral_url: str
     vendor_base_urls: dict[str, str]
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def base_url(self) -> str:
@@ -83,6 +86,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         redis_url=env.get("REDIS_URL", ""),
         redis_ephemeral_url=env.get("REDIS_EPHEMERAL_URL", ""),
         vendor_base_urls=_read_vendor_base_urls(env),
+        trusted_proxies=_read_networks("HUB_TRUSTED_PROXIES", env),
     )
 
 
@@ -99,6 +103,20 @@ def _read_url(name: str, env: Mapping[str, str]) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"{name} must start with http:// or https://, not {url!r}.", field=name)
     return url
+
+
+def _read_networks(name: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Addresses and networks, apart by commas or white space; one that is none would silently trust nobody."""
+    found = []
+    for text in env.get(name, "").replace(",", " ").split():
+        try:
+            found.append(str(ipaddress.ip_network(text)))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{name} must hold addresses or networks like 10.0.0.5 or 10.0.0.0/24, not {text!r}: {error}.",
+                field=name,
+            ) from error
+    return tuple(found)
 
 
 def _data_dir(env: Mapping[str, str]) -> Path:
