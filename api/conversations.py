@@ -10,6 +10,7 @@ import msgspec
 
 from api.addressing import choose_headers
 from api.call import required
+from api.files import file_limits
 from api.paging import decode_cursor, encode_cursor
 from hub.accounts import policy
 from hub.accounts import store as accounts
@@ -21,6 +22,7 @@ from hub.envelope import Addressing, Party
 from hub.errors import InvalidInput, NotFound
 from hub.events import store as events
 from hub.inbox import actions, replies, store
+from hub.inbox.files import NOTE_LIMITS
 from hub.inbox.model import Conversation, ConversationStatus, Line, Message, MessageKind, ReadMark
 from hub.inbox.rows import ConversationRow
 
@@ -215,14 +217,13 @@ async def queue(resources: Resources, actor: Actor, conversation_id: UUID, new: 
         InvalidInput: Too long for the channel, or empty; ``field`` says what.
         NotFound, Forbidden, Conflict: As in ``visible`` and ``replies.queue_message``.
     """
-    if new.attachments:
-        raise InvalidInput("attachments", "Attachments cannot be sent yet.")
     async with resources.database.transaction([actor.workspace_id]) as conn:
         row = await visible(conn, actor, conversation_id, Permission.INBOX_REPLY)
-        headers = None
+        limits, headers = NOTE_LIMITS, None
         if new.kind is MessageKind.MESSAGE:
             capabilities = required(resources.registry, "channels").get(row.channel).manifest.capabilities
             _check_length(capabilities, new.text)
+            limits = file_limits(capabilities)
             chosen = Addressing(subject=new.subject, to=new.to, cc=new.cc, bcc=new.bcc)
             headers = await choose_headers(conn, row, capabilities, chosen)
         member = await accounts.get_member(conn, actor.workspace_id, actor.member_id)
@@ -231,6 +232,8 @@ async def queue(resources: Resources, actor: Actor, conversation_id: UUID, new: 
             kind=new.kind,
             text=new.text,
             seen_seq=new.seen_seq,
+            attachment_ids=new.attachments,
+            file_limits=limits,
             headers=headers,
         )
         author = replies.Author(id=member.id, name=member.name)

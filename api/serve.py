@@ -135,15 +135,15 @@ def _sockets(hub: RealtimeHub, resources: Resources) -> type[asyncio.Protocol]:
 
 
 def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:
-    """Put the webhooks before the application, where this process has the streams they go to."""
-    if resources.ingress is None or resources.routes is None or resources.registry is None:
+    """Put the webhooks before the application, where this process has somewhere to put what they bring."""
+    if resources.ingress_writer is None or resources.routes is None or resources.registry is None:
         return app
     routes, settings = resources.routes, resources.settings
     deps = WebhookDeps(
         base_url=settings.base_url,
         routes=routes,
         connectors=resources.registry,
-        streams=resources.ingress,
+        streams=resources.ingress_writer,
         account_of=lambda route: account_of(route, routes.open(route).credentials, settings),
     )
     resources.metrics.register(EdgeMetrics(deps.metrics))

@@ -43,17 +43,31 @@ DELETE FROM intake_worker WHERE live_until < clock_timestamp() - interval '1 day
 
 -- name: insert_dead_letter
 -- Keeps a raw item that could not be stored; a second time for the same stream entry changes nothing.
+-- The bytes of one that travelled by reference are copied.
 INSERT INTO dead_letter (workspace_id, id, channel_account_id, channel, key, body, error, stream, entry_id,
                          received_at, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+VALUES ($1, $2, $3, $4, $5, coalesce((SELECT r.body FROM raw_item r WHERE r.workspace_id = $1 AND r.id = $12), $6),
+        $7, $8, $9, $10, $11)
 ON CONFLICT (workspace_id, stream, entry_id) DO NOTHING
 
 -- name: list_dead_letters
--- Dead letters of a workspace in one state, newest first, before an id; without their bytes.
+-- Dead letters of some workspaces in one state, newest first, before an id, of one channel or any, kept since a moment;
+-- without their bytes.
 SELECT workspace_id, id, channel_account_id, channel, key, length(body) AS size_bytes, error, received_at, created_at, state
 FROM dead_letter
-WHERE workspace_id = $1 AND state = $2 AND ($3::uuid IS NULL OR id < $3::uuid)
+WHERE workspace_id = ANY ($1::bigint[]) AND state = $2 AND ($3::uuid IS NULL OR id < $3::uuid)
+  AND ($5::text IS NULL OR channel = $5::text) AND ($6::timestamptz IS NULL OR created_at >= $6::timestamptz)
 ORDER BY id DESC LIMIT $4
+
+-- name: find_dead_letter
+-- One dead letter of any of some workspaces, with the first bytes of its body.
+SELECT workspace_id, id, channel_account_id, channel, key, length(body) AS size_bytes, error, received_at, created_at, state,
+       substring(body FROM 1 FOR $3) AS head
+FROM dead_letter WHERE workspace_id = ANY ($1::bigint[]) AND id = $2
+
+-- name: dead_letter_workspaces
+-- Workspaces that have dead letters in any state.
+SELECT workspace_id FROM hub_dead_letter_workspaces() ORDER BY workspace_id
 
 -- name: get_dead_letter
 -- One dead letter with its bytes.
@@ -115,7 +129,45 @@ VALUES ($1, $2, $3, $4, $5, $6)
 -- The bytes of one raw item.
 SELECT body FROM raw_item WHERE workspace_id = $1 AND id = $2
 
--- name: delete_raw_items
--- Forgets raw items.
+-- name: old_raw_items
+-- Raw items made before a moment that no file waits for, oldest first.
+SELECT workspace_id, id FROM hub_old_raw_items($1, $2)
+
+-- name: sweep_raw_items
+-- Deletes raw items whose time is over; one that a file waits for since they were looked up stays.
 DELETE FROM raw_item USING unnest($1::bigint[], $2::uuid[]) AS gone (workspace_id, id)
-WHERE raw_item.workspace_id = gone.workspace_id AND raw_item.id = gone.id
+WHERE raw_item.workspace_id = gone.workspace_id AND raw_item.id = gone.id AND NOT EXISTS (
+    SELECT FROM attachment a
+    WHERE a.workspace_id = gone.workspace_id AND a.raw_item_id = gone.id AND a.state = 'pending')
+
+-- name: delete_raw_items
+-- Forgets raw items; one that a file comes from stays, for an entry that is delivered again asks for it a second time.
+DELETE FROM raw_item USING unnest($1::bigint[], $2::uuid[]) AS gone (workspace_id, id)
+WHERE raw_item.workspace_id = gone.workspace_id AND raw_item.id = gone.id AND NOT EXISTS (
+    SELECT FROM attachment a WHERE a.workspace_id = gone.workspace_id AND a.raw_item_id = gone.id)
+
+-- name: insert_spooled
+-- Spools items of any workspaces of the transaction.
+INSERT INTO intake_spool (workspace_id, id, partition, item, created_at)
+SELECT s.workspace_id, s.id, s.partition, s.item, $5
+FROM unnest($1::bigint[], $2::uuid[], $3::integer[], $4::bytea[]) AS s (workspace_id, id, partition, item)
+
+-- name: spooled_workspaces
+-- Workspaces that have spooled items.
+SELECT workspace_id FROM hub_spooled_workspaces()
+
+-- name: spooled_items
+-- The oldest spooled items of a partition: where they are, not what they are.
+SELECT workspace_id, id FROM hub_spooled_items($1, $2)
+
+-- name: read_spooled
+-- Spooled items, oldest first.
+SELECT s.workspace_id, s.id, s.item
+FROM unnest($1::bigint[], $2::uuid[]) AS wanted (workspace_id, id)
+JOIN intake_spool s ON s.workspace_id = wanted.workspace_id AND s.id = wanted.id
+ORDER BY s.id
+
+-- name: delete_spooled
+-- Removes spooled items that are on their streams.
+DELETE FROM intake_spool USING unnest($1::bigint[], $2::uuid[]) AS gone (workspace_id, id)
+WHERE intake_spool.workspace_id = gone.workspace_id AND intake_spool.id = gone.id

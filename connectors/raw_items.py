@@ -7,6 +7,7 @@ Large ones are kept before their stream entry exists (``connectors/ingress.py``,
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -15,10 +16,14 @@ import msgspec
 
 from hub import clock
 from hub.db import load_queries
+from hub.envelope import clean_text
+from hub.jobs import DUE_LIMIT, Job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
+
+    from asyncpg import Record
 
     from hub.db import TenantConn
     from hub.envelope import StreamItem
@@ -27,6 +32,7 @@ QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 # What travels on the stream itself; Redis holds every entry in memory until it is stored.
 INLINE_LIMIT_BYTES = 64 * 1024
+SWEEP_EVERY_S = 600.0
 # The largest item taken at all: what the large mail providers take.
 ITEM_LIMIT_BYTES = 25 * 1024 * 1024
 
@@ -35,6 +41,12 @@ class Transactions(Protocol):
     """What is needed of ``hub.db.Database``."""
 
     def transaction(self, workspace_ids: list[int]) -> AbstractAsyncContextManager[TenantConn]: ...
+
+
+class Asking(Transactions, Protocol):
+    """The same, and looking across workspaces."""
+
+    async def ask(self, sql: str, *arguments: object) -> list[Record]: ...
 
 
 async def keep_large(database: Transactions, item: StreamItem) -> StreamItem:
@@ -59,6 +71,16 @@ async def keep_large(database: Transactions, item: StreamItem) -> StreamItem:
     return msgspec.structs.replace(item, body=b"", reference=str(raw_item_id))
 
 
+def reference_of(item: StreamItem) -> UUID | None:
+    """
+    Return the id of the row that holds an item's body, None where the item carries it.
+
+    Raises:
+        ValueError: The reference is not an id: the entry is none of ours.
+    """
+    return UUID(item.reference) if item.reference else None
+
+
 async def keep(conn: TenantConn, item: StreamItem, raw_item_id: UUID) -> None:
     """Keep an item's body under an id of the caller's."""
     await conn.execute(
@@ -66,7 +88,7 @@ async def keep(conn: TenantConn, item: StreamItem, raw_item_id: UUID) -> None:
         item.workspace_id,
         raw_item_id,
         UUID(item.channel_account_id),
-        item.key,
+        clean_text(item.key),
         item.body,
         clock.now(),
     )
@@ -79,7 +101,27 @@ async def read(conn: TenantConn, workspace_id: int, raw_item_id: UUID) -> bytes 
 
 
 async def forget(conn: TenantConn, raw_items: Sequence[tuple[int, UUID]]) -> None:
-    """Delete raw items (workspace, id) that nobody needs any more; those that have gone are no error."""
+    """Delete raw items (workspace, id), except those a file comes from; those that have gone are no error."""
     await conn.execute(
         QUERIES["delete_raw_items"], [workspace_id for workspace_id, _ in raw_items], [one for _, one in raw_items]
     )
+
+
+def sweep_job(database: Asking, keep_days: int) -> Job:
+    """
+    Make the job that deletes raw items whose time is over, whatever they were kept for.
+
+    Args:
+        database: Holds them.
+        keep_days: How long they are kept, so that a mended parser can read them again.
+    """
+
+    async def sweep() -> int:
+        rows = await database.ask(QUERIES["old_raw_items"], clock.now() - timedelta(days=keep_days), DUE_LIMIT)
+        if rows:
+            workspace_ids = [row["workspace_id"] for row in rows]
+            async with database.transaction(sorted(set(workspace_ids))) as conn:
+                await conn.execute(QUERIES["sweep_raw_items"], workspace_ids, [row["id"] for row in rows])
+        return len(rows)
+
+    return Job("sweep_raw_items", SWEEP_EVERY_S, sweep)

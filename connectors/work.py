@@ -14,11 +14,13 @@ import uvloop
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from connectors import intake
-from connectors.attempt import Attempts
+from connectors import files, intake, raw_items
+from connectors.attempt import Attempts, OpenAccount
 from connectors.buckets import RedisBuckets
 from connectors.dispatch import Dispatcher, open_with
+from connectors.drain import SpoolDrain
 from connectors.entries import BatchPorts
+from connectors.fetching import Fetcher
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.outbox import PostgresDeliveries
@@ -28,6 +30,9 @@ from connectors.raw_items import keep_large
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
 from hub import jobs, log
+from hub.attachments.keeping import Keeper
+from hub.attachments.links import PURPOSE, FileLinks
+from hub.blobs import Blobs
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
 from hub.channels.signing import signing_key
@@ -49,6 +54,8 @@ if TYPE_CHECKING:
 REDIS_TIMEOUT_S = 2.0
 # Events after which something may be due: a reply, and a message somebody sends again.
 WAKING = frozenset({"message_queued", "message_status_changed"})
+# Events with which files may have come.
+FILED = frozenset({"message_received", "message_echoed"})
 # A receipt whose message has not come by then is about somebody else's.
 EARLY_ITEMS_KEPT = timedelta(days=7)
 # One connection a partition at most, and a few for renewals, dispatch and jobs.
@@ -82,6 +89,7 @@ class Hints:
         self.broker: RedisBroker | None = None
         self.dispatcher: Dispatcher | None = None
         self.routes: ChannelRoutes | None = None
+        self.fetcher: Fetcher | None = None
 
     def __call__(self, notices: Sequence[Notice]) -> None:
         """Take what this process committed; neither blocks nor raises."""
@@ -89,6 +97,8 @@ class Hints:
             self.broker.publish([one for one in notices if isinstance(one, LoggedEvent)])
         if self.dispatcher is not None and any(isinstance(one, DeliveryQueued) for one in notices):
             self.dispatcher.wake()
+        if self.fetcher is not None and any(isinstance(one, LoggedEvent) and one.type in FILED for one in notices):
+            self.fetcher.wake()
 
     def on_events(self, events: Sequence[LoggedEvent]) -> None:
         """See ``hub.realtime.broker.Listener``."""
@@ -120,10 +130,15 @@ async def _work(settings: Settings) -> None:
         streams = IngressStreams(settings.redis_url)
         stack.push_async_callback(streams.close)
         registry = ConnectorRegistry.load()
-        routes = ChannelRoutes(database, Sealer(read_keys(settings.secret_key)))
+        sealer = Sealer(read_keys(settings.secret_key))
+        routes = ChannelRoutes(database, sealer)
         hints.routes = routes
+        keeper = Keeper(database, Blobs.open(settings))
+        open_account = open_with(routes, registry, settings, partial(files.make_reader, database, keeper.blobs))
+        hints.fetcher = Fetcher(database, keeper, open_account, settings.max_file_bytes)
         leases = Leases(database, stack.enter_context(worker_slot(settings.data_dir)), PARTITIONS)
-        dispatcher = _dispatcher(settings, database, routes, registry, stack)
+        address = files.make_address(FileLinks(sealer.derive_keys(PURPOSE)), settings.base_url)
+        dispatcher = _dispatcher(settings, PostgresDeliveries(database, address), open_account, stack)
         hints.dispatcher = dispatcher
         hints.broker = RedisBroker(settings.redis_ephemeral_url)
         await hints.broker.start(hints)
@@ -136,9 +151,13 @@ async def _work(settings: Settings) -> None:
             receive=actions.receive,
             signing_key=partial(signing_key, settings.secret_key),
         )
+        drain = SpoolDrain(database, streams, leases.held)
         due = [
             jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
             jobs.trim_job(streams, leases.held),
+            drain.job(),
+            raw_items.sweep_job(database, settings.raw_days),
+            *files.file_jobs(database, keeper.blobs),
             jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
         ]
         loops = [
@@ -149,19 +168,18 @@ async def _work(settings: Settings) -> None:
                 _polling(settings, database, routes, registry, streams, leases.holder).run(), name="polling"
             ),
         ]
-        dispatching = asyncio.create_task(dispatcher.run(stop), name="dispatch")
-        await _until_stopped(stop, [*loops, dispatching])
+        finishing = [
+            asyncio.create_task(dispatcher.run(stop), name="dispatch"),
+            asyncio.create_task(hints.fetcher.run(stop), name="fetching"),
+        ]
+        await _until_stopped(stop, [*loops, *finishing])
         for task in loops:
             task.cancel()
-        await asyncio.gather(*loops, dispatching, return_exceptions=True)
+        await asyncio.gather(*loops, *finishing, return_exceptions=True)
 
 
 def _dispatcher(
-    settings: Settings,
-    database: Database,
-    routes: ChannelRoutes,
-    registry: ConnectorRegistry,
-    stack: AsyncExitStack,
+    settings: Settings, outbox: PostgresDeliveries, open_account: OpenAccount, stack: AsyncExitStack
 ) -> Dispatcher:
     ephemeral = redis.asyncio.Redis.from_url(
         settings.redis_ephemeral_url,
@@ -170,8 +188,7 @@ def _dispatcher(
         retry=Retry(NoBackoff(), 0),
     )
     stack.push_async_callback(ephemeral.aclose)
-    outbox = PostgresDeliveries(database)
-    return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_with(routes, registry, settings)))
+    return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_account))
 
 
 def _polling(

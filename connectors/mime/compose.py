@@ -57,7 +57,7 @@ def compose_mail(message: OutboundMessage, files: Sequence[MailFile], settings: 
     own_id = sign_message_id(key, message.conversation_id, message.message_id, sender.rpartition("@")[2].lower())
     marker = sign_marker(key, message.conversation_id) if settings.body_marker else ""
     content = _headers(message, settings, own_id, key) + _content(message, files, marker, own_id)
-    everybody = (message.to, *message.cc, *message.bcc)
+    everybody = (message.to, *message.also_to, *message.cc, *message.bcc)
     recipients = tuple(dict.fromkeys(check_address(one.value) for one in everybody))
     if len(recipients) > _RECIPIENT_LIMIT:
         raise refuse(f"A mail goes to at most {_RECIPIENT_LIMIT} people.", "recipients")
@@ -74,7 +74,7 @@ def _headers(message: OutboundMessage, settings: MailSettings, own_id: str, key:
     fields = [
         header("Date", format_datetime(settings.date)),
         header("From", mailbox(settings.name, settings.address)),
-        header("To", mailbox(message.to.display_name, message.to.value)),
+        header("To", _mailboxes((message.to, *message.also_to))),
     ]
     if message.cc:
         fields.append(header("Cc", _mailboxes(message.cc)))

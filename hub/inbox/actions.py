@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from hub import clock
+from hub.attachments import store as attachments
 from hub.contacts.store import get_contact
 from hub.envelope import DeliveryStatus, ItemKind
 from hub.errors import Conflict, InvalidInput
@@ -25,6 +26,7 @@ from hub.inbox.batch import (
     sender_key,
     thread_key,
 )
+from hub.inbox.files import file_ids_needed
 from hub.inbox.model import (
     ConversationAssigned,
     ConversationClosed,
@@ -71,11 +73,13 @@ async def receive(conn: TenantConn, batch: Sequence[ReceivedItem]) -> list[Outco
     now = clock.now()
     if mails := [one for one in batch if one.item.thread]:
         await mail_store.read_threads(conn, known, _claims(mails, now))
-    clockwork = Clockwork(now, clock.new_ids(sum(map(ids_needed, batch))))
+    clockwork = Clockwork(now, clock.new_ids(sum(ids_needed(one) + file_ids_needed(one) for one in batch)))
     planner = Planner(known, heads, clockwork)
     outcomes = planner.plan(list(batch))
     writes = planner.writes
     await store.write_batch(conn, writes)
+    if writes.attachments:
+        await attachments.insert(conn, writes.attachments)
     await mail_store.write_mail(conn, writes)
     await events.append(conn, heads, writes.events)
     if dropped := await mail_store.write_pending(conn, writes):

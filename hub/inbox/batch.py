@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from hub.attachments.model import Attachment, AttachmentRow
 from hub.contacts.model import Contact
 from hub.envelope import Identity, InboundItem, ThreadHints
 from hub.events.model import NewEvent
@@ -42,6 +43,7 @@ class ReceivedItem(msgspec.Struct, frozen=True, kw_only=True):
     A parsed item and where it came in.
 
     Attributes:
+        uploads: Files a visitor put into the store before they sent this; the caller makes them the message's.
         raw_item_id: The ``raw_item`` row that its attachments are parts of, committed with the message at the latest.
         formatted: Its HTML, sanitised: done before the transaction, for it takes CPU. ``item.html`` is never stored.
     """
@@ -50,6 +52,7 @@ class ReceivedItem(msgspec.Struct, frozen=True, kw_only=True):
     channel_account_id: UUID
     channel: str
     item: InboundItem
+    uploads: tuple[Attachment, ...] = ()
     raw_item_id: UUID | None = None
     formatted: Formatted | None = None
 
@@ -163,6 +166,7 @@ class Writes(msgspec.Struct, kw_only=True):
     identities: dict[IdentityKey, UUID] = {}
     conversations: dict[tuple[int, UUID], ConversationRow] = {}
     messages: dict[tuple[int, UUID], MessageRow] = {}
+    attachments: list[AttachmentRow] = []
     statuses: dict[tuple[int, UUID], MessageRow] = {}
     consents: list[Suppress] = []
     participants: dict[tuple[int, UUID, UUID], ParticipantRow] = {}

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from hub import clock
-from hub.envelope import DeliveryStatus, Identity, OutboundMessage, SendResult
+from hub.envelope import DeliveryStatus, Identity, OutboundAttachment, OutboundMessage, SendResult
 from hub.errors import ConnectorErrorInfo, ErrorClass
 from hub.events import store as events
 from hub.events.model import NewEvent
@@ -226,6 +226,13 @@ def _outbound(message: MessageRow, conversation: ConversationRow, reply_to: str 
         text=message.text,
         reply_to_external_id=reply_to,
         conversation_id=str(conversation.id),
+        attachments=tuple(
+            OutboundAttachment(
+                id=str(one.id), kind=one.kind, filename=one.filename, mime=one.mime, size_bytes=one.size_bytes
+            )
+            for one in message.attachments
+            if one.state == "ready"
+        ),
         author_is_human=message.author_kind is AuthorKind.MEMBER,
     )
 

@@ -192,6 +192,10 @@ UPDATE message SET status = $3, error_code = $4, error_message = $5, version = $
     external_id = coalesce(external_id, $7)
 WHERE workspace_id = $1 AND id = $2
 
+-- name: write_message_attachments
+-- Changes what one message shows of its files.
+UPDATE message SET attachments = $3::jsonb, version = $4 WHERE workspace_id = $1 AND id = $2
+
 -- name: get_conversation
 -- One conversation with its hidden columns.
 SELECT row_to_json(c)::text AS data FROM conversation c WHERE c.workspace_id = $1 AND c.id = $2

@@ -16,6 +16,7 @@ from hub.errors import MalformedPayload
 from hub.events.model import NewEvent
 from hub.inbox import receipts
 from hub.inbox.batch import Clockwork, HtmlRow, Known, Lift, Outcome, OutcomeKind, ReceivedItem, Writes, dedupe_key
+from hub.inbox.files import describe_received, plan_attachments
 from hub.inbox.mail import Content, base_subject, make_content, make_headers, subject_key
 from hub.inbox.model import (
     AuthorKind,
@@ -84,7 +85,7 @@ class Planner:
         return outcome
 
     def _plan_message(self, received: ReceivedItem) -> Outcome:
-        item, sender, plan = received.item, received.item.sender, self._plan
+        sender, plan = received.item.sender, self._plan
         account = plan.known.accounts.get((received.workspace_id, received.channel_account_id))
         if sender is None or not sender.value:
             raise MalformedPayload("a message without a sender", field="sender")
@@ -105,23 +106,20 @@ class Planner:
         content = make_content(received)
         conversation = self._touch(opened, received, content, seq)
         message = self._make_message(received, conversation, author, content, seq)
+        message = msgspec.structs.replace(message, attachments=plan_attachments(plan, received, message))
         if found is not None:
             # Another mail under an id that is taken: a broken sender's, who must not hide it.
             message = msgspec.structs.replace(message, external_id=None)
         self._keep_message(message, conversation, content)
         self._note_sender(received, author, sender)
-        event_type = MessageEchoed if is_echo(received) else MessageReceived
-        self._add_event(
-            received,
-            event_type(
-                conversation=conversation.view(),
-                previous_status=before.status if before else None,
-                contact=contact,
-                message=message.view(),
-            ),
-            conversation,
+        body = (MessageEchoed if is_echo(received) else MessageReceived)(
+            conversation=conversation.view(),
+            previous_status=before.status if before else None,
+            contact=contact,
+            message=message.view(),
         )
-        if item.thread is not None:
+        self._add_event(received, body, conversation)
+        if received.item.thread is not None:
             add_participants(plan, conversation, people, contact)
             self._keep_thread(received, conversation)
             tell_contacts(plan, received, people, contact.id, since_seq)
@@ -178,7 +176,7 @@ class Planner:
             closed_at=row.closed_at if live is ConversationStatus.CLOSED else None,
             subject=subject or row.subject,
             subject_key=subject_key(item.subject) if subject else row.subject_key,
-            preview=make_preview(content.text) or ("Attachment" if item.attachments else subject),
+            preview=make_preview(content.text or describe_received(received)) or subject,
             preview_author_kind=AuthorKind.CONTACT if inbound else AuthorKind.MEMBER,
             last_activity_at=now,
             last_inbound_at=now if inbound else row.last_inbound_at,

@@ -289,6 +289,13 @@ async def write_message_status(conn: TenantConn, row: MessageRow) -> None:
     )
 
 
+async def write_message_attachments(conn: TenantConn, row: MessageRow) -> None:
+    """Change what a message shows of its files."""
+    await conn.execute(
+        QUERIES["write_message_attachments"], row.workspace_id, row.id, _json(row.attachments), row.version
+    )
+
+
 async def put_read_mark(conn: TenantConn, workspace_id: int, mark: ReadMark) -> bool:
     """Move a member's read mark; returns whether it changed."""
     row = await conn.fetchrow(

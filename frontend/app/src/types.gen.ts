@@ -150,6 +150,7 @@ export interface ChannelView {
   readonly setup_steps: readonly string[];
   readonly presets: readonly Preset[];
   readonly rank: number;
+  readonly webhook_limit_bytes: number;
   readonly generated: readonly Field[];
   readonly icon: string;
 }
@@ -167,6 +168,7 @@ export interface Capabilities {
   readonly delete: boolean;
   readonly attachments: boolean;
   readonly attachment_limit_bytes: number;
+  readonly attachment_total_bytes: number;
   readonly attachment_limit_count: number;
   readonly attachment_mimes: readonly string[];
   readonly subject: boolean;
@@ -439,6 +441,13 @@ export interface MessageStatusChanged {
   readonly error: MessageError | null;
 }
 
+export interface MessageAttachmentsChanged {
+  readonly type: "message_attachments_changed";
+  readonly conversation_id: Uuid;
+  readonly message_id: Uuid;
+  readonly attachments: readonly Attachment[];
+}
+
 export interface ConversationRead {
   readonly type: "conversation_read";
   readonly conversation_id: Uuid;
@@ -620,6 +629,7 @@ export type HubEvent =
   | ConversationMoved
   | ConversationRemoved
   | MessageStatusChanged
+  | MessageAttachmentsChanged
   | ConversationRead
   | ContactChanged
   | MemberAdded

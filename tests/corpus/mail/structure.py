@@ -333,6 +333,38 @@ case(
     text_has="wrapped in its signature",
     files_count=1,
 )
+
+
+def _der(tag: int, data: bytes) -> bytes:
+    return bytes([tag, 0x84]) + len(data).to_bytes(4, "big") + data
+
+
+def signed_data(content: bytes, *, pieces: bool) -> str:
+    """An opaque signature around a MIME entity: SignedData up to its content, certificates left out."""
+    octets = _der(0x04, content)
+    if pieces:
+        cut = [content[at : at + 50] for at in range(0, len(content), 50)]
+        octets = b"\x24\x80" + b"".join(_der(0x04, one) for one in cut) + b"\x00\x00"
+    inside = bytes.fromhex("06092a864886f70d010701") + _der(0xA0, octets)
+    data = _der(0xA0, _der(0x30, b"\x02\x01\x01\x31\x00" + _der(0x30, inside)))
+    der = _der(0x30, bytes.fromhex("06092a864886f70d010702") + data)
+    head = "Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\nContent-Transfer-Encoding: base64\n"
+    return mail(base64.encodebytes(der).decode(), headers=head)
+
+
+SIGNED = (
+    'Content-Type: multipart/mixed; boundary="s1"\n\n' + joined(plain("Signed words"), file(), boundary="s1")
+).encode()
+TWICE = b"Content-Type: application/pkcs7-mime\n\nx"
+case(
+    "smime-opaque",
+    signed_data(SIGNED, pieces=False),
+    text="Signed words",
+    files=[("a.pdf", "file", 8)],
+    refs=["1/smime:2"],
+)
+case("smime-opaque-in-pieces", signed_data(SIGNED, pieces=True), text="Signed words", refs=["1/smime:2"])
+case("smime-opaque-twice-wrapped", signed_data(TWICE, pieces=False), text_has="wrapped in its signature")
 case(
     "pgp-signed",
     multipart(

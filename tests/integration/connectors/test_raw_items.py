@@ -60,3 +60,32 @@ async def test_forget_deletes_those_it_is_told(database, workspace):
 
     assert await read(database, workspace.id, first) is None
     assert await read(database, workspace.id, second) is not None
+
+
+async def test_sweep_deletes_what_is_old_and_nobody_waits_for(database, workspace):
+    """Thirty days on a raw item goes, in every workspace; young ones and those a file is still cut out of stay."""
+    other = await factories.make_workspace(database, name="Contoso")
+    items = {
+        name: await keep_large(database, make_raw(place, number, b"x" * (INLINE_LIMIT_BYTES + 1)))
+        for number, (name, place) in enumerate(
+            [("old", workspace), ("old elsewhere", other), ("waited for", workspace), ("young", workspace)]
+        )
+    }
+    for name, item in items.items():
+        async with database.transaction([item.workspace_id]) as conn:
+            if name != "young":
+                await conn.execute(
+                    "UPDATE raw_item SET created_at = now() - interval '31 days' WHERE id = $1", UUID(item.reference)
+                )
+            if name == "waited for":
+                await conn.execute(
+                    "INSERT INTO attachment (workspace_id, id, state, kind, filename, mime, raw_item_id, created_at)"
+                    " VALUES ($1, gen_random_uuid(), 'pending', 'file', 'a.pdf', 'application/pdf', $2, now())",
+                    item.workspace_id,
+                    UUID(item.reference),
+                )
+
+    assert await raw_items.sweep_job(database, 30).run() == 2
+
+    left = {name for name, item in items.items() if await read(database, item.workspace_id, item) is not None}
+    assert left == {"waited for", "young"}

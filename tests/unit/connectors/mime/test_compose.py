@@ -132,6 +132,18 @@ def test_compose_mail_is_the_same_for_a_retry():
     assert compose(outbound(message_id=str(uuid4()))).message_id != OUR_ID
 
 
+def test_compose_names_everybody_it_is_addressed_to():
+    """Several people in To stand there together, and each is handed to SMTP once."""
+    bob = Identity(scheme="email", value="bob@client.example", display_name="Bob")
+
+    mail = compose(outbound(to=ANN, also_to=(bob,), cc=(bob,)))
+
+    to = next(line for line in mail.content.decode().split("\r\n") if line.startswith("To:"))
+    assert ANN.value in to
+    assert "Bob <bob@client.example>" in to
+    assert mail.recipients == (ANN.value, bob.value)
+
+
 def test_compose_mail_hides_bcc():
     """Bcc is in the envelope and nowhere in the mail; each recipient once."""
     hidden = Identity(scheme="email", value="secret@client.example", display_name="Secret")

@@ -113,7 +113,9 @@ def big_mail(size: int, *, kind: str) -> bytes:
 KINDS = ["file", "text", "html", "headers", "one line", "boundaries", "carriage returns", "tnef"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] if kind != "file" else []) for kind in KINDS]
+)
 def test_parse_mail_bounds_memory_and_time(kind):
     """25 MB are read in seconds, with at most four times the mail and 16 MiB of further memory."""
     raw = big_mail(25_000_000, kind=kind)
