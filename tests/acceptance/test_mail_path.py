@@ -38,8 +38,13 @@ class MailHub(RunningHub):
     def __init__(self) -> None:
         self.dovecot = Dovecot()
         self.sink = SmtpSink()
-        super().__init__(HUB_ALLOW_PRIVATE_HOSTS="1")
-        self.set_up()
+        try:
+            super().__init__(HUB_ALLOW_PRIVATE_HOSTS="1")
+            self.set_up()
+        except BaseException:
+            self.sink.stop()
+            self.dovecot.close()
+            raise
 
     def connect_mail(self, address: str, api: httpx.Client | None = None, **settings: str) -> str:
         """Connect a mailbox and return the account's id."""
