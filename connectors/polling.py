@@ -14,7 +14,7 @@ from connectors import cursors
 from connectors.polled_account import PolledAccount, PollingPorts
 from hub import clock
 from hub.channels.model import AccountStatus
-from hub.errors import HubError, NotFound
+from hub.errors import HubError
 from hub.log import get_logger
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Polling:
             return False
         try:
             return self._ports.registry.get(route.channel).poll is not None
-        except NotFound:
+        except HubError:
             return False
 
     def _note_down(self, error: HubError) -> None:

@@ -164,8 +164,12 @@ class Dovecot:
     def renumber(self, user: str) -> None:
         """Give the inbox a new UIDVALIDITY; only while stopped."""
         place = self.folder / "mail" / user
+        validity = int((place / "dovecot-uidlist").read_text().split()[1].removeprefix("V"))
         for name in place.glob("dovecot*"):
             name.unlink()
+        # The new one will be the time in seconds, and must differ.
+        while time.time() < validity + 1:
+            time.sleep(0.05)
 
     def mails(self, user: str, folder: str = "INBOX") -> list[tuple[bytes, tuple[bytes, ...]]]:
         """Return the mails of a folder with their flags."""

@@ -47,7 +47,8 @@ def render(message: OutboundMessage, account: Account) -> list[Call]:  # noqa: A
         raise error(ErrorClass.RECIPIENT, "address", "One of the recipients is not a mail address.")
     if len(recipients) > MOST_RECIPIENTS:
         raise error(ErrorClass.CONTENT, "recipients", f"A mail goes to {MOST_RECIPIENTS} people at most.")
-    return [Call(operation=SEND, fields={"recipients": str(len(recipients))})]
+    files = " ".join(one.id for one in message.attachments)
+    return [Call(operation=SEND, fields={"subject": message.subject, "text": message.text, "files": files})]
 
 
 def charges(account: Account, message: OutboundMessage, limits: Mapping[str, tuple[Limit, ...]]) -> tuple[Charge, ...]:

@@ -19,7 +19,6 @@ from connectors.imap_smtp.mailbox import Mailbox, read_mailbox
 from connectors.imap_smtp.smtp import envelope, signed_in
 from connectors.mime.compose import compose_mail
 from connectors.mime.model import ComposedMail, MailFile, MailSettings
-from hub import log
 from hub.envelope import OutboundMessage, SendResult
 from hub.errors import ConnectorError, ErrorClass, InvalidInput
 
@@ -29,16 +28,20 @@ DATA_S = 21.0
 COPY_S = 30.0
 FILES_LIMIT_BYTES = 26 * 1024 * 1024
 
-_log = log.get_logger("connectors.imap_smtp")
-
 
 class Sender:
-    """The sending side of all mailboxes of a process; holds only copies on their way."""
+    """
+    The sending side of all mailboxes of a process; holds only copies on their way.
+
+    Attributes:
+        copies_lost: Copies that did not reach the folder for sent mail; their mails were sent all the same.
+    """
 
     def __init__(self, *, prepare_s: float = PREPARE_S, data_s: float = DATA_S) -> None:
         self._prepare_s = prepare_s
         self._data_s = data_s
         self._copies: set[asyncio.Task[None]] = set()
+        self.copies_lost = 0
 
     async def send(self, account: Account, message: OutboundMessage, calls: Sequence[Call]) -> SendResult:  # noqa: ARG002
         """
@@ -88,9 +91,16 @@ class Sender:
 
     def _keep_copy(self, mailbox: Mailbox, mail: ComposedMail) -> None:
         """The mail is sent whatever becomes of its copy: nobody waits for it."""
-        task = asyncio.create_task(_copy(mailbox, mail), name="sent-copy")
+        task = asyncio.create_task(self._copy(mailbox, mail), name="sent-copy")
         self._copies.add(task)
         task.add_done_callback(self._copies.discard)
+
+    async def _copy(self, mailbox: Mailbox, mail: ComposedMail) -> None:
+        try:
+            async with asyncio.timeout(COPY_S):
+                await in_thread(partial(sent.keep_copy, mailbox, mail.content, datetime.now(UTC)))
+        except (ConnectorError, TimeoutError):
+            self.copies_lost += 1
 
 
 async def _compose(account: Account, mailbox: Mailbox, message: OutboundMessage) -> ComposedMail:
@@ -136,15 +146,6 @@ async def _deliver(client: aiosmtplib.SMTP, mail: ComposedMail, data_s: float) -
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as lost:
         words = "The mail server did not confirm the message; it may have been sent."
         raise error(ErrorClass.AMBIGUOUS, "not_confirmed", words) from lost
-
-
-async def _copy(mailbox: Mailbox, mail: ComposedMail) -> None:
-    try:
-        async with asyncio.timeout(COPY_S):
-            await in_thread(partial(sent.keep_copy, mailbox, mail.content, datetime.now(UTC)))
-    except (ConnectorError, TimeoutError) as problem:
-        code = problem.info.code if isinstance(problem, ConnectorError) else "slow"
-        _log.warning("sent_copy_not_kept", reason=code)
 
 
 def written_at(message: OutboundMessage) -> datetime:

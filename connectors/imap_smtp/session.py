@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -31,8 +30,6 @@ INBOX = "INBOX"
 # Source: RFC 6154, section 2 (March 2011).
 SENT = b"\\Sent"
 ALL = b"\\All"
-# Whatever is logged at DEBUG holds what customers wrote.
-logging.getLogger("imapclient").setLevel(logging.WARNING)
 
 
 class _Imap4(IMAP4WithTimeout):

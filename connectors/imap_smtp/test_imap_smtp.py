@@ -10,10 +10,11 @@ from connectors.base import Account, ParseContext
 from connectors.imap_smtp import CONNECTOR
 from connectors.imap_smtp.cursor import Place, read_cursor
 from connectors.imap_smtp.errors import describe_login, describe_smtp
-from connectors.imap_smtp.fetching import cut_mail, find_text
+from connectors.imap_smtp.fetching import Listed, cut_mail, find_text
 from connectors.imap_smtp.mailbox import own_addresses, read_mailbox
 from connectors.imap_smtp.render import FILES_LIMIT_BYTES, TEXT_LIMIT_CHARS
 from connectors.imap_smtp.send import written_at
+from connectors.imap_smtp.turns import Listing, Pending, batches, in_order
 from connectors.manifest import read_manifest
 from hub import clock
 from hub.envelope import Direction, Identity, OutboundAttachment, OutboundMessage
@@ -99,6 +100,33 @@ def test_cursor_is_kept_and_bound_to_its_mailbox():
     assert read_cursor(kept, "m1", SINCE).folders == {"INBOX": place}
     assert read_cursor(kept, "m2", SINCE).folders == {}
     assert read_cursor("{", "m1", SINCE).folders == {}
+
+
+def listed(uid: int, day: int, size_bytes: int = 1000) -> Listed:
+    return Listed(uid, size_bytes, datetime(2026, 11, day, tzinfo=UTC))
+
+
+def test_folders_take_turns_by_arrival_and_uid():
+    """Two folders are merged by time; a mail moved in later keeps its UID's place; a cut list holds the others back."""
+    inbox = [listed(1, 2), listed(2, 9), listed(3, 4)]
+    sent = [listed(7, 3), listed(8, 10)]
+    whole = in_order({"INBOX": Listing(inbox, is_cut=False), "Sent": Listing(sent, is_cut=False)})
+    cut = in_order({"INBOX": Listing(inbox, is_cut=True), "Sent": Listing(sent, is_cut=False)})
+
+    assert [(one.folder, one.mail.uid) for one in whole] == [
+        ("INBOX", 1),
+        ("Sent", 7),
+        ("INBOX", 2),
+        ("INBOX", 3),
+        ("Sent", 8),
+    ]
+    assert [one.mail.uid for one in cut] == [1, 7, 2, 3]
+
+
+def test_batches_are_bounded_in_number_and_size():
+    """Fifty mails or eight megabytes; one huge mail travels alone."""
+    mails = [Pending("INBOX", listed(uid, 2, 9_000_000 if uid == 60 else 10), SINCE) for uid in range(1, 131)]
+    assert [len(one) for one in batches(mails)] == [50, 9, 1, 50, 20]
 
 
 def test_text_of_a_huge_mail_is_found():

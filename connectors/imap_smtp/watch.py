@@ -7,7 +7,7 @@ A generator that ``poll`` runs in a thread; between two batches the runner has s
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +21,7 @@ from connectors.imap_smtp.errors import error
 from connectors.imap_smtp.fetching import Listed, fetch_cut, fetch_whole, list_mails
 from connectors.imap_smtp.mailbox import Mailbox
 from connectors.imap_smtp.session import INBOX, Session, signed_in
+from connectors.imap_smtp.turns import Listing, Pending, batches, in_order
 from hub.errors import ErrorClass
 
 # A NAT drops idle connections after as little as five minutes without a word to either side; ending IDLE every three
@@ -28,14 +29,12 @@ from hub.errors import ErrorClass
 IDLE_S = 170.0
 # Where the server has no IDLE.
 POLL_S = 60.0
-BATCH_MAILS = 50
-BATCH_BYTES = 8 * 1024 * 1024
 LIST_MAILS = 1000
 # Fewer than this are no history worth a progress bar.
 PROGRESS_FROM_MAILS = 60
 # After UIDVALIDITY changed: as much is read again, known mails are recognised by their Message-ID.
 REREAD = timedelta(days=7)
-# All mailboxes of a process together; each holds at most BATCH_BYTES, or one mail.
+# All mailboxes of a process together; each holds one batch, see ``turns``.
 FETCHES_AT_ONCE = 6
 
 
@@ -65,14 +64,6 @@ class Ports:
     stop: threading.Event = field(default_factory=threading.Event)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     pace: Pace = field(default_factory=lambda: DEFAULT_PACE)
-
-
-class Pending(msgspec.Struct, frozen=True):
-    """A mail to fetch: where it is, and when its turn is."""
-
-    folder: str
-    mail: Listed
-    turn: datetime
 
 
 def watch(mailbox: Mailbox, cursor_text: str | None, ports: Ports) -> Generator[PolledBatch, None, None]:
@@ -126,7 +117,7 @@ class _Reader:
             total = max(total, done + left)
             if not left:
                 break
-            for batch in _batches(self._in_order(found)):
+            for batch in batches(in_order(self._list(found))):
                 with self._permit():
                     items = self._fetch(batch)
                     done += len(batch)
@@ -189,30 +180,17 @@ class _Reader:
         self._cursor = self._cursor.at(folder, place)
         return place
 
-    def _in_order(self, found: dict[str, list[int]]) -> list[Pending]:
-        """
-        List mails of all folders in the order they arrived, each folder's by UID.
-
-        A folder with more than ``LIST_MAILS`` is listed in part; then only what arrived before that part's end has its
-        turn, so that answers and questions keep their order.
-        """
-        pending: list[Pending] = []
-        cutoff: datetime | None = None
+    def _list(self, found: Mapping[str, Sequence[int]]) -> dict[str, Listing]:
+        listings: dict[str, Listing] = {}
         for folder, uids in found.items():
-            if not uids:
-                continue
-            self._select(folder)
-            turn = datetime.fromtimestamp(0, UTC)
-            listed = list_mails(self._session, uids[:LIST_MAILS])
-            for mail in listed:
-                turn = max(turn, mail.arrived_at)
-                pending.append(Pending(folder, mail, turn))
-            if len(uids) > LIST_MAILS:
-                cutoff = turn if cutoff is None else min(cutoff, turn)
-            if not listed:
-                self._pass(folder, uids[:LIST_MAILS][-1])
-        pending.sort(key=lambda one: one.turn)
-        return [one for one in pending if cutoff is None or one.turn <= cutoff]
+            if uids:
+                self._select(folder)
+                some = uids[:LIST_MAILS]
+                listings[folder] = Listing(list_mails(self._session, some), is_cut=len(uids) > LIST_MAILS)
+                if not listings[folder].mails:
+                    # All of them have gone since.
+                    self._pass(folder, some[-1])
+        return listings
 
     # ── fetching ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -287,16 +265,3 @@ class _Reader:
 def _is_news(answer: Sequence[object]) -> bool:
     """``(3, b"EXISTS")`` is news, ``(b"BYE", …)`` the end; ``(b"OK", b"Still here")`` and changed flags are neither."""
     return answer[0] == b"BYE" or (len(answer) > 1 and answer[1] in (b"EXISTS", b"RECENT"))
-
-
-def _batches(pending: Sequence[Pending]) -> Iterator[list[Pending]]:
-    batch: list[Pending] = []
-    size_bytes = 0
-    for one in pending:
-        if batch and (len(batch) >= BATCH_MAILS or size_bytes + one.mail.size_bytes > BATCH_BYTES):
-            yield batch
-            batch, size_bytes = [], 0
-        batch.append(one)
-        size_bytes += one.mail.size_bytes
-    if batch:
-        yield batch

@@ -38,8 +38,13 @@ class MailHub(RunningHub):
     def __init__(self) -> None:
         self.dovecot = Dovecot()
         self.sink = SmtpSink()
-        super().__init__(HUB_ALLOW_PRIVATE_HOSTS="1")
-        self.set_up()
+        try:
+            super().__init__(HUB_ALLOW_PRIVATE_HOSTS="1")
+            self.set_up()
+        except BaseException:
+            self.sink.stop()
+            self.dovecot.close()
+            raise
 
     def connect_mail(self, address: str, api: httpx.Client | None = None, **settings: str) -> str:
         """Connect a mailbox and return the account's id."""
@@ -302,6 +307,47 @@ def test_two_days_of_outage_bring_everything_once(hub, address):
 def health_of(api: httpx.Client, account_id: str) -> dict[str, Any]:
     rows = api.get("channel-accounts").json()["channel_accounts"]
     return next(row["health"] for row in rows if row["id"] == account_id)
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_files_travel_both_ways_unaltered(hub, address):
+    """A customer's files arrive byte for byte, and so do ours at the customer's."""
+    account_id = hub.connect_mail(address)
+    theirs = {"photo.bin": bytes(range(256)) * 1200, "liesmich.txt": "Grüße\r\n".encode() * 10}
+    mail = make_mail(
+        sender=ADA,
+        to=address,
+        subject="Two files",
+        text="See attached.",
+        files=tuple((name, "application/octet-stream", content) for name, content in theirs.items()),
+    )
+    hub.dovecot.append(address, mail)
+    ours = b"%PDF-1.4 not much of one" + bytes(range(256)) * 500
+    with hub.api() as api:
+        (conversation,) = wait(lambda: conversations(api, account_id))
+        files = wait(lambda: ready_files(api, conversation["id"], len(theirs)))
+        came = {one["filename"]: api.get(f"attachments/{one['id']}", follow_redirects=True).content for one in files}
+        uploaded = api.post(
+            "attachments", params={"filename": "offer.bin", "mime": "application/octet-stream"}, content=ours
+        )
+        assert uploaded.status_code == 201, uploaded.text
+        answer(api, conversation["id"], "Here is our offer.", attachments=[uploaded.json()["attachment"]["id"]])
+        got = taken_with(hub, "Here is our offer.")
+
+    went = email.message_from_bytes(got.content, policy=email.policy.default)
+    (part,) = list(went.iter_attachments())
+    assert came == theirs
+    assert part.get_filename() == "offer.bin"
+    assert part.get_content() == ours
+
+
+def ready_files(api: httpx.Client, conversation_id: str, count: int) -> list[dict[str, Any]]:
+    """The files of a conversation once all their bytes are here."""
+    files = [file for one in messages(api, conversation_id) for file in one["attachments"]]
+    assert not [one for one in files if one["state"] == "failed"], files
+    return files if len([one for one in files if one["state"] == "ready"]) == count else []
 
 
 # ── who may join ────────────────────────────────────────────────────────────────────────────────────────────────────
