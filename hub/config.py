@@ -181,6 +181,8 @@ def _read_switch(name: str, env: Mapping[str, str]) -> bool:
     if text not in ("", "0", "no", "false", "1", "yes", "true"):
         raise ConfigurationError(f"{name} must be 1 or 0, not {text!r}.", field=name)
     return text in ("1", "yes", "true")
+
+
 def _read_networks(name: str, env: Mapping[str, str]) -> tuple[str, ...]:
     """Addresses and networks, apart by commas or white space; one that is none would silently trust nobody."""
     found = []
