@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from scripts.benchmarks.attachments import AttachmentOptions, attachments
 from scripts.benchmarks.ingest import IngestOptions, ingest
 from scripts.benchmarks.latency import LatencyOptions, latency
 from scripts.benchmarks.results import Result, as_table, describe_machine
@@ -22,6 +23,7 @@ Options = TypeVar("Options")
 BENCHES = {
     "ingest": "signed webhooks HTTP → COMMIT and stream → COMMIT, with bare XADD and INSERT as floors",
     "latency": "webhook in → frame at a member's socket, at fixed rates",
+    "attachments": "files up and down, with plain streaming to a disk as the floor",
     "start": "hub up on an installed machine until the inbox answers",
 }
 
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.list:
-        print("\n".join(f"{name:10} {text}" for name, text in BENCHES.items()))
+        print("\n".join(f"{name:12} {text}" for name, text in BENCHES.items()))
         return 0
     if options.name is None:
         parser.print_help()
@@ -69,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     two.set_defaults(run=lambda given: latency(_read(given, LatencyOptions)))
     three = _add(names, "start", StartOptions().runs)
     three.set_defaults(run=lambda given: start(_read(given, StartOptions)))
+    files = AttachmentOptions()
+    four = _add(names, "attachments", files.runs)
+    four.add_argument("--megabytes", type=int, default=files.megabytes, help="of each file, 1-100")
+    four.add_argument("--files", type=int, default=files.files, help="sent and fetched in a run")
+    four.add_argument("--at-once", type=int, default=files.at_once, help="at the same time")
+    four.set_defaults(run=lambda given: attachments(_read(given, AttachmentOptions)))
     return parser
 
 
