@@ -10,7 +10,7 @@ export interface Plug {
   /** Hands over the files to send; null while they are on their way. */
   take(): readonly VisitorFile[] | null;
   /** A message's files. */
-  show(files: readonly VisitorFile[]): Child;
+  show(files: readonly VisitorFile[] | undefined): Child;
   /** The sound of a new message. */
   play(): void;
   /** The questions before the chat. */

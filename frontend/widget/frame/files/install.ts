@@ -66,7 +66,7 @@ function install(): void {
     return h("a", { ...target, class: "file" }, h("bdi", null, file.filename), h("small", null, sizeOf(file.size_bytes)));
   }
 
-  plug.show = (files) => files.length > 0 && h("div", { class: "files" }, files.map(shown));
+  plug.show = (files) => !!files?.length && h("div", { class: "files" }, files.map(shown));
   plug.take = () => {
     const files = uploads.take();
     plug.count = uploads.items().length;
