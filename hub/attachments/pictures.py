@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> None:
     _limit()
     try:
         looked = _look_at_pdf(source, folder) if mime == "application/pdf" else _look_at_image(source, folder, mime)
-    except Exception:  # a decoder may raise anything for a hostile file
+    except Exception:  # edge: a decoder may raise anything for a hostile file
         looked = Looked(outcome="unreadable")
     sys.stdout.buffer.write(msgspec.json.encode(looked) + b"\n")
     sys.stdout.flush()
