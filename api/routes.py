@@ -10,6 +10,7 @@ from api import (
     channels,
     contacts,
     conversations,
+    dead_letters,
     files,
     health,
     livechat,
@@ -32,6 +33,8 @@ _CONVERSATION: Final = f"{_WORKSPACE}/conversations/{{conversation_id}}"
 _PAGING: Final = {"before": "The next of the page before.", "limit": "Rows on a page, 1-200; 50 by default."}
 _ACCOUNTS: Final = f"{_WORKSPACE}/channel-accounts"
 _ACCOUNT: Final = f"{_ACCOUNTS}/{{channel_account_id}}"
+_DEAD_LETTERS: Final = f"{_WORKSPACE}/dead-letters"
+_DEAD_LETTER: Final = f"{_DEAD_LETTERS}/{{dead_letter_id}}"
 _ATTACHMENT: Final = f"{_WORKSPACE}/attachments/{{attachment_id}}"
 _VARIANT: Final = {"variant": "original, thumbnail or preview.", "download": "1: saved, not shown."}
 _LIVECHAT: Final = f"{_API}/livechat/{{channel_account_id}}"
@@ -218,6 +221,38 @@ ROUTES: Final[tuple[Route, ...]] = (
         channel_accounts.renew_secret,
         Permission.CHANNELS_MANAGE,
         answer=channel_accounts.SecretView,
+    ),
+    # What could not be stored.
+    Route(
+        "GET",
+        _DEAD_LETTERS,
+        dead_letters.read_all,
+        Permission.CHANNELS_MANAGE,
+        answer=dead_letters.DeadLetterPage,
+        query={"state": "new, replayed or dropped; new by default.", **_PAGING},
+    ),
+    Route(
+        "POST",
+        f"{_DEAD_LETTERS}/replay",
+        dead_letters.replay_many,
+        Permission.CHANNELS_MANAGE,
+        body=dead_letters.ReplayRequest,
+        answer=dead_letters.ReplayedView,
+    ),
+    Route("GET", _DEAD_LETTER, dead_letters.read, Permission.CHANNELS_MANAGE, answer=dead_letters.DeadLetterDetail),
+    Route(
+        "POST",
+        f"{_DEAD_LETTER}/replay",
+        dead_letters.replay,
+        Permission.CHANNELS_MANAGE,
+        answer=dead_letters.DeadLetterChange,
+    ),
+    Route(
+        "POST",
+        f"{_DEAD_LETTER}/drop",
+        dead_letters.drop,
+        Permission.CHANNELS_MANAGE,
+        answer=dead_letters.DeadLetterChange,
     ),
     # Live chat.
     Route("GET", _LIVECHAT, livechat.read, Access.VISITOR, answer=livechat.ChatView),

@@ -16,6 +16,7 @@ import msgspec
 from connectors import dead_letters, raw_items
 from connectors.backoff import Backoff
 from connectors.entries import BatchPorts, Failed, Parsed, Skipped, read_entry
+from connectors.failures import FOREIGN_KEY_VIOLATION, describe, is_systemic, must_wait, split
 from connectors.raw_items import reference_of
 from hub import clock
 from hub.errors import HubError, MalformedPayload, Unavailable
@@ -41,13 +42,6 @@ FINISH_S = 8.0
 # More dead letters of one partition than this a minute is a broken parser or an attack: stop and call somebody.
 DEAD_LETTER_LIMIT = 100
 DEAD_LETTER_WINDOW_S = 60.0
-
-# SQLSTATE classes in which the data is to blame; every other database error is the system's and is waited out.
-_DATA_ERROR_CLASSES = frozenset({"21", "22", "23", "P0"})
-# A lock, or a statement, that took too long.
-_LOCK_NOT_AVAILABLE = "55P03"
-_QUERY_CANCELED = "57014"
-_FOREIGN_KEY_VIOLATION = "23503"
 
 # What became of items that made no row a file could belong to.
 _TOOK_NO_FILES = frozenset({OutcomeKind.DUPLICATE, OutcomeKind.UNCHANGED, OutcomeKind.UNMATCHED, OutcomeKind.IGNORED})
@@ -152,7 +146,7 @@ class BatchStore:
                 async with self._ports.database.transaction([item.workspace_id]) as conn:
                     return await raw_items.read(conn, item.workspace_id, raw_item_id)
             except Exception as error:  # loop: classified; only the system's errors are waited out
-                if not _is_systemic(error):
+                if not is_systemic(error):
                     raise
                 await self._wait(backoff, error)
 
@@ -183,12 +177,12 @@ class BatchStore:
                 await self._finish(self._commit_and_ack(group))
                 backoff.reset()
             except Exception as error:  # loop: classified, waited out or cut up; never dropped
-                if _must_wait(error):
+                if must_wait(error):
                     groups.appendleft(group)
                     await self._wait(backoff, error)
-                elif smaller := _split(group, error):
+                elif smaller := split(group, error):
                     groups.extendleft(reversed(smaller))
-                elif _is_systemic(error):
+                elif is_systemic(error):
                     groups.appendleft(group)
                     self._put_off_workspaces(group, error)
                 else:
@@ -259,13 +253,13 @@ class BatchStore:
         try:
             async with self._ports.database.transaction([item.workspace_id]) as conn:
                 place = dead_letters.Place(stream_key(self._partition), entry.id)
-                await dead_letters.store(conn, item, place, _describe(error))
+                await dead_letters.store(conn, item, place, describe(error))
         except Exception as problem:  # loop: the entry stays pending, or goes where its bytes are kept
-            if _is_systemic(problem):
+            if is_systemic(problem):
                 raise (
                     problem if isinstance(problem, Unavailable) else Unavailable("Dead letters cannot be kept.")
                 ) from problem
-            if getattr(problem, "sqlstate", "") != _FOREIGN_KEY_VIOLATION:
+            if getattr(problem, "sqlstate", "") != FOREIGN_KEY_VIOLATION:
                 _log.error("intake_dead_letter_refused", partition=self._partition, entry=entry.id)
                 await self._ports.streams.set_aside(self._partition, await self._with_body(entry, item))
                 return
@@ -324,41 +318,3 @@ class BatchStore:
             elif not task.cancelled():
                 task.exception()
             raise
-
-
-def _split(group: list[Parsed], error: Exception) -> list[list[Parsed]]:
-    """
-    Cut a failed group into smaller ones to try; nothing when it cannot be cut any more.
-
-    A group that waited too long for a lock is cut by workspace: one that is locked must not hold up the others.
-    """
-    if _sqlstate(error) == _LOCK_NOT_AVAILABLE:
-        by_workspace: dict[int, list[Parsed]] = {}
-        for one in group:
-            by_workspace.setdefault(one.item.workspace_id, []).append(one)
-        return list(by_workspace.values()) if len(by_workspace) > 1 else []
-    middle = len(group) // 2
-    return [group[:middle], group[middle:]] if middle else []
-
-
-def _must_wait(error: Exception) -> bool:
-    """Whether the same group must be tried again as it is: the database is away, or broken for everybody."""
-    return _is_systemic(error) and _sqlstate(error) not in (_LOCK_NOT_AVAILABLE, _QUERY_CANCELED)
-
-
-def _is_systemic(error: BaseException) -> bool:
-    """Whether the system is to blame, not the data: an error of ours to wait, or one of Postgres outside the data's."""
-    sqlstate = getattr(error, "sqlstate", None)
-    if isinstance(sqlstate, str):
-        return sqlstate[:2] not in _DATA_ERROR_CLASSES
-    return isinstance(error, (Unavailable, OSError, MemoryError))
-
-
-def _sqlstate(error: BaseException) -> object:
-    """Return the SQLSTATE of what an Unavailable was made from, None where there is none."""
-    return getattr(error.__cause__, "sqlstate", None) if isinstance(error, Unavailable) else None
-
-
-def _describe(error: BaseException) -> str:
-    """Name the error for an operator; only our own texts are known to hold nothing private."""
-    return f"{error.code}: {error.message}" if isinstance(error, HubError) else type(error).__name__

@@ -51,11 +51,23 @@ VALUES ($1, $2, $3, $4, $5, coalesce((SELECT r.body FROM raw_item r WHERE r.work
 ON CONFLICT (workspace_id, stream, entry_id) DO NOTHING
 
 -- name: list_dead_letters
--- Dead letters of a workspace in one state, newest first, before an id; without their bytes.
+-- Dead letters of some workspaces in one state, newest first, before an id, of one channel or any, kept since a moment;
+-- without their bytes.
 SELECT workspace_id, id, channel_account_id, channel, key, length(body) AS size_bytes, error, received_at, created_at, state
 FROM dead_letter
-WHERE workspace_id = $1 AND state = $2 AND ($3::uuid IS NULL OR id < $3::uuid)
+WHERE workspace_id = ANY ($1::bigint[]) AND state = $2 AND ($3::uuid IS NULL OR id < $3::uuid)
+  AND ($5::text IS NULL OR channel = $5::text) AND ($6::timestamptz IS NULL OR created_at >= $6::timestamptz)
 ORDER BY id DESC LIMIT $4
+
+-- name: find_dead_letter
+-- One dead letter of any of some workspaces, with the first bytes of its body.
+SELECT workspace_id, id, channel_account_id, channel, key, length(body) AS size_bytes, error, received_at, created_at, state,
+       substring(body FROM 1 FOR $3) AS head
+FROM dead_letter WHERE workspace_id = ANY ($1::bigint[]) AND id = $2
+
+-- name: dead_letter_workspaces
+-- Workspaces that have dead letters in any state.
+SELECT workspace_id FROM hub_dead_letter_workspaces() ORDER BY workspace_id
 
 -- name: get_dead_letter
 -- One dead letter with its bytes.
@@ -100,8 +112,8 @@ SELECT s.workspace_id, s.id, s.partition, s.item, $5
 FROM unnest($1::bigint[], $2::uuid[], $3::integer[], $4::bytea[]) AS s (workspace_id, id, partition, item)
 
 -- name: spooled_workspaces
--- Workspaces that have spooled items.
-SELECT workspace_id FROM hub_spooled_workspaces()
+-- Workspaces that have spooled items, and how many items there are in all.
+SELECT workspace_id, (SELECT hub_spool_count()) AS depth FROM hub_spooled_workspaces()
 
 -- name: spooled_items
 -- The oldest spooled items of a partition: where they are, not what they are.

@@ -1,8 +1,7 @@
 """
 The intake spool: items wait in Postgres while the durable Redis is away, and go on their streams once it is back.
 
-``SpoolWriter`` fills it for the processes that take items (``connectors/ingress.py``); ``SpoolDrain`` empties it in the
-worker that leases the partition. A crash between appending and deleting appends twice: dedupe keys absorb that.
+Filled for the processes that take items (``connectors/ingress.py``), emptied by ``connectors/drain.py``.
 """
 
 from __future__ import annotations
@@ -16,20 +15,19 @@ import msgspec
 
 from hub import clock
 from hub.db import load_queries
-from hub.envelope import StreamItem
 from hub.errors import NotFound, Unavailable
-from hub.jobs import Job
 from hub.log import get_logger
 from hub.streams import partition_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
     from asyncpg import Record
 
     from hub.db import TenantConn
+    from hub.envelope import StreamItem
 
 QUERIES: Final = load_queries(Path(__file__).with_name("queries.sql"))
 # One transaction takes at most this much.
@@ -37,14 +35,11 @@ BATCH_ITEMS: Final = 512
 BATCH_BYTES: Final = 4 * 1024 * 1024
 # Beyond this Postgres is hanging as well: callers are told so at once, instead of filling our memory.
 WAITING_BYTES: Final = 64 * 1024 * 1024
-DRAIN_EVERY_S: Final = 0.5
-DRAIN_ITEMS: Final = 200
 # How often Redis is asked whether it is back.
 PROBE_EVERY_S: Final = 1.0
 _FOREIGN_KEY_VIOLATION: Final = "23503"
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(StreamItem)
 _log = get_logger("connectors.spool")
 
 
@@ -172,110 +167,6 @@ class SpoolWriter:
                 return ids
             # The same millisecond, or a clock that was set back.
             await asyncio.sleep(0.001)
-
-
-class SpoolDrain:
-    """
-    Moves spooled items to their streams, oldest first.
-
-    Args:
-        database: Holds them.
-        streams: Where they go.
-        held: Partitions this process leases: one process at a time empties a partition's spool.
-        monotonic_s: The clock of the pauses while Redis is away.
-
-    Attributes:
-        drained: Items moved by this process; read by /metrics.
-    """
-
-    def __init__(
-        self,
-        database: SpoolDatabase,
-        streams: Streams,
-        held: Callable[[], set[int]],
-        monotonic_s: Callable[[], float] = clock.monotonic_s,
-    ) -> None:
-        self._database = database
-        self._streams = streams
-        self._held = held
-        self._monotonic_s = monotonic_s
-        self._not_before_s = 0.0
-        self.drained = 0
-
-    def job(self) -> Job:
-        """Return the job that does it."""
-        return Job("drain_spool", DRAIN_EVERY_S, self.run)
-
-    async def run(self) -> int:
-        """
-        Empty the spool of every partition held, as far as Redis takes it.
-
-        Returns:
-            How many items were moved.
-
-        Raises:
-            Unavailable: Postgres is away; Redis being away is what the spool is for, and no error.
-        """
-        if self._monotonic_s() < self._not_before_s:
-            return 0
-        before = self.drained
-        try:
-            for partition in sorted(self._held()):
-                while await self._move_some(partition):
-                    if partition not in self._held():
-                        break
-        except _StreamsAway:
-            self._not_before_s = self._monotonic_s() + PROBE_EVERY_S
-        moved = self.drained - before
-        if moved:
-            _log.info("spool_drained", items=moved)
-        return moved
-
-    async def _move_some(self, partition: int) -> int:
-        """Append the oldest items, then delete those appended; returns how many."""
-        places = await self._database.ask(QUERIES["spooled_items"], partition, DRAIN_ITEMS)
-        if not places:
-            return 0
-        try:
-            await self._streams.probe()
-        except Unavailable as error:
-            raise _StreamsAway(error.message) from error
-        keys = [row["workspace_id"] for row in places], [row["id"] for row in places]
-        workspace_ids = sorted(set(keys[0]))
-        async with self._database.transaction(workspace_ids) as conn:
-            rows = await conn.fetch(QUERIES["read_spooled"], *keys)
-        moved, refusal = await self._append_all(rows)
-        if moved:
-            async with self._database.transaction(workspace_ids) as conn:
-                await conn.execute(
-                    QUERIES["delete_spooled"], [row["workspace_id"] for row in moved], [row["id"] for row in moved]
-                )
-            self.drained += len(moved)
-        if refusal is not None:
-            raise _StreamsAway(refusal.message) from refusal
-        return len(moved)
-
-    async def _append_all(self, rows: Sequence[Record]) -> tuple[Sequence[Record], Unavailable | None]:
-        """
-        Append items in one turn of the loop, so that they travel in this order.
-
-        Returns:
-            Those up to the first that was refused, and why it was. What comes after it goes again, in order: whatever
-            of it was taken is absorbed.
-        """
-        answers = await asyncio.gather(
-            *(self._streams.append(_decoder.decode(row["item"])) for row in rows), return_exceptions=True
-        )
-        for number, answer in enumerate(answers):
-            if isinstance(answer, Unavailable):
-                return rows[:number], answer
-            if isinstance(answer, BaseException):
-                raise answer
-        return rows, None
-
-
-class _StreamsAway(Unavailable):
-    """Redis does not take the items yet."""
 
 
 def _settle(waiting: Sequence[_Waiting], error: Exception) -> None:

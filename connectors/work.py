@@ -17,6 +17,7 @@ from connectors import files, intake, raw_items
 from connectors.attempt import Attempts, OpenAccount
 from connectors.buckets import RedisBuckets
 from connectors.dispatch import Dispatcher, open_with
+from connectors.drain import SpoolDrain
 from connectors.entries import BatchPorts
 from connectors.fetching import Fetcher
 from connectors.intake import IntakeDeps
@@ -24,7 +25,6 @@ from connectors.leases import Leases
 from connectors.outbox import PostgresDeliveries
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
-from connectors.spool import SpoolDrain
 from hub import jobs, log
 from hub.attachments.keeping import Keeper
 from hub.attachments.links import PURPOSE, FileLinks

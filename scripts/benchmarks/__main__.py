@@ -12,6 +12,7 @@ import msgspec
 from scripts.benchmarks.attachments import AttachmentOptions, attachments
 from scripts.benchmarks.ingest import IngestOptions, ingest
 from scripts.benchmarks.latency import LatencyOptions, latency
+from scripts.benchmarks.outage import OutageOptions, outage
 from scripts.benchmarks.results import Result, as_table, describe_machine
 from scripts.benchmarks.start import StartOptions, start
 
@@ -23,6 +24,7 @@ Options = TypeVar("Options")
 BENCHES = {
     "ingest": "signed webhooks HTTP → COMMIT and stream → COMMIT, with bare XADD and INSERT as floors",
     "latency": "webhook in → frame at a member's socket, at fixed rates",
+    "outage": "signed webhooks HTTP → COMMIT in the spool while Redis hangs, beside the same with Redis there",
     "attachments": "files up and down, with plain streaming to a disk as the floor",
     "start": "hub up on an installed machine until the inbox answers",
 }
@@ -69,14 +71,20 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--seconds", type=float, default=rates.seconds, help="of sending, each run")
     two.add_argument("--rates", type=_counts, default=rates.rates, help="e.g. 100,500: calls a second, one case each")
     two.set_defaults(run=lambda given: latency(_read(given, LatencyOptions)))
+    away = OutageOptions()
+    four = _add(names, "outage", away.runs)
+    four.add_argument("--seconds", type=float, default=away.seconds, help="of sending, each side of each run")
+    four.add_argument("--connections", type=int, default=away.connections, help="calls under way at once")
+    four.add_argument("--workspaces", type=_counts, default=away.workspaces, help="e.g. 1,100: one case each")
+    four.set_defaults(run=lambda given: outage(_read(given, OutageOptions)))
     three = _add(names, "start", StartOptions().runs)
     three.set_defaults(run=lambda given: start(_read(given, StartOptions)))
     files = AttachmentOptions()
-    four = _add(names, "attachments", files.runs)
-    four.add_argument("--megabytes", type=int, default=files.megabytes, help="of each file, 1-100")
-    four.add_argument("--files", type=int, default=files.files, help="sent and fetched in a run")
-    four.add_argument("--at-once", type=int, default=files.at_once, help="at the same time")
-    four.set_defaults(run=lambda given: attachments(_read(given, AttachmentOptions)))
+    five = _add(names, "attachments", files.runs)
+    five.add_argument("--megabytes", type=int, default=files.megabytes, help="of each file, 1-100")
+    five.add_argument("--files", type=int, default=files.files, help="sent and fetched in a run")
+    five.add_argument("--at-once", type=int, default=files.at_once, help="at the same time")
+    five.set_defaults(run=lambda given: attachments(_read(given, AttachmentOptions)))
     return parser
 
 

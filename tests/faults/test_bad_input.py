@@ -117,6 +117,17 @@ async def test_refused_calls_are_told_why_and_store_nothing(owner, url, break_it
     assert await dead_letters(owner) == before
 
 
+async def test_a_message_too_long_for_a_stream_is_stored(owner, url):
+    """More than 64 KiB of signed text travels by reference and becomes a message; nothing of it stays in between."""
+    sid = new_sid()
+    answer = await call(url, *signed_form(url, sms(sid, Body="x" * 200_000)))
+
+    assert answer.status == 200
+    assert await wait_stored(owner, sid) == sid
+    await neighbour_is_stored(owner, url)
+    assert await owner.fetchval("SELECT count(*) FROM raw_item") == 0
+
+
 async def test_another_method_is_refused(owner, url):
     """Webhooks are POST or GET."""
     answer = await call(url, *signed_form(url, sms(new_sid())), method="DELETE")

@@ -240,6 +240,11 @@ CREATE FUNCTION hub_spooled_workspaces() RETURNS TABLE (workspace_id bigint)
         SELECT f.workspace_id FROM found f WHERE f.workspace_id IS NOT NULL
     $$;
 
+-- Workspaces with dead letters, for an operator who looks at all of them.
+CREATE FUNCTION hub_dead_letter_workspaces() RETURNS TABLE (workspace_id bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ SELECT DISTINCT d.workspace_id FROM dead_letter d $$;
+
 CREATE FUNCTION hub_spool_count() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT count(*) FROM intake_spool s $$;

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from connectors.drain import DRAIN_ITEMS, SpoolDrain
 from connectors.ingress import IngressWriter
-from connectors.spool import DRAIN_ITEMS, SpoolDrain, SpoolWriter
+from connectors.spool import SpoolWriter
 from hub.errors import Unavailable
 from hub.streams import PARTITIONS, IngressStreams, partition_of
 from tests import factories
