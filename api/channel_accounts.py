@@ -130,7 +130,7 @@ async def change(call: MemberCall) -> ConnectedView:
     signs_in = wanted.status == "connected" and account.status is AccountStatus.NEEDS_SIGN_IN
     checked = Checked()
     if form != old or wanted.credentials or signs_in:
-        route = _route(call.actor.workspace_id, account.id, account.channel, form)
+        route = _route(call.actor.workspace_id, account.id, account.channel, form, demo=account.demo)
         checked = await _check(call, connector, route, form)
     replaces = form.credentials != old.credentials or bool(wanted.credentials)
     change_ = AccountChange(
@@ -161,7 +161,7 @@ async def test(call: MemberCall) -> TestedView:
     connector = _connector(call, account.channel)
     workspace_id = call.actor.workspace_id
     try:
-        await _ask(call, connector, _route(workspace_id, account.id, account.channel, form), form)
+        await _ask(call, connector, _route(workspace_id, account.id, account.channel, form, demo=account.demo), form)
     except ConnectorError as error:
         if error.info.klass is ErrorClass.AUTH:
             async with call.resources.database.transaction([workspace_id]) as conn:
@@ -233,7 +233,7 @@ async def _check_inbox(call: MemberCall, inbox_id: UUID | None) -> None:
         raise InvalidInput("inbox_id", "There is no such inbox.") from None
 
 
-def _route(workspace_id: int, account_id: UUID, channel: str, form: Form) -> Route:
+def _route(workspace_id: int, account_id: UUID, channel: str, form: Form, *, demo: bool = False) -> Route:
     # Only what the connector is shown; the inbox is chosen when the account is saved.
     return Route(
         workspace_id=workspace_id,
@@ -242,6 +242,7 @@ def _route(workspace_id: int, account_id: UUID, channel: str, form: Form) -> Rou
         channel=channel,
         status=AccountStatus.CONNECTED,
         settings=form.settings,
+        demo=demo,
     )
 
 

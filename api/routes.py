@@ -9,6 +9,7 @@ from api import (
     channels,
     contacts,
     conversations,
+    demo,
     health,
     livechat,
     livechat_visit,
@@ -186,6 +187,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.CHANNELS_MANAGE,
         answer=channel_accounts.SecretView,
     ),
+    Route("DELETE", f"{_WORKSPACE}/demo", demo.remove, Permission.CHANNELS_MANAGE, status=204),
     # Live chat.
     Route("GET", _LIVECHAT, livechat.read, Access.VISITOR, answer=livechat.ChatView),
     Route("OPTIONS", _LIVECHAT, livechat.preflight, Access.VISITOR, status=204),

@@ -38,13 +38,14 @@ if TYPE_CHECKING:
 SNOOZE_LIMIT = timedelta(days=366)
 
 
-async def receive(conn: TenantConn, batch: Sequence[ReceivedItem]) -> list[Outcome]:
+async def receive(conn: TenantConn, batch: Sequence[ReceivedItem], *, now: datetime | None = None) -> list[Outcome]:
     """
     Store a batch of parsed items, each once, in the order given.
 
     Args:
         conn: A transaction for all workspaces of the batch.
         batch: 1-200 items, of one or many workspaces; may repeat each other and what came before.
+        now: When they came; the clock's time when left out. Earlier for a history that is filled in afterwards.
 
     Returns:
         One outcome an item.
@@ -55,7 +56,7 @@ async def receive(conn: TenantConn, batch: Sequence[ReceivedItem]) -> list[Outco
     """
     heads = await events.lock(conn, [one.workspace_id for one in batch])
     known = await store.read_known(conn, _mentioned(batch))
-    clockwork = Clockwork(clock.now(), clock.new_ids(IDS_PER_ITEM * len(batch)))
+    clockwork = Clockwork(now or clock.now(), clock.new_ids(IDS_PER_ITEM * len(batch)))
     planner = Planner(known, heads, clockwork)
     outcomes = planner.plan(list(batch))
     writes = planner.writes

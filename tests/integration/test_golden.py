@@ -20,6 +20,7 @@ import pytest
 from hub import clock
 from hub.accounts.model import Actor, Role
 from hub.contacts import actions as contacts
+from hub.demo import actions as demo
 from hub.envelope import DeliveryStatus
 from hub.inbox import actions, deliveries, replies
 from hub.inbox.model import MessageKind
@@ -114,6 +115,17 @@ async def story_contact_renamed(desk: Desk) -> None:
         await contacts.change_contact(conn, desk.workspace.id, contact_id, patch, actor_id=desk.workspace.owner_id)
 
 
+async def story_demo_removed(desk: Desk) -> None:
+    await desk.receive()
+    await desk.reply()
+    async with desk.database.transaction([desk.workspace.id]) as conn:
+        await conn.execute("UPDATE channel_account SET demo = true WHERE id = $1", desk.workspace.sms_id)
+    # Without emptying the log: a client that missed events from before that starts from a snapshot.
+    for step in (demo.remove_some, demo.remove_accounts):
+        async with desk.database.transaction([desk.workspace.id]) as conn:
+            await step(conn, desk.workspace.id, desk.workspace.owner_id)
+
+
 STORIES = [
     story_message_opens,
     story_reply_is_sent_and_delivered,
@@ -122,6 +134,7 @@ STORIES = [
     story_read_and_unread,
     story_moved_away_and_back,
     story_contact_renamed,
+    story_demo_removed,
 ]
 
 

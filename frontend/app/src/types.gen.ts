@@ -420,6 +420,16 @@ export interface ConversationRead {
   readonly read_seq: number;
 }
 
+export interface ContactsRemoved {
+  readonly type: "contacts_removed";
+  readonly contact_ids: readonly Uuid[];
+}
+
+export interface DemoRemoved {
+  readonly type: "demo_removed";
+  readonly channel_account_ids: readonly Uuid[];
+}
+
 export interface ContactChanged {
   readonly type: "contact_changed";
   readonly contact: Contact;
@@ -587,6 +597,8 @@ export type HubEvent =
   | ConversationRemoved
   | MessageStatusChanged
   | ConversationRead
+  | ContactsRemoved
+  | DemoRemoved
   | ContactChanged
   | MemberAdded
   | MemberChanged
