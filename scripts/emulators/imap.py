@@ -12,7 +12,8 @@ from email.parser import BytesParser
 from scripts.emulators.imap_words import (
     Bad,
     Token,
-    headers_of,
+    envelope,
+    fetch_items,
     in_set,
     internal_date,
     literal_at_end,
@@ -260,7 +261,7 @@ class ImapConnection:
 
     def _fetch(self, tokens: list[Token], *, by_uid: bool) -> None:
         self._tell_changes()
-        items = _fetch_items(tokens[1])
+        items = fetch_items(tokens[1])
         if by_uid and b"UID" not in items:
             items.insert(0, b"UID")
         for number, mail in self._chosen(text_of(tokens[0]), by_uid=by_uid):
@@ -279,7 +280,7 @@ class ImapConnection:
             case b"BODYSTRUCTURE":
                 return b"BODYSTRUCTURE " + structure(BytesParser(policy=policy.compat32).parsebytes(mail.raw))
             case b"ENVELOPE":
-                return b"ENVELOPE " + _envelope(mail.raw)
+                return b"ENVELOPE " + envelope(mail.raw)
         section = read_section(item, mail.raw)
         if section is None:
             raise Bad(f"unknown item {item.decode('latin-1')}")
@@ -367,43 +368,3 @@ class ImapConnection:
 
     def _send(self, line: bytes) -> None:
         self._writer.write(line + b"\r\n")
-
-
-_MACROS = {
-    b"ALL": [b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"ENVELOPE"],
-    b"FAST": [b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE"],
-}
-_OLD_NAMES = {b"RFC822": b"BODY[]", b"RFC822.HEADER": b"BODY.PEEK[HEADER]", b"RFC822.TEXT": b"BODY[TEXT]"}
-
-
-def _fetch_items(token: Token) -> list[bytes]:
-    given = token if isinstance(token, list) else [token]
-    items: list[bytes] = []
-    for one in given:
-        if isinstance(one, list):
-            raise Bad("a list inside a list")
-        name = one if one.upper().startswith((b"BODY[", b"BODY.PEEK[")) else one.upper()
-        items += _MACROS.get(name, [_OLD_NAMES.get(name, name)])
-    return items
-
-
-def _envelope(raw: bytes) -> bytes:
-    headers = headers_of(raw)
-
-    def addresses(name: str) -> bytes:
-        from email.utils import getaddresses
-
-        found = [one for one in getaddresses([str(value) for value in headers.get_all(name) or []]) if one[1]]
-        rows = [
-            b"(%b NIL %b %b)" % (quoted(shown) if shown else b"NIL", quoted(local), quoted(domain))
-            for shown, address in found
-            for local, _, domain in [address.rpartition("@")]
-        ]
-        return b"(%b)" % b"".join(rows) if rows else b"NIL"
-
-    def text(name: str) -> bytes:
-        return quoted(str(headers[name])) if headers[name] else b"NIL"
-
-    sender = addresses("from")
-    fields = [text("date"), text("subject"), sender, sender, sender, *map(addresses, ("to", "cc", "bcc"))]
-    return b"(%b)" % b" ".join([*fields, text("in-reply-to"), text("message-id")])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email import policy
 from email.message import Message
 from email.parser import BytesParser
+from email.utils import getaddresses
 
 from scripts.emulators.mailboxes import Mail
 
@@ -314,3 +315,43 @@ def read_internal_date(text: str) -> datetime:
         return datetime.strptime(text.strip(), "%d-%b-%Y %H:%M:%S %z").astimezone(UTC)
     except ValueError as error:
         raise Bad("not a date") from error
+
+
+_MACROS = {
+    b"ALL": [b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"ENVELOPE"],
+    b"FAST": [b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE"],
+}
+_OLD_NAMES = {b"RFC822": b"BODY[]", b"RFC822.HEADER": b"BODY.PEEK[HEADER]", b"RFC822.TEXT": b"BODY[TEXT]"}
+
+
+def fetch_items(token: Token) -> list[bytes]:
+    """Read what a FETCH asks for, macros and old names written out."""
+    given = token if isinstance(token, list) else [token]
+    items: list[bytes] = []
+    for one in given:
+        if isinstance(one, list):
+            raise Bad("a list inside a list")
+        name = one if one.upper().startswith((b"BODY[", b"BODY.PEEK[")) else one.upper()
+        items += _MACROS.get(name, [_OLD_NAMES.get(name, name)])
+    return items
+
+
+def envelope(raw: bytes) -> bytes:
+    """Write ENVELOPE."""
+    headers = headers_of(raw)
+
+    def addresses(name: str) -> bytes:
+        found = [one for one in getaddresses([str(value) for value in headers.get_all(name) or []]) if one[1]]
+        rows = [
+            b"(%b NIL %b %b)" % (quoted(shown) if shown else b"NIL", quoted(local), quoted(domain))
+            for shown, address in found
+            for local, _, domain in [address.rpartition("@")]
+        ]
+        return b"(%b)" % b"".join(rows) if rows else b"NIL"
+
+    def text(name: str) -> bytes:
+        return quoted(str(headers[name])) if headers[name] else b"NIL"
+
+    sender = addresses("from")
+    fields = [text("date"), text("subject"), sender, sender, sender, *map(addresses, ("to", "cc", "bcc"))]
+    return b"(%b)" % b" ".join([*fields, text("in-reply-to"), text("message-id")])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-FIRST_UIDVALIDITY = 1_700_000_000
+# Mail is forgotten at the end of the process, so the next one numbers anew: a client must not go on from an old UID.
+FIRST_UIDVALIDITY = int(time.time())
 FOLDERS = ("INBOX", "Sent", "Drafts", "Trash", "Junk")
 
 
