@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import asyncpg
+import msgspec
 
 from hub import log
 from hub.config import Settings, read_settings
@@ -28,6 +29,8 @@ from hub.errors import ConfigurationError, HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from hub.demo_process.place import DemoPlace, DemoWanted
 
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
@@ -62,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hub", description="A real-time messaging hub with a unified inbox.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start everything on this machine and show the address to open")
+    up.add_argument("--demo", nargs="?", const="small", choices=("small", "big"), help="with simulated customers")
+    up.add_argument("--demo-workspace", type=int, default=None, help="an existing workspace that is to have the demo")
+    _add_demo_options(up, "--demo-")
     up.set_defaults(run=_up)
     serve = commands.add_parser("serve", help="run the HTTP API, the webhooks, the frontend and the WebSocket hub")
     serve.add_argument("--workers", type=_worker_count, default=1, help="processes that share the port (default 1)")
@@ -85,6 +91,15 @@ def _parser() -> argparse.ArgumentParser:
     member.add_argument("--role", choices=("admin", "agent", "viewer"), default="agent", help="default agent")
     member.add_argument("--workspace-id", type=int, default=None, help="needed where there are several")
     member.set_defaults(run=_member)
+    demo = commands.add_parser("demo", help="let simulated customers write to a running hub, or remove them")
+    demo.add_argument("action", nargs="?", choices=("run", "remove"), default="run")
+    demo.add_argument(
+        "--workspace", type=int, default=None, help="an existing workspace; else the one that has the demo"
+    )
+    demo.add_argument("--big", action="store_true", help="begin with 5,000 conversations")
+    demo.add_argument("--begun", action="store_true", help=argparse.SUPPRESS)
+    _add_demo_options(demo, "--")
+    demo.set_defaults(run=_demo)
     tail = commands.add_parser("tail", help="show events as they pass: types and ids, never what was said")
     tail.set_defaults(run=_tail)
     doctor = commands.add_parser("doctor", help="look for what would keep the hub from working")
@@ -92,7 +107,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _up(settings: Settings, _options: argparse.Namespace) -> int:
+def _add_demo_options(parser: argparse.ArgumentParser, prefix: str) -> None:
+    parser.add_argument(f"{prefix}seed", type=int, default=1, help="the same seed, the same customers (default 1)")
+    parser.add_argument(f"{prefix}speed", type=float, default=1.0, help="how fast the customers live (default 1)")
+
+
+def _up(settings: Settings, options: argparse.Namespace) -> int:
     """Run everything; only the announced lines go to the terminal, the rest to logs/up.log."""
     from hub.migrations.runner import schema_state, upgrade
 
@@ -111,6 +131,8 @@ def _up(settings: Settings, _options: argparse.Namespace) -> int:
                 log=log.get_logger("hub.embedded"),
                 command=_command_line,
             )
+            if options.demo:
+                steps = _with_demo(settings, steps, options)
             asyncio.run(run_up(settings, steps))
     except HubError:
         raise
@@ -119,6 +141,82 @@ def _up(settings: Settings, _options: argparse.Namespace) -> int:
         print(f"The hub could not start; its log is {path}.", file=sys.stderr)
         return EXIT_FAILED
     return 0
+
+
+def _with_demo(settings: Settings, steps: Steps, options: argparse.Namespace) -> Steps:
+    from hub.demo_process.begin import begin
+    from hub.demo_process.place import DemoWanted
+
+    wanted = DemoWanted(
+        seed=options.demo_seed,
+        speed=options.demo_speed,
+        is_big=options.demo == "big",
+        workspace_id=options.demo_workspace,
+    )
+
+    async def begin_demo(database_url: str, secret_key: str, port: int) -> tuple[str, ...]:
+        found = msgspec.structs.replace(
+            settings, database_url=database_url, redis_ephemeral_url="", secret_key=secret_key, port=port
+        )
+        return await begin(_demo_place(found), wanted, steps.announce)
+
+    arguments = ["demo", "run", "--begun", "--seed", str(wanted.seed), "--speed", str(wanted.speed)]
+    if wanted.workspace_id is not None:
+        arguments += ["--workspace", str(wanted.workspace_id)]
+    return msgspec.structs.replace(steps, begin_demo=begin_demo, demo_command=_command_line(*arguments))
+
+
+def _demo_place(settings: Settings) -> DemoPlace:
+    """Describe the installation to the demo; the stores' addresses and the port must be known."""
+    from connectors.registry import ConnectorRegistry
+    from hub.demo_process.place import DemoPlace
+    from hub.embedded.secret import ensure_secret_key
+
+    return DemoPlace(
+        database_url=settings.database_url,
+        redis_ephemeral_url=settings.redis_ephemeral_url,
+        secret_key=settings.secret_key or ensure_secret_key(settings.data_dir),
+        data_dir=settings.data_dir,
+        public_url=settings.base_url,
+        host=settings.host,
+        port=settings.port,
+        channels=frozenset(one.id for one in ConnectorRegistry.load().manifests()),
+    )
+
+
+def _demo(settings: Settings, options: argparse.Namespace) -> int:
+    from hub import operator
+    from hub.demo_process.place import DemoWanted
+
+    log.configure("demo")
+    if options.action == "remove":
+        asyncio.run(_end_demo(settings, options.workspace))
+        return 0
+    wanted = DemoWanted(seed=options.seed, speed=options.speed, is_big=options.big, workspace_id=options.workspace)
+    asyncio.run(_run_demo(operator.of_running_hub(settings), wanted, has_begun=options.begun))
+    return 0
+
+
+async def _end_demo(settings: Settings, workspace_id: int | None) -> None:
+    from hub import operator
+    from hub.demo_process.ending import end_demo
+
+    async with operator.reached(settings) as stores:
+        await end_demo(
+            stores.database_url, stores.redis_ephemeral_url, workspace_id, lambda text: print(text, flush=True)
+        )
+
+
+async def _run_demo(settings: Settings, wanted: DemoWanted, *, has_begun: bool) -> None:
+    from hub.demo_process.begin import begin
+    from hub.demo_process.running import run_demo
+
+    place = _demo_place(settings)
+    with stopping_on_signals() as stopping:
+        if not has_begun:
+            for line in await begin(place, wanted, lambda text: print(text, flush=True)):
+                print(line, flush=True)
+        await run_demo(place, wanted, stopping, log.get_logger("hub.demo"))
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:

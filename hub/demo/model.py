@@ -48,6 +48,7 @@ class PastMessage(msgspec.Struct, frozen=True, kw_only=True):
         at: When, UTC.
         key: Unique in the whole history.
         closes: Whether the conversation is closed after it.
+        is_read: Whether the owner has read it.
     """
 
     channel: str
@@ -61,3 +62,4 @@ class PastMessage(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     subject: str = ""
     closes: bool = False
+    is_read: bool = False

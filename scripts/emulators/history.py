@@ -21,6 +21,7 @@ from scripts.emulators.story_texts import CHAT, MAIL, SMS
 FIRST_NUMBER = 1_000
 _SCHEMES = {CHAT: "visitor", SMS: "phone", MAIL: "email"}
 _CLOSED_SHARE = 0.55
+_READ_SHARE = 0.4
 
 Row = dict[str, object]
 
@@ -36,13 +37,14 @@ def _conversation(seed: int, number: int, until: datetime, days: float) -> Itera
     rng = Random(f"history:{seed}:{number}")  # noqa: S311  invented people, not secrets
     # More of them lately than long ago, as in an inbox that is worked on.
     at = until - timedelta(days=days * rng.random() ** 2, minutes=2)
-    is_closed = rng.random() < _CLOSED_SHARE
+    is_closed, is_read = rng.random() < _CLOSED_SHARE, rng.random() < _READ_SHARE
     turns = one.turns if is_closed else one.turns[: rng.randint(1, len(one.turns))]
     for index, turn in enumerate(turns):
         is_last = index == len(turns) - 1
         for line in turn.lines:
             at = min(at + timedelta(seconds=line.pause_s + line.typing_s), until)
-            yield at, number, _row(one, "inbound", line.text, at, f"{number}:{index}:{line.text[:20]}")
+            row = _row(one, "inbound", line.text, at, f"{number}:{index}:{line.text[:20]}")
+            yield at, number, row | {"is_read": is_closed or is_read}
         if is_last and not is_closed:
             return
         at = min(at + timedelta(minutes=rng.uniform(1, 45)), until)
@@ -58,7 +60,7 @@ def _row(one: Customer, direction: str, text: str, at: datetime, key: str) -> Ro
         "scheme": _SCHEMES[one.channel],
         "address": address,
         "name": one.person.name if one.channel != SMS else "",
-        "thread": f"demo:{one.person.number}" if one.channel == MAIL else address,
+        "thread": {CHAT: f"visitor:{address}", SMS: address, MAIL: f"demo:{one.person.number}"}[one.channel],
         "text": text,
         "at": at.isoformat(),
         "key": key,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
+from uuid import UUID
 
 # Numbers for fiction: 555-0100 to 555-0199 of each North American area, 07700 900000 to 900999 in Britain.
 # Source: NANPA, "555 Line Number" guidelines; Ofcom, "Telephone numbers for drama use" (read 2026-11-22).
@@ -78,7 +79,7 @@ def person(seed: int, number: int, language: str) -> Person:
         language=language,
         phone=_phone(number),
         email=f"{local}@{rng.choice(_MAIL_DOMAINS)}",
-        visitor=f"visitor-{seed}-{number}",
+        visitor=str(UUID(int=rng.getrandbits(128), version=4)),
     )
 
 
