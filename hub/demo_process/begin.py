@@ -20,8 +20,10 @@ from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hub.db import Database
+    from hub.demo.model import PastMessage
 
 SIGN_IN_FILE = "demo.json"
 FEW, MANY = 30, 5_000
@@ -62,11 +64,11 @@ async def begin(place: DemoPlace, wanted: DemoWanted, announce: Callable[[str], 
             sign_in = SignIn(kit.owner.email, secrets.token_urlsafe(9))
             set_up = SetUp(workspace=kit.workspace, name=kit.owner.name, email=sign_in.email, password=sign_in.password)
             workspace_id = (await accounts.set_up(database, Passwords(), set_up)).workspace_id
-            _write_sign_in(place, sign_in)
+            write_sign_in(place.data_dir, sign_in)
         is_new = workspace_id not in await store.demo_workspaces(database)
         connected = await connect(database, place, workspace_id, kit)
         if is_new or wanted.is_big:
-            await _fill(database, connected, wanted, announce)
+            await _fill(database, connected, await _read_history(place, wanted), announce)
     who = f"sign in as {sign_in.email}, password {sign_in.password}" if sign_in else f"in workspace {workspace_id}"
     return (f"  Demo   {who}", "  End    remove it in Settings → Channels, or with: hub demo remove")
 
@@ -90,11 +92,18 @@ async def _choose_workspace(database: Database, wanted: DemoWanted) -> int | Non
     return None
 
 
-async def _fill(database: Database, connected: Connected, wanted: DemoWanted, announce: Callable[[str], None]) -> None:
+async def _read_history(place: DemoPlace, wanted: DemoWanted) -> list[PastMessage]:
     amount, days = (MANY, MANY_DAYS) if wanted.is_big else (FEW, FEW_DAYS)
     options = {"seed": wanted.seed, "amount": amount, "days": days, "until": clock.now().isoformat()}
-    printed = await run_kit("scripts.emulators.history", *(f"--{name}={value}" for name, value in options.items()))
-    messages = [read_past(line) for line in printed.splitlines()]
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    printed = await run_kit(place, "scripts.emulators.history", *arguments)
+    return [read_past(line) for line in printed.splitlines()]
+
+
+async def _fill(
+    database: Database, connected: Connected, messages: list[PastMessage], announce: Callable[[str], None]
+) -> None:
+    messages = [one for one in messages if one.channel in connected.accounts]
     async with database.snapshot([connected.workspace_id]) as conn:
         people = await members.list_members(conn, connected.workspace_id)
     owner = next(one for one in people if one.role is Role.OWNER and one.active)
@@ -104,17 +113,12 @@ async def _fill(database: Database, connected: Connected, wanted: DemoWanted, an
         nonlocal told
         if stored - told >= TOLD_EVERY:
             told = stored
-            announce(f"  Demo   {stored:,} of {len(messages):,} messages, {clock.monotonic_s() - begun_s:.0f} s")
+            announce(f"  Demo   {stored:,} of {len(messages):,} messages")
 
-    await fill_history(
-        database, connected.workspace_id, owner.id, connected.accounts, messages, told=tell if wanted.is_big else _quiet
-    )
-    if wanted.is_big:
+    await fill_history(database, connected.workspace_id, owner.id, connected.accounts, messages, told=tell)
+    if told:
+        amount = len({(one.channel, one.thread) for one in messages})
         announce(f"  Demo   {amount:,} conversations in {clock.monotonic_s() - begun_s:.0f} s")
-
-
-def _quiet(_stored: int) -> None:
-    """A short history is there before anybody could read a line about it."""
 
 
 def _read_sign_in(place: DemoPlace) -> SignIn | None:
@@ -124,7 +128,9 @@ def _read_sign_in(place: DemoPlace) -> SignIn | None:
         return None
 
 
-def _write_sign_in(place: DemoPlace, sign_in: SignIn) -> None:
-    path = place.data_dir / SIGN_IN_FILE
+def write_sign_in(data_dir: Path, sign_in: SignIn) -> None:
+    """Keep the sign-in of a demo's owner, readable by the owner of the folder alone."""
+    path = data_dir / SIGN_IN_FILE
     path.touch(mode=0o600)
+    path.chmod(0o600)
     path.write_bytes(msgspec.json.encode(sign_in))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hub.demo.kit import KitAccount
 
 ROOT = Path(hub.__file__).resolve().parents[1]
-KIT = ROOT / "scripts" / "emulators" / "kit.py"
+KIT = Path("scripts", "emulators", "kit.py")
 KIT_ALLOWANCE_S = 60
 
 
@@ -60,6 +60,7 @@ class DemoPlace(msgspec.Struct, frozen=True, kw_only=True):
         public_url: What people open, and webhooks are signed for.
         host: Where the hub listens.
         channels: Those this version has.
+        root: The copy of the repository whose kit is used.
     """
 
     database_url: str
@@ -70,6 +71,7 @@ class DemoPlace(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     channels: frozenset[str]
+    root: Path = ROOT
 
     @property
     def reach_at(self) -> str:
@@ -120,18 +122,18 @@ async def opened(database_url: str, redis_ephemeral_url: str) -> AsyncIterator[D
 async def ask_kit(place: DemoPlace, wanted: DemoWanted) -> Kit:
     seed, speed = str(wanted.seed), str(wanted.speed)
     return read_kit(
-        await run_kit("scripts.emulators.kit", "--seed", seed, "--speed", speed, "--reach-at", place.reach_at)
+        await run_kit(place, "scripts.emulators.kit", "--seed", seed, "--speed", speed, "--reach-at", place.reach_at)
     )
 
 
-async def run_kit(module: str, *arguments: str) -> bytes:
+async def run_kit(place: DemoPlace, module: str, *arguments: str) -> bytes:
     """Run one command of the kit and return what it prints."""
-    if not KIT.exists():
+    if not (place.root / KIT).exists():
         raise ConfigurationError("The demo needs a copy of the repository: this installation has no scripts/emulators.")
     command = (sys.executable, "-m", module, *arguments)
     try:
         done = await asyncio.to_thread(
-            subprocess.run, command, cwd=ROOT, capture_output=True, check=True, timeout=KIT_ALLOWANCE_S
+            subprocess.run, command, cwd=place.root, capture_output=True, check=True, timeout=KIT_ALLOWANCE_S
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         said = (error.stderr or b"").decode(errors="replace")[-2000:]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hub.demo import store
-from hub.demo_process.place import ROOT, ask_kit, connect, opened
+from hub.demo_process.place import ask_kit, connect, opened
 from hub.embedded.process import Launch, process_environment
 from hub.embedded.runfile import answers
 from hub.embedded.supervisor import ChildProcess, Supervisor
@@ -61,7 +61,7 @@ def _children(place: DemoPlace, connected: Connected) -> list[ChildProcess]:
     known = {channel: str(account_id) for channel, account_id in connected.accounts.items()}
     hooks = {name: f"{place.public_url}/webhooks/{name}/{account_id}" for name, account_id in known.items()}
     given = {**kit.given, "base_url": place.reach_at, "accounts": known, "webhooks": hooks}
-    environ = process_environment({"HUB_DEMO": msgspec.json.encode(given).decode(), "PYTHONPATH": str(ROOT)})
+    environ = process_environment({"HUB_DEMO": msgspec.json.encode(given).decode(), "PYTHONPATH": str(place.root)})
     # The customers and emulators have no business with the stores.
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "REDIS_EPHEMERAL_URL", "HUB_SECRET_KEY"):
         environ.pop(name, None)
