@@ -33,6 +33,8 @@ _FAREWELLS = {
     "he": "בברכה",
 }
 
+_GREETED = ("Hi", "Hello", "Guten Tag", "Bonjour", "Buenas tardes", "مرحباً", "שלום")
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -103,7 +105,7 @@ def customer(seed: int, number: int) -> Customer:
         channel=channel,
         arrives_s=0.0,
         subject=rng.choice(story.subjects).format_map(slots),
-        turns=tuple(_turn(rng, turn, slots, who, channel) for turn in story.turns),
+        turns=tuple(_turn(rng, turn, slots, who, channel, index == 0) for index, turn in enumerate(story.turns)),
         comes_back_s=story.comes_back_s,
     )
 
@@ -141,10 +143,17 @@ def _slots(rng: Random, who: Person) -> dict[str, str]:
     }
 
 
-def _turn(rng: Random, turn: TurnText, slots: dict[str, str], who: Person, channel: str) -> Turn:
+def _turn(
+    rng: Random,
+    turn: TurnText,
+    slots: dict[str, str],
+    who: Person,
+    channel: str,
+    is_first: bool,  # noqa: FBT001
+) -> Turn:
     lines = tuple(_line(rng, one, slots) for one in turn.said)
     if channel == MAIL:
-        lines = (_letter(lines, who),)
+        lines = (_letter(lines, who, greets=is_first),)
     return Turn(
         lines=lines,
         patience_s=round(rng.uniform(90, 240) * (3 if channel == MAIL else 1), 1),
@@ -159,9 +168,12 @@ def _line(rng: Random, said: Said, slots: dict[str, str]) -> Line:
     return Line(text, round(rng.uniform(5, 25), 1), round(len(text) / rng.uniform(4, 7), 1), said.photo)
 
 
-def _letter(lines: tuple[Line, ...], who: Person) -> Line:
+def _letter(lines: tuple[Line, ...], who: Person, *, greets: bool) -> Line:
     """Make one mail of what a chat would say in several messages."""
-    greeting, farewell = _GREETINGS[who.language], _FAREWELLS[who.language]
-    text = f"{greeting}\n\n" + "\n\n".join(one.text for one in lines) + f"\n\n{farewell}\n{who.name}"
+    said = "\n\n".join(one.text for one in lines)
+    greeting = _GREETINGS[who.language]
+    if greets and not said.startswith(_GREETED):
+        said = f"{greeting}\n\n{said}"
     photo = next((one.photo for one in lines if one.photo), "")
+    text = f"{said}\n\n{_FAREWELLS[who.language]}\n{who.name}"
     return Line(text, lines[0].pause_s, sum(one.typing_s for one in lines), photo)
