@@ -59,6 +59,8 @@ class Crowd:
                     await self._say(talk, one, line)
                 before = turn
             await self._sleep(LINGER_S)
+        except Exception as error:
+            self._lines.warn(f"{one.story} by {one.channel} broke off: {type(error).__name__}: {error}")
         finally:
             await talk.close()
 
