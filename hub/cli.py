@@ -131,8 +131,7 @@ def _up(settings: Settings, options: argparse.Namespace) -> int:
                 log=log.get_logger("hub.embedded"),
                 command=_command_line,
             )
-            if options.demo:
-                steps = _with_demo(settings, steps, options)
+            steps = _with_demo(settings, steps, options) if options.demo else _without_demo(steps)
             asyncio.run(run_up(settings, steps))
     except HubError:
         raise
@@ -164,6 +163,15 @@ def _with_demo(settings: Settings, steps: Steps, options: argparse.Namespace) ->
     if wanted.workspace_id is not None:
         arguments += ["--workspace", str(wanted.workspace_id)]
     return msgspec.structs.replace(steps, begin_demo=begin_demo, demo_command=_command_line(*arguments))
+
+
+def _without_demo(steps: Steps) -> Steps:
+    from hub.demo_process.begin import park
+
+    async def begin_demo(database_url: str, _secret_key: str, _port: int) -> tuple[str, ...]:
+        return await park(database_url)
+
+    return msgspec.structs.replace(steps, begin_demo=begin_demo)
 
 
 def _demo_place(settings: Settings) -> DemoPlace:

@@ -27,10 +27,14 @@ class KitAccount(msgspec.Struct, frozen=True):
 
 
 class KitProcess(msgspec.Struct, frozen=True):
-    """One emulator: what follows the Python interpreter on its command line."""
+    """One emulator: what follows the Python interpreter on its command line, and secrets in its environment."""
 
     name: str
     arguments: tuple[str, ...]
+    environ: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"KitProcess(name={self.name!r})"
 
 
 class Kit(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,33 +12,25 @@ from hub.accounts import actions as accounts
 from hub.accounts import store as members
 from hub.accounts.model import Role, SetUp
 from hub.accounts.passwords import Passwords
+from hub.channels import actions as channels
+from hub.channels import store as channel_store
+from hub.channels.model import AccountStatus
 from hub.demo import store
 from hub.demo.history import fill_history
 from hub.demo.kit import read_past
+from hub.demo_process.kept import Kept, read_kept, write_kept
 from hub.demo_process.place import Connected, DemoPlace, DemoWanted, ask_kit, connect, opened, run_kit
 from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hub.db import Database
     from hub.demo.model import PastMessage
 
-SIGN_IN_FILE = "demo.json"
 FEW, MANY = 30, 5_000
 FEW_DAYS, MANY_DAYS = 3, 30
 TOLD_EVERY = 1_000
-
-
-class SignIn(msgspec.Struct, frozen=True):
-    """How the demo's owner signs in, kept in the data folder so that every start can say it."""
-
-    email: str
-    password: str
-
-    def __repr__(self) -> str:
-        return "SignIn()"
 
 
 async def begin(place: DemoPlace, wanted: DemoWanted, announce: Callable[[str], None]) -> tuple[str, ...]:
@@ -56,32 +48,52 @@ async def begin(place: DemoPlace, wanted: DemoWanted, announce: Callable[[str], 
     Raises:
         ConfigurationError: This installation has no kit, or somebody's workspace and no word that it may be used.
     """
+    kept = read_kept(place.data_dir)
     async with opened(place.database_url, place.redis_ephemeral_url) as database:
-        workspace_id = await _choose_workspace(database, wanted)
+        workspace_id = await _choose_workspace(database, wanted, kept)
         kit = await ask_kit(place, wanted)
-        sign_in = _read_sign_in(place)
         if workspace_id is None:
-            sign_in = SignIn(kit.owner.email, secrets.token_urlsafe(9))
-            set_up = SetUp(workspace=kit.workspace, name=kit.owner.name, email=sign_in.email, password=sign_in.password)
+            kept = Kept(email=kit.owner.email, password=secrets.token_urlsafe(9))
+            set_up = SetUp(workspace=kit.workspace, name=kit.owner.name, email=kept.email, password=kept.password)
             workspace_id = (await accounts.set_up(database, Passwords(), set_up)).workspace_id
-            write_sign_in(place.data_dir, sign_in)
+            kept = msgspec.structs.replace(kept, workspace_id=workspace_id)
         is_new = workspace_id not in await store.demo_workspaces(database)
         connected = await connect(database, place, workspace_id, kit)
         if is_new or wanted.is_big:
             await _fill(database, connected, await _read_history(place, wanted), announce)
-    who = f"sign in as {sign_in.email}, password {sign_in.password}" if sign_in else f"in workspace {workspace_id}"
+        write_kept(place.data_dir, msgspec.structs.replace(kept, runs=0 if is_new else kept.runs))
+    is_made = kept.workspace_id == workspace_id
+    who = f"sign in as {kept.email}, password {kept.password}" if is_made else f"in workspace {workspace_id}"
     return (f"  Demo   {who}", "  End    remove it in Settings → Channels, or with: hub demo remove")
 
 
-async def _choose_workspace(database: Database, wanted: DemoWanted) -> int | None:
+async def park(database_url: str) -> tuple[str, ...]:
+    """
+    Pause the demo's accounts for a hub that starts without it: nobody listens where their emulators were.
+
+    Returns:
+        Lines for the person who starts the hub; none without a demo.
+    """
+    async with opened(database_url, "") as database:
+        present = await store.demo_workspaces(database)
+        for workspace_id in present:
+            async with database.transaction([workspace_id]) as conn:
+                rows = await channel_store.list_channel_accounts(conn, workspace_id, None)
+                for one in rows:
+                    if one.demo and one.status is AccountStatus.CONNECTED:
+                        await channels.pause(conn, workspace_id, one.id)
+    return ("  Demo   paused; go on with --demo, or remove it: hub demo remove",) if present else ()
+
+
+async def _choose_workspace(database: Database, wanted: DemoWanted, kept: Kept) -> int | None:
     """Return the workspace that is to have the demo, None where one must be made."""
     present = await store.demo_workspaces(database)
     if wanted.workspace_id is not None:
         async with database.snapshot([wanted.workspace_id]) as conn:
             await members.get_workspace(conn, wanted.workspace_id)
         return wanted.workspace_id
-    if present:
-        return present[0]
+    if present or kept.workspace_id:
+        return present[0] if present else kept.workspace_id
     async with database.across() as conn:
         is_in_use = await conn.fetchval("SELECT hub_has_owner()")
     if is_in_use:
@@ -119,18 +131,3 @@ async def _fill(
     if told:
         amount = len({(one.channel, one.thread) for one in messages})
         announce(f"  Demo   {amount:,} conversations in {clock.monotonic_s() - begun_s:.0f} s")
-
-
-def _read_sign_in(place: DemoPlace) -> SignIn | None:
-    try:
-        return msgspec.json.decode((place.data_dir / SIGN_IN_FILE).read_bytes(), type=SignIn)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
-
-
-def write_sign_in(data_dir: Path, sign_in: SignIn) -> None:
-    """Keep the sign-in of a demo's owner, readable by the owner of the folder alone."""
-    path = data_dir / SIGN_IN_FILE
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_bytes(msgspec.json.encode(sign_in))

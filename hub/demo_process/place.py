@@ -119,11 +119,18 @@ async def opened(database_url: str, redis_ephemeral_url: str) -> AsyncIterator[D
             await broker.stop()
 
 
-async def ask_kit(place: DemoPlace, wanted: DemoWanted) -> Kit:
-    seed, speed = str(wanted.seed), str(wanted.speed)
-    return read_kit(
-        await run_kit(place, "scripts.emulators.kit", "--seed", seed, "--speed", speed, "--reach-at", place.reach_at)
-    )
+async def ask_kit(place: DemoPlace, wanted: DemoWanted, first: int = 0) -> Kit:
+    """
+    Ask the kit what there is to connect and to start: free ports of this moment, new secrets.
+
+    Args:
+        place: Where.
+        wanted: What kind.
+        first: Number of the customer who comes first.
+    """
+    options = {"seed": wanted.seed, "speed": wanted.speed, "first": first, "reach-at": place.reach_at}
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    return read_kit(await run_kit(place, "scripts.emulators.kit", *arguments))
 
 
 async def run_kit(place: DemoPlace, module: str, *arguments: str) -> bytes:

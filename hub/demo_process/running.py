@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hub.demo import store
+from hub.demo_process.kept import read_kept, write_kept
 from hub.demo_process.place import ask_kit, connect, opened
 from hub.embedded.process import Launch, process_environment
 from hub.embedded.runfile import answers
@@ -43,11 +44,13 @@ async def run_demo(place: DemoPlace, wanted: DemoWanted, stopping: Stopping, log
         if workspace_id is None or workspace_id not in present:
             log.info("no_demo_here")
             return
-        kit = await ask_kit(place, wanted)
+        kept = read_kept(place.data_dir)
+        kit = await ask_kit(place, wanted, kept.first_customer)
         while not await asyncio.to_thread(answers, place.host, place.port, "/readyz"):
             if await _is_over(stopping, 0.2):
                 return
         connected = await connect(database, place, workspace_id, kit)
+        write_kept(place.data_dir, msgspec.structs.replace(kept, runs=kept.runs + 1))
         supervisor = Supervisor(log)
         async with supervisor.keeping((), _children(place, connected)):
             while not await _is_over(stopping, WATCH_S):
@@ -66,7 +69,7 @@ def _children(place: DemoPlace, connected: Connected) -> list[ChildProcess]:
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "REDIS_EPHEMERAL_URL", "HUB_SECRET_KEY"):
         environ.pop(name, None)
     return [
-        ChildProcess(one.name, Launch((sys.executable, *one.arguments), environ=environ))
+        ChildProcess(one.name, Launch((sys.executable, *one.arguments), environ=environ | one.environ))
         for one in (*kit.processes, kit.customers)
     ]
 

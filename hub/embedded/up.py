@@ -68,7 +68,7 @@ class Steps(msgspec.Struct, frozen=True):
         log: Where deaths and restarts are told.
         command: Turns ``serve`` and ``work`` into a command line.
         begin_demo: Makes a demo ready, given the application's database, the key that seals and our port; returns lines
-            for the person who started it. None without a demo.
+            for the person who started it. Without a demo wanted it may only look after one that is there.
         demo_command: What keeps the demo running; ends by itself when the demo is removed.
     """
 

@@ -2,7 +2,7 @@
 Simulated customers: write by chat, SMS and mail at a human pace, answer what they are answered, go silent, come back.
 
 Run by ``hub demo`` with ``HUB_DEMO`` in the environment, JSON: ``{"base_url", "accounts", "webhooks", "twilio_url",
-"number", "mail_url", "address", "seed", "speed"}``. Prints one line a warning; silent otherwise.
+"number", "mail_url", "address", "seed", "speed", "first"}``. Prints one line a warning; silent otherwise.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ class Crowd:
         lines: The ways to the shop.
         seed: Chooses people, texts, order and times.
         speed: How many seconds pass in one.
+        first: Number of the first customer: other ones than at the start before.
     """
 
-    def __init__(self, lines: Lines, seed: int, speed: float) -> None:
-        self._lines, self._seed, self._speed = lines, seed, speed
+    def __init__(self, lines: Lines, seed: int, speed: float, first: int) -> None:
+        self._lines, self._seed, self._speed, self._first = lines, seed, speed, first
 
     async def run(self) -> None:
         """Let customers come for ever."""
@@ -42,7 +43,7 @@ class Crowd:
         began_s = loop.time()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._lines.listen())
-            for one in arrivals(self._seed):
+            for one in arrivals(self._seed, self._first):
                 if one.channel not in self._lines.accounts:
                     continue
                 await asyncio.sleep(max(0.0, began_s + one.arrives_s / self._speed - loop.time()))
@@ -118,7 +119,7 @@ async def _run() -> None:
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with lines.http:
-        await Crowd(lines, int(given["seed"]), float(given["speed"])).run()
+        await Crowd(lines, int(given["seed"]), float(given["speed"]), int(given["first"])).run()
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ DOMAIN = "juniperandoak.example"
 NUMBER = "+12125550142"
 
 
-def describe(seed: int, speed: float, reach_at: str) -> dict[str, object]:
-    """Return the kit; calls to webhooks go to ``reach_at``."""
+def describe(seed: int, speed: float, first: int, reach_at: str) -> dict[str, object]:
+    """Return the kit; customers begin with number ``first``, calls to webhooks go to ``reach_at``."""
     twilio_port, imap_port, smtp_port, control_port = _free_ports(4)
     account_sid, token = "AC" + secrets.token_hex(16), secrets.token_hex(16)
     address, password = f"hello@{DOMAIN}", secrets.token_urlsafe(18)
@@ -43,17 +43,17 @@ def describe(seed: int, speed: float, reach_at: str) -> dict[str, object]:
             _process(
                 "demo-twilio",
                 "scripts.emulators.twilio",
-                **{"port": twilio_port, "account-sid": account_sid, "auth-token": token, "phone-number": NUMBER},
-                **{"reach-at": reach_at},
+                {"EMULATED_AUTH_TOKEN": token},
+                **{"port": twilio_port, "account-sid": account_sid, "phone-number": NUMBER, "reach-at": reach_at},
             ),
             _process(
                 "demo-mail",
                 "scripts.emulators.mail",
-                **{"account": f"{address}:{password}", "imap-port": imap_port, "smtp-port": smtp_port},
-                **{"control-port": control_port},
+                {"EMULATED_ACCOUNTS": f"{address}:{password}"},
+                **{"imap-port": imap_port, "smtp-port": smtp_port, "control-port": control_port},
             ),
         ],
-        "customers": {"name": "demo-customers", "arguments": ["-m", "scripts.emulators.customers"]},
+        "customers": _process("demo-customers", "scripts.emulators.customers", {}),
         "given": {
             "twilio_url": twilio_url,
             "number": NUMBER,
@@ -61,6 +61,7 @@ def describe(seed: int, speed: float, reach_at: str) -> dict[str, object]:
             "address": address,
             "seed": str(seed),
             "speed": str(speed),
+            "first": str(first),
         },
     }
 
@@ -69,9 +70,9 @@ def _account(channel: str, name: str, credentials: dict[str, str], settings: dic
     return {"channel": channel, "name": name, "credentials": credentials, "settings": settings}
 
 
-def _process(name: str, module: str, **options: object) -> dict[str, object]:
+def _process(name: str, module: str, environ: dict[str, str], **options: object) -> dict[str, object]:
     arguments = [part for option, value in options.items() for part in (f"--{option}", str(value))]
-    return {"name": name, "arguments": ["-m", module, *arguments]}
+    return {"name": name, "arguments": ["-m", module, *arguments], "environ": environ}
 
 
 def _free_ports(amount: int) -> list[int]:
@@ -87,9 +88,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first customer")
     parser.add_argument("--reach-at", default="")
     options = parser.parse_args()
-    print(json.dumps(describe(options.seed, options.speed, options.reach_at)))
+    print(json.dumps(describe(options.seed, options.speed, options.first, options.reach_at)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """
 Emulates a mail provider on loopback: IMAP, SMTP with AUTH, accounts in memory, and ways to misbehave.
 
-Run: ``python -m scripts.emulators.mail --account shop@lamps.example:secret``; the first line printed is
-``{"imap": port, "smtp": port, "control": port}``. No TLS: loopback only. Steer it over HTTP at the control port:
+Run: ``python -m scripts.emulators.mail --account shop@lamps.example:secret`` (or several in ``EMULATED_ACCOUNTS``);
+the first line printed is ``{"imap": port, "smtp": port, "control": port}``. No TLS: loopback only. Steer it over HTTP
+at the control port:
 
 ``GET /_control`` tells ``accounts`` (folders with uidvalidity, uidnext, messages), ``sent`` (without the messages'
 bytes) and ``logins``. ``GET /_control?sent_after=N&wait_s=S`` tells what was sent after number N with the bytes
@@ -22,6 +23,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 from collections.abc import Callable
 from datetime import datetime
 
@@ -192,7 +194,8 @@ async def _run(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Read the command line and serve until killed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--account", action="append", default=[], help="address:password; repeatable")
+    known = os.environ.get("EMULATED_ACCOUNTS", "").split()
+    parser.add_argument("--account", action="append", default=known, help="address:password; or in the environment")
     parser.add_argument("--imap-port", type=int, default=0)
     parser.add_argument("--smtp-port", type=int, default=0)
     parser.add_argument("--control-port", type=int, default=0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from random import Random
 
 from scripts.emulators.people import Person, person
@@ -110,14 +111,13 @@ def customer(seed: int, number: int) -> Customer:
     )
 
 
-def arrivals(seed: int) -> Iterator[Customer]:
+def arrivals(seed: int, first: int = 0) -> Iterator[Customer]:
     """Yield the customers in the order they come, for ever: a few at once, then one every ``GAP_S`` on average."""
-    rng = Random(f"arrivals:{seed}")  # noqa: S311  invented people, not secrets
-    number, at_s = 0, 0.0
-    while True:
+    rng = Random(f"arrivals:{seed}:{first}")  # noqa: S311  invented people, not secrets
+    at_s = 0.0
+    for number in count():
         at_s += rng.uniform(0.5, 2.0) if number < FIRST_FEW else rng.expovariate(1 / GAP_S)
-        yield replace(customer(seed, number), arrives_s=round(at_s, 3))
-        number += 1
+        yield replace(customer(seed, first + number), arrives_s=round(at_s, 3))
 
 
 def _channel(rng: Random, story: StoryText, number: int) -> str:

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import re
 import secrets
 from collections.abc import Callable
@@ -328,7 +329,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--account-sid", required=True)
-    parser.add_argument("--auth-token", required=True)
+    parser.add_argument("--auth-token", default=os.environ.get("EMULATED_AUTH_TOKEN", ""), help="or in the environment")
     parser.add_argument("--phone-number", action="append", default=[], help="a number of the account; repeatable")
     parser.add_argument("--messaging-service-sid", action="append", default=[])
     parser.add_argument("--reach-at", default="", help="origin to call in place of the one in webhook addresses")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,7 +11,8 @@ from hub.channels import store as channels
 from hub.channels.sealing import Sealer, read_keys
 from hub.demo import actions
 from hub.demo.store import demo_workspaces
-from hub.demo_process.begin import SIGN_IN_FILE, SignIn, begin, write_sign_in
+from hub.demo_process.begin import begin, park
+from hub.demo_process.kept import CUSTOMERS, FILE, Kept, read_kept, write_kept
 from hub.demo_process.place import DemoPlace, DemoWanted
 from hub.errors import ConfigurationError
 from hub.inbox import store
@@ -145,8 +145,51 @@ async def test_installation_without_the_kit_says_so(database, place, tmp_path):
     assert await demo_workspaces(database) == []
 
 
-def test_sign_in_is_readable_by_the_owner_of_the_folder_alone(tmp_path):
-    """The file that repeats the password at every start."""
-    write_sign_in(Path(tmp_path), SignIn("robin@juniperandoak.example", "secret"))
-    assert (tmp_path / SIGN_IN_FILE).stat().st_mode & 0o777 == 0o600
-    assert "secret" not in repr(SignIn("a", "secret"))
+async def test_start_without_the_demo_pauses_its_accounts_alone(database, place):
+    """Where its emulators listened, somebody else may listen now; with --demo they are connected again."""
+    await begin(place, DemoWanted(), lambda _: None)
+    (workspace_id,) = await demo_workspaces(database)
+    async with database.transaction([workspace_id]) as conn:
+        await conn.execute("UPDATE channel_account SET demo = false WHERE channel = 'livechat'")
+
+    lines = await park(place.database_url)
+
+    paused = {one.channel: one.status.value for one in await accounts(database, workspace_id)}
+    assert "--demo" in lines[0]
+    assert paused == {"livechat": "connected", "twilio_sms": "paused", "imap_smtp": "paused"}
+    await begin(place, DemoWanted(), lambda _: None)
+    assert {one.status.value for one in await accounts(database, workspace_id) if one.demo} == {"connected"}
+
+
+async def test_start_without_any_demo_says_nothing(database, place):
+    """Almost every start of a hub is one."""
+    await make_workspace(database)
+    assert await park(place.database_url) == ()
+
+
+async def test_demo_begins_again_in_the_workspace_made_for_it(database, place):
+    """After its removal the workspace stays its own: no flag is needed to have it again."""
+    first = await begin(place, DemoWanted(), lambda _: None)
+    (workspace_id,) = await demo_workspaces(database)
+    await actions.remove_demo(database, workspace_id)
+
+    assert await begin(place, DemoWanted(), lambda _: None) == first
+    assert await demo_workspaces(database) == [workspace_id]
+
+
+def test_what_is_kept_is_readable_by_the_owner_of_the_folder_alone(tmp_path):
+    """The file repeats the password at every start; text of the struct does not."""
+    kept = Kept(workspace_id=1, email="robin@juniperandoak.example", password="secret")
+    write_kept(tmp_path, kept)
+    assert read_kept(tmp_path) == kept
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+    assert "secret" not in repr(kept)
+    assert read_kept(tmp_path / "nowhere") == Kept()
+
+
+def test_every_run_has_other_customers():
+    """Who was here yesterday does not ask the same again; the first run is the seed's own."""
+    first = [Kept(runs=runs).first_customer for runs in range(15)]
+    assert first[0] == 0
+    assert len(set(first)) == 15
+    assert max(first) < CUSTOMERS
