@@ -30,7 +30,7 @@ EXPECTED_WARNINGS = {"ingress_groups_created"}
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def hub() -> Iterator[RunningHub]:
     started = RunningHub("--demo", "--demo-speed", str(SPEED), "--demo-seed", "1")
     email, password = re.search(r"sign in as (\S+), password (\S+)", started.said).groups()  # type: ignore[union-attr]
@@ -45,7 +45,28 @@ def api(hub: RunningHub) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_inbox_is_alive_at_the_first_look(api):
+def test_demo_lives_ten_minutes_and_is_taken_away(hub, api):
+    """Alive at the first look, answered on every channel without an error in any log, and gone without a trace."""
+    check_first_look(api)
+    live_ten_minutes(hub, api)
+    remove_it(hub, api)
+
+
+def test_hub_in_use_is_left_alone_unless_a_workspace_is_named():
+    """In a data folder somebody set up, the demo does not start by itself, and says how it could."""
+    with tempfile.TemporaryDirectory(prefix="hub-demo-") as folder:
+        environ = os.environ | {"HUB_DATA_DIR": folder, "HUB_PORT": str(free_port())}
+        owner = ("--workspace", "Northwind", "--email", "ola@northwind.example", "--password", "correct horse battery")
+        assert run(environ, "setup", *owner).returncode == 0
+
+        done = run(environ, "up", "--demo")
+
+        assert done.returncode == 2
+        assert "--demo-workspace" in done.stderr
+        assert run(environ, "demo", "remove").returncode == 1
+
+
+def check_first_look(api: httpx.Client) -> None:
     """The first page has conversations of the past days on every connected channel, all of them badged."""
     snapshot = api.get("snapshot").json()
     accounts = snapshot["channel_accounts"]
@@ -56,7 +77,7 @@ def test_inbox_is_alive_at_the_first_look(api):
     assert snapshot["counts"]["closed"] >= 5
 
 
-def test_ten_minutes_unattended_then_answered(hub, api):
+def live_ten_minutes(hub: RunningHub, api: httpx.Client) -> None:
     """Customers come on every channel, react to answers, send pictures; no process logs an error or a warning."""
     began = api.get("snapshot").json()
     channels = {one["channel"] for one in began["channel_accounts"]}
@@ -79,21 +100,7 @@ def test_ten_minutes_unattended_then_answered(hub, api):
     assert troubles(hub) == []
 
 
-def test_hub_in_use_is_left_alone_unless_a_workspace_is_named():
-    """In a data folder somebody set up, the demo does not start by itself, and says how it could."""
-    with tempfile.TemporaryDirectory(prefix="hub-demo-") as folder:
-        environ = os.environ | {"HUB_DATA_DIR": folder, "HUB_PORT": str(free_port())}
-        owner = ("--workspace", "Northwind", "--email", "ola@northwind.example", "--password", "correct horse battery")
-        assert run(environ, "setup", *owner).returncode == 0
-
-        done = run(environ, "up", "--demo")
-
-        assert done.returncode == 2
-        assert "--demo-workspace" in done.stderr
-        assert run(environ, "demo", "remove").returncode == 1
-
-
-def test_removal_leaves_what_is_not_the_demo(hub, api):
+def remove_it(hub: RunningHub, api: httpx.Client) -> None:
     """One call takes accounts, conversations and contacts; a chat of the workspace's own stays, and the processes end."""
     own = hub.connect_chat()
     with httpx.Client(base_url=hub.base_url) as visitor:
