@@ -277,7 +277,7 @@ def _blamed(manifest: Manifest, klass: ErrorClass) -> str:
 def _view(call: MemberCall, account: ChannelAccount, warnings: tuple[str, ...]) -> ConnectedView:
     manifest = _connector(call, account.channel).manifest
     settings = call.resources.settings
-    if manifest.needs_public_url and is_loopback(settings.base_url):
+    if manifest.needs_public_url and is_loopback(settings.base_url) and not account.demo:
         warnings = (
             f"{_vendor(manifest)} cannot reach this computer. "
             "Set HUB_PUBLIC_URL to an https address that forwards here.",

@@ -38,7 +38,8 @@ def _conversation(seed: int, number: int, until: datetime, days: float) -> Itera
     # More of them lately than long ago, as in an inbox that is worked on.
     at = until - timedelta(days=days * rng.random() ** 2, minutes=2)
     is_closed, is_read = rng.random() < _CLOSED_SHARE, rng.random() < _READ_SHARE
-    turns = one.turns if is_closed else one.turns[: rng.randint(1, len(one.turns))]
+    # What is open waits for an answer: the last words of a story are a thank-you.
+    turns = one.turns if is_closed else one.turns[: rng.randint(1, max(1, len(one.turns) - 1))]
     for index, turn in enumerate(turns):
         is_last = index == len(turns) - 1
         for line in turn.lines:
