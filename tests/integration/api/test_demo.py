@@ -33,24 +33,3 @@ async def test_delete_demo_removes_it_once(client, tenant, database):
     assert removed.status_code == 204
     assert [one["demo"] for one in snapshot["channel_accounts"]] == [False]
     assert (await client.delete(f"{url}/demo")).status_code == 404
-
-
-async def test_demo_account_is_not_said_to_need_a_public_address(client, tenant, database):
-    """Its vendor is on this computer; a real account beside it still gets the warning."""
-    await sign_in(client)
-    async with database.transaction([tenant.workspace_id]) as conn:
-        inbox_id = await conn.fetchval("SELECT id FROM inbox LIMIT 1")
-        for demo in (True, False):
-            await conn.execute(
-                "INSERT INTO channel_account (workspace_id, id, inbox_id, channel, name, status, created_at, demo)"
-                " VALUES ($1, $2, $3, 'twilio_sms', 'Line', 'connected', $4, $5)",
-                tenant.workspace_id,
-                clock.new_id(),
-                inbox_id,
-                clock.now(),
-                demo,
-            )
-
-    rows = (await client.get(f"/api/v1/workspaces/{tenant.workspace_id}/channel-accounts")).json()["channel_accounts"]
-
-    assert {row["channel_account"]["demo"]: bool(row["warnings"]) for row in rows} == {True: False, False: True}
