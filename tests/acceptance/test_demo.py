@@ -23,6 +23,8 @@ from tests.acceptance.running import ROOT, RunningHub, free_port
 # Ten minutes of the customers in half a minute of ours.
 SPEED = 20
 DEMO_S = 600
+# Somebody sends a picture on every channel in the first minute.
+SEED = "13"
 ANSWER = "Thank you, I am looking into it right now."
 # A fresh data folder has no consumer groups yet, which intake says once.
 EXPECTED_WARNINGS = {"ingress_groups_created"}
@@ -32,7 +34,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
 @pytest.fixture
 def hub() -> Iterator[RunningHub]:
-    started = RunningHub("--demo", "--demo-speed", str(SPEED), "--demo-seed", "1")
+    started = RunningHub("--demo", "--demo-speed", str(SPEED), "--demo-seed", SEED)
     email, password = re.search(r"sign in as (\S+), password (\S+)", started.said).groups()  # type: ignore[union-attr]
     started.sign_in(email, password)
     yield started
@@ -95,8 +97,7 @@ def live_ten_minutes(hub: RunningHub, api: httpx.Client) -> None:
     assert {one["channel"] for one in live if in_turn[one["id"]] >= 1} == channels
     assert sum(in_turn.values()) >= 5
     assert [row["status"] for thread in threads.values() for row in thread if row["status"] == "failed"] == []
-    pictures = [file for thread in threads.values() for row in thread for file in row["attachments"]]
-    assert pictures
+    check_pictures(api, live, channels)
     assert troubles(hub) == []
 
 
@@ -123,6 +124,21 @@ def remove_it(hub: RunningHub, api: httpx.Client) -> None:
     assert "hub.cli demo" not in " ".join(hub.child_pids())
     assert troubles(hub) == []
     assert run(dict(hub.environ), "demo", "remove").returncode == 1
+
+
+def check_pictures(api: httpx.Client, live: list[dict[str, Any]], channels: set[str]) -> None:
+    """Wait until every picture that was sent has been fetched, and look at what became of it."""
+    deadline_s = time.monotonic() + 30
+    while True:
+        pictures = [
+            (one["channel"], file) for one in live for row in messages(api, one["id"]) for file in row["attachments"]
+        ]
+        if all(file["state"] != "pending" for _, file in pictures):
+            break
+        assert time.monotonic() < deadline_s, pictures
+        time.sleep(0.3)
+    assert {channel for channel, _ in pictures} == channels
+    assert {(file["kind"], file["state"]) for _, file in pictures} == {("image", "ready")}
 
 
 def answer_everybody(api: httpx.Client) -> None:
