@@ -14,10 +14,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import asyncpg
-import msgspec
 
 from hub import log
 from hub.config import Settings, read_settings
+from hub.demo_process import commands as demo_commands
 from hub.embedded.doctor import Finding, examine
 from hub.embedded.folders import private_dir
 from hub.embedded.process import Launch, last_lines
@@ -29,8 +29,6 @@ from hub.errors import ConfigurationError, HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from hub.demo_process.place import DemoPlace, DemoWanted
 
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
@@ -65,9 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hub", description="A real-time messaging hub with a unified inbox.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start everything on this machine and show the address to open")
-    up.add_argument("--demo", nargs="?", const="small", choices=("small", "big"), help="with simulated customers")
-    up.add_argument("--demo-workspace", type=int, default=None, help="an existing workspace that is to have the demo")
-    _add_demo_options(up, "--demo-")
+    demo_commands.add_up_options(up)
     up.set_defaults(run=_up)
     serve = commands.add_parser("serve", help="run the HTTP API, the webhooks, the frontend and the WebSocket hub")
     serve.add_argument("--workers", type=_worker_count, default=1, help="processes that share the port (default 1)")
@@ -92,24 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     member.add_argument("--workspace-id", type=int, default=None, help="needed where there are several")
     member.set_defaults(run=_member)
     demo = commands.add_parser("demo", help="let simulated customers write to a running hub, or remove them")
-    demo.add_argument("action", nargs="?", choices=("run", "remove"), default="run")
-    demo.add_argument(
-        "--workspace", type=int, default=None, help="an existing workspace; else the one that has the demo"
-    )
-    demo.add_argument("--big", action="store_true", help="begin with 5,000 conversations")
-    demo.add_argument("--begun", action="store_true", help=argparse.SUPPRESS)
-    _add_demo_options(demo, "--")
+    demo_commands.add_options(demo)
     demo.set_defaults(run=_demo)
     tail = commands.add_parser("tail", help="show events as they pass: types and ids, never what was said")
     tail.set_defaults(run=_tail)
     doctor = commands.add_parser("doctor", help="look for what would keep the hub from working")
     doctor.set_defaults(run=_doctor)
     return parser
-
-
-def _add_demo_options(parser: argparse.ArgumentParser, prefix: str) -> None:
-    parser.add_argument(f"{prefix}seed", type=int, default=1, help="the same seed, the same customers (default 1)")
-    parser.add_argument(f"{prefix}speed", type=float, default=1.0, help="how fast the customers live (default 1)")
 
 
 def _up(settings: Settings, options: argparse.Namespace) -> int:
@@ -131,7 +116,7 @@ def _up(settings: Settings, options: argparse.Namespace) -> int:
                 log=log.get_logger("hub.embedded"),
                 command=_command_line,
             )
-            steps = _with_demo(settings, steps, options) if options.demo else _without_demo(steps)
+            steps = demo_commands.with_demo(settings, steps, options, _channels(), _command_line)
             asyncio.run(run_up(settings, steps))
     except HubError:
         raise
@@ -142,66 +127,20 @@ def _up(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _with_demo(settings: Settings, steps: Steps, options: argparse.Namespace) -> Steps:
-    from hub.demo_process.begin import begin
-    from hub.demo_process.place import DemoWanted
-
-    wanted = DemoWanted(
-        seed=options.demo_seed,
-        speed=options.demo_speed,
-        is_big=options.demo == "big",
-        workspace_id=options.demo_workspace,
-    )
-
-    async def begin_demo(database_url: str, secret_key: str, port: int) -> tuple[str, ...]:
-        found = msgspec.structs.replace(
-            settings, database_url=database_url, redis_ephemeral_url="", secret_key=secret_key, port=port
-        )
-        return await begin(_demo_place(found), wanted, steps.announce)
-
-    arguments = ["demo", "run", "--begun", "--seed", str(wanted.seed), "--speed", str(wanted.speed)]
-    if wanted.workspace_id is not None:
-        arguments += ["--workspace", str(wanted.workspace_id)]
-    return msgspec.structs.replace(steps, begin_demo=begin_demo, demo_command=_command_line(*arguments))
-
-
-def _without_demo(steps: Steps) -> Steps:
-    from hub.demo_process.begin import park
-
-    async def begin_demo(database_url: str, _secret_key: str, _port: int) -> tuple[str, ...]:
-        return await park(database_url)
-
-    return msgspec.structs.replace(steps, begin_demo=begin_demo)
-
-
-def _demo_place(settings: Settings) -> DemoPlace:
-    """Describe the installation to the demo; the stores' addresses and the port must be known."""
+def _channels() -> frozenset[str]:
     from connectors.registry import ConnectorRegistry
-    from hub.demo_process.place import DemoPlace
-    from hub.embedded.secret import ensure_secret_key
 
-    return DemoPlace(
-        database_url=settings.database_url,
-        redis_ephemeral_url=settings.redis_ephemeral_url,
-        secret_key=settings.secret_key or ensure_secret_key(settings.data_dir),
-        data_dir=settings.data_dir,
-        public_url=settings.base_url,
-        host=settings.host,
-        port=settings.port,
-        channels=frozenset(one.id for one in ConnectorRegistry.load().manifests()),
-    )
+    return frozenset(one.id for one in ConnectorRegistry.load().manifests())
 
 
 def _demo(settings: Settings, options: argparse.Namespace) -> int:
     from hub import operator
-    from hub.demo_process.place import DemoWanted
 
     log.configure("demo")
     if options.action == "remove":
         asyncio.run(_end_demo(settings, options.workspace))
-        return 0
-    wanted = DemoWanted(seed=options.seed, speed=options.speed, is_big=options.big, workspace_id=options.workspace)
-    asyncio.run(_run_demo(operator.of_running_hub(settings), wanted, has_begun=options.begun))
+    else:
+        asyncio.run(demo_commands.run(operator.of_running_hub(settings), options, _channels(), _say))
     return 0
 
 
@@ -210,21 +149,11 @@ async def _end_demo(settings: Settings, workspace_id: int | None) -> None:
     from hub.demo_process.ending import end_demo
 
     async with operator.reached(settings) as stores:
-        await end_demo(
-            stores.database_url, stores.redis_ephemeral_url, workspace_id, lambda text: print(text, flush=True)
-        )
+        await end_demo(stores.database_url, stores.redis_ephemeral_url, workspace_id, _say)
 
 
-async def _run_demo(settings: Settings, wanted: DemoWanted, *, has_begun: bool) -> None:
-    from hub.demo_process.begin import begin
-    from hub.demo_process.running import run_demo
-
-    place = _demo_place(settings)
-    with stopping_on_signals() as stopping:
-        if not has_begun:
-            for line in await begin(place, wanted, lambda text: print(text, flush=True)):
-                print(line, flush=True)
-        await run_demo(place, wanted, stopping, log.get_logger("hub.demo"))
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:

@@ -313,7 +313,8 @@ class ChatTalk:
             acked = self._acks.pop(str(frame["client_message_id"]), None)
             if acked is not None and not acked.done():
                 acked.set_result(True)
-        elif frame["type"] == "error":
+        # Not found: the demo has just been removed.
+        elif frame["type"] == "error" and frame["code"] != "not_found":
             self._lines.warn(f"the hub refused a frame: {frame['code']}")
         elif frame["type"] == "event":
             self._cursor = {**(self._cursor or {}), "seq": frame["seq"]}
@@ -337,6 +338,7 @@ class ChatTalk:
             headers={"authorization": f"Bearer {self._token}", "content-type": "image/jpeg"},
         )
         if answer.status_code != 201:
-            self._lines.warn(f"a picture was not taken: {answer.status_code}")
+            if answer.status_code != 404:
+                self._lines.warn(f"a picture was not taken: {answer.status_code}")
             return ""
         return str(answer.json()["attachment"]["id"])
