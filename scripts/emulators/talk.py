@@ -313,8 +313,8 @@ class ChatTalk:
             acked = self._acks.pop(str(frame["client_message_id"]), None)
             if acked is not None and not acked.done():
                 acked.set_result(True)
-        # Not found: the demo has just been removed.
-        elif frame["type"] == "error" and frame["code"] != "not_found":
+        # These two: the demo has just been removed.
+        elif frame["type"] == "error" and frame["code"] not in ("not_found", "not_signed_in"):
             self._lines.warn(f"the hub refused a frame: {frame['code']}")
         elif frame["type"] == "event":
             self._cursor = {**(self._cursor or {}), "seq": frame["seq"]}
