@@ -25,7 +25,7 @@ ANSWER = "Hello! Thank you for writing, I am looking into it right now."
 
 
 def start_demo() -> RunningHub:
-    started = RunningHub("--demo", "--demo-seed", "1", "--demo-speed", "10")
+    started = RunningHub("--demo", "--demo-seed", "13", "--demo-speed", "10")
     found = re.search(r"sign in as (\S+), password (\S+)", started.said)
     assert found is not None, started.said
     started.email, started.password = found.groups()  # type: ignore[attr-defined]  # for the tests of this module
@@ -78,16 +78,19 @@ def look(inbox: Inbox, name: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["wide", "phone"])
 def test_demo_is_alive_and_holds_up(demo_hub: RunningHub, arrive: Callable[..., Inbox], size: str, scheme: str):
-    """Rows of every kind at once, a thread in another script, new customers without a reload, accounts with a badge."""
+    """Rows of every kind at once, a thread with a picture, new customers without a reload, accounts with a badge."""
     touch = {"has_touch": True, "is_mobile": True} if size == "phone" else {}
     inbox = arrive(demo_hub, viewport=PHONE if size == "phone" else WIDE, color_scheme=scheme, **touch)
     rows = inbox.list.get_by_role("listitem")
     expect(rows.nth(7)).to_be_visible()
-    expect(inbox.row("Nadia Ashworth")).to_be_visible(timeout=30_000)
+    expect(inbox.row("Imogen Umber")).to_be_visible(timeout=30_000)
+    expect(inbox.row("broken")).to_be_visible(timeout=30_000)
     look(inbox, f"demo-inbox-{size}-{scheme}")
 
-    inbox.open("Nadia Ashworth")
-    expect(inbox.thread.get_by_role("article").first).to_be_visible()
+    inbox.open("Imogen Umber")
+    picture = inbox.thread.get_by_role("img", name=re.compile("living-room"))
+    expect(picture).to_be_visible(timeout=30_000)
+    expect(picture).to_have_js_property("complete", True)  # noqa: FBT003  the property's value
     look(inbox, f"demo-thread-{size}-{scheme}")
     inbox.page.goto("/settings/channels")
     expect(inbox.page.get_by_text("Demo", exact=True).first).to_be_visible()
@@ -97,12 +100,12 @@ def test_demo_is_alive_and_holds_up(demo_hub: RunningHub, arrive: Callable[..., 
 def test_customer_answers_and_one_click_removes_the_demo(short_lived_hub: RunningHub, arrive: Callable[..., Inbox]):
     """A reply is read by a customer who is still there, and answered; Remove empties an open inbox without a reload."""
     inbox = arrive(short_lived_hub)
-    expect(inbox.row("Tariq Hayworth")).to_be_visible(timeout=30_000)
-    inbox.open("Tariq Hayworth")
-    expect(inbox.thread.get_by_role("article").nth(1)).to_be_visible(timeout=20_000)
+    expect(inbox.row("Nadia Rowntree")).to_be_visible(timeout=30_000)
+    inbox.open("Nadia Rowntree")
+    expect(inbox.bubble("WELCOME10")).to_be_visible(timeout=20_000)
     inbox.reply(ANSWER)
     expect(inbox.bubble(ANSWER)).to_be_visible()
-    expect(inbox.bubble("third floor")).to_be_visible(timeout=30_000)
+    expect(inbox.bubble("It works now")).to_be_visible(timeout=30_000)
 
     other = inbox.person.context.new_page()
     other.goto("/settings/channels")
