@@ -11,6 +11,7 @@ from api import (
     contacts,
     conversations,
     dead_letters,
+    demo,
     files,
     health,
     livechat,
@@ -266,6 +267,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.CHANNELS_MANAGE,
         answer=dead_letters.DeadLetterChange,
     ),
+    Route("DELETE", f"{_WORKSPACE}/demo", demo.remove, Permission.CHANNELS_MANAGE, status=204),
     # Live chat.
     Route("GET", _LIVECHAT, livechat.read, Access.VISITOR, answer=livechat.ChatView),
     Route("OPTIONS", _LIVECHAT, livechat.preflight, Access.VISITOR, status=204),

@@ -24,6 +24,7 @@ from api.snapshot import Snapshot
 from hub.accounts import model as accounts
 from hub.channels import model as channels
 from hub.contacts import model as contacts
+from hub.demo import model as demo
 from hub.inbox import model as inbox
 from hub.realtime import protocol
 
@@ -59,6 +60,7 @@ ANSWERS: tuple[type, ...] = (
 )
 EVENTS: tuple[type, ...] = (
     *get_args(inbox.InboxEvent),
+    *get_args(demo.DemoEvent),
     contacts.ContactChanged,
     accounts.MemberAdded,
     accounts.MemberChanged,

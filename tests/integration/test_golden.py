@@ -21,6 +21,7 @@ from hub import clock
 from hub.accounts.model import Actor, Role
 from hub.attachments import store as files
 from hub.contacts import actions as contacts
+from hub.demo import actions as demo
 from hub.envelope import AttachmentRef, DeliveryStatus, Receipt
 from hub.errors import ConnectorErrorInfo, ErrorClass
 from hub.inbox import actions, deliveries, replies
@@ -161,6 +162,17 @@ async def story_mail_thread_of_two_people(desk: Desk) -> None:
         await actions.receive(conn, [received(desk.workspace, bounce)])
 
 
+async def story_demo_removed(desk: Desk) -> None:
+    await desk.receive()
+    await desk.reply()
+    async with desk.database.transaction([desk.workspace.id]) as conn:
+        await conn.execute("UPDATE channel_account SET demo = true WHERE id = $1", desk.workspace.sms_id)
+    # Without emptying the log: a client that missed events from before that starts from a snapshot.
+    for step in (demo.remove_some, demo.remove_accounts):
+        async with desk.database.transaction([desk.workspace.id]) as conn:
+            await step(conn, desk.workspace.id, desk.workspace.owner_id)
+
+
 STORIES = [
     story_message_opens,
     story_reply_is_sent_and_delivered,
@@ -171,6 +183,7 @@ STORIES = [
     story_moved_away_and_back,
     story_contact_renamed,
     story_mail_thread_of_two_people,
+    story_demo_removed,
 ]
 
 

@@ -455,6 +455,16 @@ export interface ConversationRead {
   readonly read_seq: number;
 }
 
+export interface ContactsRemoved {
+  readonly type: "contacts_removed";
+  readonly contact_ids: readonly Uuid[];
+}
+
+export interface DemoRemoved {
+  readonly type: "demo_removed";
+  readonly channel_account_ids: readonly Uuid[];
+}
+
 export interface ContactChanged {
   readonly type: "contact_changed";
   readonly contact: Contact;
@@ -631,6 +641,8 @@ export type HubEvent =
   | MessageStatusChanged
   | MessageAttachmentsChanged
   | ConversationRead
+  | ContactsRemoved
+  | DemoRemoved
   | ContactChanged
   | MemberAdded
   | MemberChanged
