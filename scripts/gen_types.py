@@ -17,7 +17,7 @@ from typing import get_args
 import msgspec
 from msgspec import inspect
 
-from api import channel_accounts, conversations, mails, members, session
+from api import channel_accounts, conversations, dead_letters, mails, members, session
 from api import contacts as contact_views
 from api.channels import ChannelView
 from api.snapshot import Snapshot
@@ -53,6 +53,9 @@ ANSWERS: tuple[type, ...] = (
     contact_views.ContactChange,
     members.MembersView,
     channel_accounts.AccountsView,
+    dead_letters.DeadLetterPage,
+    dead_letters.DeadLetterDetail,
+    dead_letters.ReplayedView,
     channel_accounts.TestedView,
     channel_accounts.SecretView,
     mails.HtmlView,

@@ -338,6 +338,33 @@ export interface Progress {
   readonly what: string;
 }
 
+export interface DeadLetterPage {
+  readonly dead_letters: readonly DeadLetterView[];
+  readonly next: string | null;
+}
+
+export interface DeadLetterView {
+  readonly id: Uuid;
+  readonly channel: string;
+  readonly channel_account_id: Uuid;
+  readonly error: string;
+  readonly received_at: Timestamp;
+  readonly created_at: Timestamp;
+  readonly state: "dropped" | "new" | "replayed";
+  readonly size_bytes: number;
+}
+
+export interface DeadLetterDetail {
+  readonly dead_letter: DeadLetterView;
+  readonly body_text: string;
+  readonly is_binary: boolean;
+}
+
+export interface ReplayedView {
+  readonly replayed: readonly Uuid[];
+  readonly skipped: readonly Uuid[];
+}
+
 export interface TestedView {
   readonly ok: boolean;
   readonly message: string;
