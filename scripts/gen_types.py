@@ -58,7 +58,6 @@ ANSWERS: tuple[type, ...] = (
     dead_letters.ReplayedView,
     channel_accounts.TestedView,
     channel_accounts.SecretView,
-    mails.HtmlView,
     mails.ReplyDefaults,
 )
 EVENTS: tuple[type, ...] = (

@@ -375,12 +375,6 @@ export interface SecretView {
   readonly value: string;
 }
 
-export interface HtmlView {
-  readonly html: string;
-  readonly remote_images: number;
-  readonly blocked: number;
-}
-
 export interface ReplyDefaults {
   readonly subject: string | null;
   readonly to: readonly Party[] | null;

@@ -180,7 +180,7 @@ describe("mail", () => {
     expect(within(second as HTMLElement).getByText("Bo Lindqvist")).toBeVisible();
     const frame = screen.getByTitle("Formatted message");
     expect(frame).toHaveAttribute("sandbox", "allow-same-origin allow-popups allow-popups-to-escape-sandbox");
-    expect(frame).toHaveAttribute("src", "/api/v1/workspaces/1/conversations/c-1/messages/x-1/html?remote=0");
+    expect(frame).toHaveAttribute("src", "/api/v1/workspaces/1/conversations/c-1/messages/x-1/html?remote=0&theme=light");
     fireEvent.click(screen.getByRole("button", { name: "Plain text" }));
     expect(screen.queryByTitle("Formatted message")).toBeNull();
     expect(screen.getByText("Formatted")).toBeVisible();
