@@ -16,6 +16,7 @@ from api import (
     livechat,
     livechat_files,
     livechat_visit,
+    mails,
     members,
     openapi,
     session,
@@ -122,6 +123,17 @@ ROUTES: Final[tuple[Route, ...]] = (
         conversations.retry,
         Permission.INBOX_REPLY,
         answer=conversations.SeqView,
+    ),
+    Route(
+        "GET",
+        f"{_CONVERSATION}/messages/{{message_id}}/html",
+        mails.read_html,
+        Permission.INBOX_READ,
+        answer=mails.HtmlView,
+        query={"remote": "1 lets pictures from elsewhere load; 0 by default."},
+    ),
+    Route(
+        "GET", f"{_CONVERSATION}/reply-defaults", mails.read_defaults, Permission.INBOX_READ, answer=mails.ReplyDefaults
     ),
     Route(
         "PUT",

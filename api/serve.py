@@ -131,7 +131,14 @@ def _server_config(resources: Resources) -> uvicorn.Config:
 
 def _sockets(hub: RealtimeHub, resources: Resources) -> type[asyncio.Protocol]:
     edge = auth.edge_of(resources.settings)
-    return make_ws_protocol(hub, SocketEdge(origins=lambda: edge.origins, cookie_name=edge.cookie_name))
+    return make_ws_protocol(
+        hub,
+        SocketEdge(
+            origins=lambda: edge.origins,
+            cookie_name=edge.cookie_name,
+            address_of=lambda peer, forwarded: auth.caller_of(edge, peer, forwarded),
+        ),
+    )
 
 
 def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:

@@ -19,6 +19,7 @@ from hub.accounts import store as accounts
 from hub.accounts.model import Actor, Permission
 from hub.channels.model import AccountStatus
 from hub.channels.visitors import TOKEN_PURPOSE, VisitorClaims, VisitorTokens
+from hub.envelope import Addressing
 from hub.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
 from hub.events import store as events
 from hub.inbox import actions, store, visitor
@@ -85,12 +86,17 @@ class SocketPorts:
             return await self._send_from_visitor(grant, frame)
         if frame.conversation_id is None:
             raise InvalidInput("conversation_id", "Name the conversation.")
+        chosen = frame.addressing or Addressing()
         new = NewMessage(
             client_message_id=frame.client_message_id,
             kind=MessageKind(frame.kind),
             text=frame.text,
             attachments=frame.attachments,
             seen_seq=frame.seen_seq,
+            subject=chosen.subject,
+            to=chosen.to,
+            cc=chosen.cc,
+            bcc=chosen.bcc,
         )
         sent = await queue(self._resources, await self._actor(grant), frame.conversation_id, new)
         return Sent(sent.message_id, sent.seq, sent.conversation_id)

@@ -149,6 +149,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     webhook_limit_bytes: int = 1024 * 1024
 
 
+Reach = Literal["public", "loopback", "any"]
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """
     A connected instance as its connector sees it, secrets open; lives only as long as the call.
@@ -159,6 +162,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         base_url: The vendor's API origin where it is not the vendor's own (an emulator, a region); else empty.
         signing_key: HMAC key of this account, for what must come back to us unaltered.
         read_file: Gives the bytes of an ``OutboundAttachment`` by its id; None where nothing is sent.
+        reach: Which servers may be connected to where a member names them: any but private ones, only this computer
+            (the demo), or any (the operator says so).
     """
 
     id: str
@@ -169,6 +174,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = ""
     signing_key: bytes = b""
     read_file: Callable[[str], AsyncIterator[bytes]] | None = None
+    reach: Reach = "public"
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):

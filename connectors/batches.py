@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 
     from hub.envelope import StreamItem
+    from hub.streams import Entry
 
 Result = TypeVar("Result")
 

@@ -19,10 +19,10 @@ import msgspec
 
 from connectors.base import ParseContext
 from connectors.raw_items import INLINE_LIMIT_BYTES, reference_of
-from hub import clock
+from hub import clock, html
 from hub.envelope import StreamItem
 from hub.errors import MalformedPayload, NotFound, Unavailable, UnsupportedPayload
-from hub.inbox.batch import Outcome, ReceivedItem
+from hub.inbox.batch import Formatted, Outcome, ReceivedItem
 from hub.log import get_logger
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ LOADS_AT_ONCE = 2
 
 _decoder = msgspec.msgpack.Decoder(StreamItem)
 _log = get_logger("connectors.intake")
+
+
+def sanitise_html(text: str) -> Formatted:
+    """Clean the HTML of an item, as the store keeps it."""
+    clean = html.sanitise(text)
+    return Formatted(clean.html, clean.remote_images)
 
 
 class Transactions(Protocol):
@@ -105,6 +111,7 @@ class BatchPorts:
         turns: Taken for each batch: a partition that waits for its turn gathers a larger batch meanwhile.
         loads: Taken for each body that travelled by reference, until it is parsed: bounds memory.
         signing_key: Of one channel account (``hub.channels.signing``).
+        sanitise: Cleans the HTML of an item (``hub.html``); what it makes is the only HTML that is stored.
     """
 
     database: Transactions
@@ -116,6 +123,7 @@ class BatchPorts:
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCHES_AT_ONCE))
     loads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOADS_AT_ONCE))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    sanitise: Callable[[str], Formatted] = sanitise_html
     signing_key: Callable[[int, UUID], bytes] = lambda workspace_id, account_id: b""  # noqa: ARG005  tests sign nothing
 
 
@@ -228,18 +236,23 @@ async def _parse(ports: BatchPorts, entry: Entry, item: StreamItem, body: bytes)
         return Skipped(entry, item)
     has_parts = connector.keeps_raw and any(one.attachments for one in found)
     raw_item_id = (reference_of(item) or clock.new_id()) if has_parts else None
-    received = [
-        ReceivedItem(
-            workspace_id=item.workspace_id,
-            channel_account_id=account_id,
-            channel=item.channel,
-            item=one,
-            raw_item_id=raw_item_id if one.attachments else None,
-        )
-        for one in found
-    ]
+    received = [_receive(ports, item, account_id, one, raw_item_id) for one in found]
     size_bytes = len(item.body) + sum(_size_bytes(one) for one in found)
     return Parsed(entry, item, received, size_bytes, raw_item_id)
+
+
+def _receive(
+    ports: BatchPorts, item: StreamItem, account_id: UUID, one: InboundItem, raw_item_id: UUID | None
+) -> ReceivedItem:
+    """Say where an item came in; its HTML is cleaned here, for that takes CPU and the transaction locks a workspace."""
+    return ReceivedItem(
+        workspace_id=item.workspace_id,
+        channel_account_id=account_id,
+        channel=item.channel,
+        item=msgspec.structs.replace(one, html=None) if one.html else one,
+        formatted=ports.sanitise(one.html) if one.html else None,
+        raw_item_id=raw_item_id if one.attachments else None,
+    )
 
 
 def _size_bytes(item: InboundItem) -> int:

@@ -220,7 +220,7 @@ async def _translated(connector: Connector, chunks: AsyncIterator[bytes]) -> Asy
                 yield piece
     except (HubError, TimeoutError):
         raise
-    except Exception as error:  # edge: whatever a vendor's library raises
+    except Exception as error:  # edge: a vendor library may raise anything; classified
         raise ConnectorError(connector.classify(error)) from error
 
 

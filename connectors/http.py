@@ -1,122 +1,148 @@
 """
-Fetches a file from a vendor without being led astray: the guard of every address that came in with an item.
+One request to a vendor's HTTP API, its failures already in our words. For connectors' ``client.py``.
 
-Only https to hosts the connector names, resolved once and checked, each redirect anew; keys go to the first host alone.
-An account with ``base_url`` (an emulator, the demo) reaches that origin and no other.
+No retries and no pool: whether a request may be repeated is the delivery queue's decision.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import SplitResult, urljoin, urlsplit
 
-import httpx
+import msgspec
 
+from connectors.accounts import is_loopback
+from hub import clock
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
-from hub.net import AddressRefused, Resolver, public_addresses, resolve
 
-CONNECT_TIMEOUT_S: Final = 10.0
-SILENCE_S: Final = 30.0
-REDIRECTS: Final = 3
-PIECE_BYTES: Final = 64 * 1024
-
-REFUSED: Final = ConnectorErrorInfo(ErrorClass.PERMANENT, "address", "The file's address is not one we fetch from.")
-GONE: Final = ConnectorErrorInfo(ErrorClass.PERMANENT, "gone", "The file is no longer there.")
-_KEYS: Final = ConnectorErrorInfo(ErrorClass.AUTH, "keys", "The channel's keys were not accepted for this file.")
-_LATER: Final = ConnectorErrorInfo(ErrorClass.RETRYABLE, "no_answer", "The file could not be reached.")
+ANSWER_LIMIT_BYTES: Final = 1024 * 1024
+TIMEOUT_S: Final = 10.0
+_LONGEST_RETRY_AFTER_S: Final = 86_400.0
 
 
-async def download(
-    url: str,
-    *,
-    hosts: Sequence[str],
-    auth: tuple[str, str] | None = None,
-    base_url: str = "",
-    resolver: Resolver = resolve,
-) -> AsyncIterator[bytes]:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """
-    Fetch a file in pieces; the caller limits its size and the time.
+    What is asked.
 
-    Args:
-        url: As the vendor gave it, unchecked.
-        hosts: Where it and its redirects may be, e.g. ``api.twilio.com`` or ``.twiliocdn.com`` for all below it.
-        auth: User and password for the first host; never sent to another.
-        base_url: The only origin asked where it is not empty.
-        resolver: Asked once a host.
+    Attributes:
+        vendor: Its name, as members read it in an error.
+        body: JSON is written by the caller, with its ``content-type``.
+        timeout_s: For connecting, and for each wait for bytes.
+    """
+
+    vendor: str
+    url: str
+    method: str = "POST"
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    timeout_s: float = TIMEOUT_S
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back; names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def ask(request: Request) -> Answer:
+    """
+    Make one request and take the answer, whatever it says; redirects are not followed.
+
+    Returns:
+        An answer of status 200-299.
 
     Raises:
-        ConnectorError: ``PERMANENT`` for a refused address or a file that is gone, ``AUTH``, or ``RETRYABLE``.
+        ConnectorError: ``RETRYABLE`` when the vendor was not reached, so that it has nothing; ``AMBIGUOUS`` when it may
+            have acted; for an answer that is no success what ``refusal`` says.
     """
-    origin = _origin(urlsplit(base_url)) if base_url else ""
-    timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_TIMEOUT_S)
+    import httpx  # loaded with the first call: receiving alone never needs it
+
+    never_left = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+    # A proxy of the environment has no way to our loopback, where emulators are.
+    use_environment = not is_loopback(request.url)
     try:
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout) as client:
-            for _ in range(REDIRECTS + 1):
-                request = await _request(client, url, hosts, origin, resolver)
-                basic = httpx.BasicAuth(*auth) if auth else None
-                response = await client.send(request, stream=True, auth=basic)
-                try:
-                    if response.is_redirect:
-                        target = urljoin(url, response.headers.get("location", ""))
-                        auth = auth if _origin(urlsplit(target)) == _origin(urlsplit(url)) and not origin else None
-                        url = target
-                        continue
-                    _check_status(response.status_code)
-                    async for piece in response.aiter_raw(PIECE_BYTES):
-                        yield piece
-                    return
-                finally:
-                    await response.aclose()
-    except AddressRefused as error:
-        raise ConnectorError(REFUSED) from error
-    except (httpx.InvalidURL, ValueError) as error:
-        raise ConnectorError(REFUSED) from error
-    except (httpx.HTTPError, OSError) as error:
-        raise ConnectorError(_LATER) from error
-    raise ConnectorError(REFUSED)
+        async with (
+            httpx.AsyncClient(timeout=request.timeout_s, trust_env=use_environment) as client,
+            client.stream(request.method, request.url, headers=dict(request.headers), content=request.body) as response,
+        ):
+            body = bytearray()
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > ANSWER_LIMIT_BYTES:
+                    raise ConnectorError(_ambiguous("too_large", f"{request.vendor}'s answer could not be read."))
+            answer = Answer(response.status_code, dict(response.headers), bytes(body))
+    except never_left as error:
+        words = f"{request.vendor} could not be reached."
+        raise ConnectorError(ConnectorErrorInfo(ErrorClass.RETRYABLE, "no_connection", words)) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        words = f"{request.vendor} did not answer; it may have acted on the request."
+        raise ConnectorError(_ambiguous("no_answer", words)) from error
+    if not 200 <= answer.status < 300:
+        raise ConnectorError(refusal(answer, request.vendor))
+    return answer
 
 
-def is_allowed(host: str, hosts: Sequence[str]) -> bool:
-    """Say whether a host is one of those a connector names; a leading dot means all below."""
-    return any(host.endswith(one) if one.startswith(".") else host == one for one in hosts)
+def refusal(answer: Answer, vendor: str) -> ConnectorErrorInfo:
+    """
+    Say what an answer that is no success means, where its status is all that is known.
+
+    Args:
+        answer: Status 300 or above.
+        vendor: Its name, as members read it.
+
+    Returns:
+        ``AMBIGUOUS`` for what may have happened halfway (5xx, 408), unless the vendor says when to come back.
+
+    Source:
+        RFC 9110 sections 10.2.3 and 15, RFC 6585 section 4.
+    """
+    status, code = answer.status, str(answer.status)
+    retry_after_s = read_retry_after(answer.headers.get("retry-after", ""), clock.now())
+    match status:
+        case 401:
+            return ConnectorErrorInfo(ErrorClass.AUTH, code, f"{vendor} did not accept the keys.")
+        case 403:
+            return ConnectorErrorInfo(ErrorClass.PERMISSION, code, f"{vendor} does not allow this account to do this.")
+        case 429:
+            words = f"{vendor} is taking no more requests for the moment."
+            return ConnectorErrorInfo(ErrorClass.RATE_LIMITED, code, words, retry_after_s)
+        case 503 if retry_after_s is not None:
+            words = f"{vendor} is away for the moment."
+            return ConnectorErrorInfo(ErrorClass.RETRYABLE, code, words, retry_after_s)
+        case _ if status == 408 or status >= 500:
+            return _ambiguous(code, f"{vendor} failed (HTTP {status}); it may have acted on the request.")
+        case _:
+            return ConnectorErrorInfo(ErrorClass.PERMANENT, code, f"{vendor} refused the request (HTTP {status}).")
 
 
-async def _request(
-    client: httpx.AsyncClient, url: str, hosts: Sequence[str], origin: str, resolver: Resolver
-) -> httpx.Request:
-    """Check where a request goes, and make it go to the address that was checked."""
-    parts = urlsplit(url)
-    host, headers = (parts.hostname or "").lower(), {"accept-encoding": "identity", "user-agent": "clientcontact-hub"}
-    if origin:
-        if _origin(parts) != origin:
-            raise AddressRefused("This account reaches only its own endpoint.")
-        return client.build_request("GET", url, headers=headers)
-    if parts.scheme != "https" or parts.username or parts.port not in (None, 443) or not is_allowed(host, hosts):
-        raise AddressRefused("Not an address of this vendor.")
-    address = (await public_addresses(host, 443, resolver=resolver))[0]
-    netloc = f"[{address}]" if ":" in address else address
-    return client.build_request(
-        "GET",
-        parts._replace(netloc=netloc, fragment="").geturl(),
-        headers=headers | {"host": host},
-        # The certificate is checked against the name, though the connection goes to the address.
-        extensions={"sni_hostname": host},
-    )
+def read_retry_after(value: str, now: datetime) -> float | None:
+    """
+    Read a ``Retry-After`` header.
+
+    Args:
+        value: Seconds, or an HTTP date; anything else counts as absent.
+        now: Aware, UTC; what a date is compared with.
+
+    Returns:
+        Seconds from now, 0 to 86,400, or None.
+
+    Source:
+        RFC 9110 section 10.2.3.
+    """
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), _LONGEST_RETRY_AFTER_S)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
+    return min(max((moment - now).total_seconds(), 0.0), _LONGEST_RETRY_AFTER_S)
 
 
-def _check_status(status: int) -> None:
-    if status == 200:
-        return
-    if status in (404, 410):
-        raise ConnectorError(GONE)
-    if status in (401, 403):
-        raise ConnectorError(_KEYS)
-    if status == 429 or status >= 500:
-        raise ConnectorError(_LATER)
-    raise ConnectorError(ConnectorErrorInfo(ErrorClass.PERMANENT, str(status), "The file was refused by the channel."))
-
-
-def _origin(parts: SplitResult) -> str:
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+def _ambiguous(code: str, words: str) -> ConnectorErrorInfo:
+    return ConnectorErrorInfo(ErrorClass.AMBIGUOUS, code, words)

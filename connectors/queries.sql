@@ -79,6 +79,47 @@ FROM dead_letter WHERE workspace_id = $1 AND id = $2
 UPDATE dead_letter SET state = $3 WHERE workspace_id = $1 AND id = $2 AND state = 'new'
 RETURNING id
 
+-- name: count_live_workers
+-- How many workers share the work now.
+SELECT count(*)::integer FROM intake_worker WHERE live_until > clock_timestamp()
+
+-- name: take_polls
+-- Leases the polling of connected accounts that is the holder's own, or nobody's; returns those it got.
+INSERT INTO channel_cursor (workspace_id, channel_account_id, holder, lease_until)
+SELECT a.workspace_id, a.id, $1, clock_timestamp() + make_interval(secs => $4::float8)
+FROM unnest($2::bigint[], $3::uuid[]) AS wanted (workspace_id, id)
+JOIN channel_account a ON a.workspace_id = wanted.workspace_id AND a.id = wanted.id AND a.status = 'connected'
+ON CONFLICT (workspace_id, channel_account_id)
+DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until
+WHERE channel_cursor.holder = excluded.holder OR channel_cursor.lease_until IS NULL
+    OR channel_cursor.lease_until <= clock_timestamp()
+RETURNING channel_account_id, cursor
+
+-- name: release_poll
+-- Ends a lease before its time, so that another worker can go on at once.
+UPDATE channel_cursor SET holder = NULL, lease_until = NULL
+WHERE workspace_id = $1 AND channel_account_id = $2 AND holder = $3
+
+-- name: save_poll
+-- Keeps how far an account was read; returns no row when somebody else reads it by now.
+UPDATE channel_cursor
+SET cursor = $4, progress = $5::text::jsonb, error = NULL, checked_at = clock_timestamp(),
+    last_item_at = CASE WHEN $6 THEN clock_timestamp() ELSE last_item_at END
+WHERE workspace_id = $1 AND channel_account_id = $2 AND holder = $3
+RETURNING channel_account_id
+
+-- name: save_poll_error
+-- Keeps why an account cannot be read at the moment.
+UPDATE channel_cursor SET error = $4, checked_at = clock_timestamp()
+WHERE workspace_id = $1 AND channel_account_id = $2 AND holder = $3
+
+-- name: list_poll_health
+-- How reading the polled accounts of a workspace goes; $2 is NULL for all of them.
+SELECT channel_account_id, last_item_at, progress::text AS progress, error,
+       extract(epoch FROM clock_timestamp() - checked_at)::float8 AS lag_s
+FROM channel_cursor
+WHERE workspace_id = $1 AND ($2::uuid[] IS NULL OR channel_account_id = ANY ($2::uuid[]))
+
 -- name: insert_raw_item
 -- Keeps the bytes of an item that is too large for a stream, or whose attachments are parts of it.
 INSERT INTO raw_item (workspace_id, id, channel_account_id, key, body, created_at)

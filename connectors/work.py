@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ from connectors.fetching import Fetcher
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.outbox import PostgresDeliveries
+from connectors.polled_account import PollingPorts
+from connectors.polling import Polling
+from connectors.raw_items import keep_large
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
 from hub import jobs, log
@@ -35,7 +39,7 @@ from hub.channels.signing import signing_key
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
-from hub.inbox import actions, store
+from hub.inbox import actions, mail_store, store
 from hub.inbox.deliveries import DeliveryQueued
 from hub.realtime.broker_redis import RedisBroker
 from hub.streams import PARTITIONS, IngressStreams
@@ -45,12 +49,15 @@ if TYPE_CHECKING:
 
     from hub.config import Settings
     from hub.db import Notice
+    from hub.envelope import StreamItem
 
 REDIS_TIMEOUT_S = 2.0
 # Events after which something may be due: a reply, and a message somebody sends again.
 WAKING = frozenset({"message_queued", "message_status_changed"})
 # Events with which files may have come.
 FILED = frozenset({"message_received", "message_echoed"})
+# A receipt whose message has not come by then is about somebody else's.
+EARLY_ITEMS_KEPT = timedelta(days=7)
 # One connection a partition at most, and a few for renewals, dispatch and jobs.
 DATABASE_CONNECTIONS = PARTITIONS + 8
 
@@ -151,11 +158,15 @@ async def _work(settings: Settings) -> None:
             drain.job(),
             raw_items.sweep_job(database, settings.raw_days),
             *files.file_jobs(database, keeper.blobs),
+            jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
         ]
         loops = [
             asyncio.create_task(routes.run(), name="routes"),
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
             asyncio.create_task(jobs.run(due, jobs.JobMetrics()), name="jobs"),
+            asyncio.create_task(
+                _polling(settings, database, routes, registry, streams, leases.holder).run(), name="polling"
+            ),
         ]
         finishing = [
             asyncio.create_task(dispatcher.run(stop), name="dispatch"),
@@ -178,6 +189,22 @@ def _dispatcher(
     )
     stack.push_async_callback(ephemeral.aclose)
     return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_account))
+
+
+def _polling(
+    settings: Settings,
+    database: Database,
+    routes: ChannelRoutes,
+    registry: ConnectorRegistry,
+    streams: IngressStreams,
+    holder: str,
+) -> Polling:
+    async def append(item: StreamItem) -> None:
+        await streams.append(await keep_large(database, item))
+
+    open_account = open_with(routes, registry, settings)
+    ports = PollingPorts(database=database, append=append, registry=registry, open_account=open_account)
+    return Polling(ports, routes, holder)
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True):
         redis_url: Durable Redis (ingress streams only); empty means embedded.
         redis_ephemeral_url: Redis for pub/sub, presence, limits, caches; empty means embedded.
         raw_days: How long raw items are kept that a file was cut out of, 1-3650.
+        allow_private_hosts: Whether members may name servers in private networks, e.g. their own mail server.
+        trusted_proxies: Networks whose ``X-Forwarded-For`` names the caller, e.g. ``172.30.231.10/32``.
         vendor_base_urls: Override of a vendor's API origin per channel, e.g. ``{"twilio_sms": "http://127.0.0.1:9001"}``.
         files: Where the bytes of files are kept.
         max_file_bytes: Largest file taken from anybody; channels may take less.
@@ -74,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True):
     files: FileStore = FileStore()
     max_file_bytes: int = DEFAULT_MAX_FILE_BYTES
     raw_days: int = DEFAULT_RAW_DAYS
+    allow_private_hosts: bool = False
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def base_url(self) -> str:
@@ -112,6 +117,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         files=_read_file_store(env),
         max_file_bytes=_read_max_file_bytes(env.get("HUB_MAX_FILE_BYTES", "")),
         raw_days=_read_days("HUB_RAW_DAYS", env, DEFAULT_RAW_DAYS),
+        allow_private_hosts=_read_switch("HUB_ALLOW_PRIVATE_HOSTS", env),
+        trusted_proxies=_read_networks("HUB_TRUSTED_PROXIES", env),
     )
 
 
@@ -167,6 +174,27 @@ def _read_max_file_bytes(text: str) -> int:
             f"HUB_MAX_FILE_BYTES must be a number from 1024 to 5,000,000,000, not {text!r}.", field="HUB_MAX_FILE_BYTES"
         )
     return int(text)
+
+
+def _read_switch(name: str, env: Mapping[str, str]) -> bool:
+    text = env.get(name, "").lower()
+    if text not in ("", "0", "no", "false", "1", "yes", "true"):
+        raise ConfigurationError(f"{name} must be 1 or 0, not {text!r}.", field=name)
+    return text in ("1", "yes", "true")
+
+
+def _read_networks(name: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Addresses and networks, apart by commas or white space; one that is none would silently trust nobody."""
+    found = []
+    for text in env.get(name, "").replace(",", " ").split():
+        try:
+            found.append(str(ipaddress.ip_network(text)))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{name} must hold addresses or networks like 10.0.0.5 or 10.0.0.0/24, not {text!r}: {error}.",
+                field=name,
+            ) from error
+    return tuple(found)
 
 
 def _data_dir(env: Mapping[str, str]) -> Path:

@@ -2,7 +2,7 @@
 Which addresses our side may connect to when somebody else names the host: the guard against SSRF.
 
 The name is resolved once, every answer is checked, and the caller connects to what was checked, not to the name again.
-Called by ``connectors/http.py`` and by connectors that open their own sockets (mail servers of customers).
+Called by ``connectors/downloads.py`` and by connectors that open their own sockets (mail servers of customers).
 """
 
 from __future__ import annotations

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 # What mail programs put before a subject when they answer or forward, by program language.
-# Source: localised Outlook, Apple Mail, Lotus and GMX marks as collected at en.wikipedia.org/wiki/List_of_email_subject_abbreviations
-# (read 2026-11-22); one-letter marks (Italian R and I) only count with a colon and a space.
+# Source: en.wikipedia.org/wiki/List_of_email_subject_abbreviations (read 2026-11-22).
+# One-letter marks (Italian R and I) only count with a colon and a blank.
 _MARKS = (
-    "re|fwd?|aw|wg|sv|vs|vb|antw|doorst|odp|pd|rif|res|enc|tr|rv|ynt|ilt|bls|vl|trs|továbbítás|válasz|réf|ref|atb|"
-    "答复|回复|转发|回覆|轉寄|轉發|返信|転送|답장|전달|회신|ответ|отв|пересл|fwd|απ|πρθ|σχετ|השב|תגובה|הועבר|رد|إعادة توجيه"
+    "re|fwd?|aw|wg|sv|vs|vb|antw|doorst|odp|pd|rif|res|enc|tr|rv|ynt|ilt|bls|vl|trs|"
+    "továbbítás|válasz|réf|ref|atb|"
+    "答复|回复|转发|回覆|轉寄|轉發|返信|転送|답장|전달|회신|ответ|отв|пересл|"
+    "fwd|απ|πρθ|σχετ|השב|תגובה|הועבר|رد|إعادة توجيه"
 )
 _MARK = re.compile(
     rf"(?:(?:{_MARKS})\s?(?:\[\d{{1,3}}\]|\(\d{{1,3}}\)|\^\d{{1,3}}|\d{{1,2}})?\s?[:：]|[RI]:(?= ))\s*", re.IGNORECASE

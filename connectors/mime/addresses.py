@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from connectors.mime.headers import decode_words, one_line
 from connectors.mime.model import ADDRESS_LIMIT_CHARS, NAME_LIMIT_CHARS
@@ -45,16 +46,16 @@ def normalise_address(address: str) -> str:
     Returns:
         Lower case, the domain in Unicode-free form where it can be; ``""`` for what is no address.
     """
-    address = one_line(decode_words(address)).strip("<> .'\"").lower().removeprefix("mailto:")
+    address = one_line(decode_words(address)).strip("<> .'").lower().removeprefix("mailto:")
+    if address.endswith('"'):
+        address = address.strip('"')
     local, at, domain = address.rpartition("@")
     if not at or not local or not domain or len(address) > ADDRESS_LIMIT_CHARS or " " in domain:
         return ""
     domain = domain.rstrip(".")
     if not domain.isascii():
-        try:
+        with suppress(UnicodeError):
             domain = domain.encode("idna").decode("ascii") if len(domain) <= 63 else domain
-        except UnicodeError:
-            pass
     return f"{local}@{domain}"
 
 
@@ -78,7 +79,7 @@ def _mailboxes(field: str) -> list[tuple[str, str]]:
         elif special == ")":
             depth = max(0, depth - 1)
         elif depth:
-            comments.append(quoted or plain or special)
+            comments.append(quoted or plain or special or "")
         elif special == "<":
             in_angle, address = True, ""
         elif special == ">":
@@ -90,10 +91,8 @@ def _mailboxes(field: str) -> list[tuple[str, str]]:
             words = []  # a group's name
         elif in_angle:
             address += plain or special or (f'"{quoted}"' if quoted is not None else "")
-        elif quoted is not None and _QUOTED_LOCAL.match(field, token.end()):
-            words.append(f'"{quoted}"')
         else:
-            words.append(re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain or "")
+            words.append(plain or "" if quoted is None else _unquoted(quoted, field, token.end()))
         if len(found) > 2 * _ADDRESSES_LIMIT:
             break
     if depth and not (words or address):
@@ -103,8 +102,16 @@ def _mailboxes(field: str) -> list[tuple[str, str]]:
     return found
 
 
+def _unquoted(quoted: str, field: str, end: int) -> str:
+    """A quoted string: part of an address where an ``@`` follows, else a name."""
+    if _QUOTED_LOCAL.match(field, end):
+        return f'"{quoted}"'
+    return re.sub(r"\\(.)", r"\1", quoted)
+
+
 def _mailbox(words: list[str], comments: list[str], address: str) -> tuple[str, str]:
     name = " ".join("".join(words).split())
+    address = decode_words(address)
     if "@" in address:
         # A source route (RFC 822) ends before the last colon.
         return name or " ".join(comments), address.rpartition(":")[2].strip()

@@ -10,14 +10,17 @@ import re
 from dataclasses import dataclass, field, replace
 from html import escape
 
+import msgspec
+
 from connectors.mime.charsets import decode_text
 from connectors.mime.flowed import unflow
-from connectors.mime.headers import read_headers, read_parameters
+from connectors.mime.headers import one_line, read_headers
 from connectors.mime.html_text import html_to_text
 from connectors.mime.invitations import describe_invitation
 from connectors.mime.model import HTML_LIMIT_BYTES, TEXT_LIMIT_CHARS, Body
 from connectors.mime.names import clean_filename, extension_of
-from connectors.mime.structure import Part, decode_part, decoded_size
+from connectors.mime.smime import signed_content
+from connectors.mime.structure import MIME, Part, decode_part, decoded_size, read_structure, with_line_feeds
 from connectors.mime.tnef import read_tnef
 from hub.envelope import AttachmentRef, clean_text
 
@@ -154,9 +157,9 @@ def _read_tnef(raw: bytes, part: Part) -> _Content:
                 ref=f"{part.path}/tnef:{number}",
                 kind=kind_of(file.mime, name),
                 filename=name,
-                mime=file.mime.lower() or None,
+                mime=file.mime.lower() if MIME.fullmatch(file.mime.lower()) else None,
                 size_bytes=len(file.content),
-                inline_cid=file.content_id or None,
+                inline_cid=one_line(file.content_id)[:200] or None,
             )
         )
     return _Content(attachments=refs)
@@ -164,6 +167,14 @@ def _read_tnef(raw: bytes, part: Part) -> _Content:
 
 def _read_smime(raw: bytes, part: Part) -> _Content:
     kind = part.parameters.get("smime-type", "").lower()
+    if kind in ("signed-data", "") and (content := signed_content(decode_part(raw, part))) is not None:
+        inner = read_structure(with_line_feeds(content))
+        if inner.headers:
+            shown = _read(content, inner, is_root=True)
+            shown.attachments = [
+                msgspec.structs.replace(one, ref=f"{part.path}/smime:{one.ref}") for one in shown.attachments
+            ]
+            return shown
     note = ENVELOPED_SIGNED if kind in ("signed-data", "signed-receipt", "certs-only") else ENCRYPTED
     return _Content(text=note, has_plain=True, attachments=[_attach(raw, part)])
 
@@ -250,8 +261,7 @@ def _forwarded_name(raw: bytes, part: Part) -> str:
 
 
 def _content_id(part: Part) -> str:
-    raw_id = part.headers.raw("content-id")
-    return clean_text(read_parameters(raw_id)[0] and raw_id.strip().strip("<>").strip()[:200]) if raw_id else ""
+    return one_line(part.headers.raw("content-id").strip("<> "))[:200]
 
 
 def _text_of(html: str | None) -> str:

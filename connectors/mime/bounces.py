@@ -17,34 +17,43 @@ from connectors.mime.structure import Part
 
 _TEXT_LIMIT_BYTES = 256 * 1024
 _DAEMONS = re.compile(
-    r"^(?:mailer-?daemon|postmaster|mail-?daemon|mailerdaemon|microsoftexchange[0-9a-f]+)(?:\+.*)?@|^mailer-daemon$"
+    r"^(?:mailer-?daemon|postmaster|mail-?daemon|mailerdaemon|"
+    r"microsoftexchange[0-9a-f]+)(?:\+.*)?@|^mailer-daemon$"
 )
 # What each server's own text says. Sources: postfix bounce(5), exim "bounce_message", qmail-send(8), sendmail
 # "errors", Exchange and Microsoft 365 NDR, Gmail, Yahoo, Amazon SES notices (read 2026-11-22).
 _FAILED = re.compile(
     r"could not be delivered|couldn.t be delivered|delivery to the following recipients? failed|"
     r"delivery (?:has )?failed|permanent (?:fatal )?error|undeliverable|this is the qmail-send program|"
-    r"unable to deliver (?:your|the|this) message|did not reach (?:some or all of )?the (?:following|intended) recipient|"
+    r"unable to deliver (?:your|the|this) message|"
+    r"did not reach (?:some or all of )?the (?:following|intended) recipient|"
     r"cannot be reached|address not found|message (?:was |wasn.t )?(?:not )?delivered|wasn.t delivered|"
-    r"error occurred while trying to deliver|message rejected|returned to sender|user unknown|no such user|"
-    r"konnte nicht zugestellt werden|n.a pas pu être (?:remis|livré)|no se pudo entregar|非送達|недоставлен",
+    r"error occurred while trying to deliver|message rejected|returned to sender|"
+    r"user unknown|no such user|"
+    r"konnte nicht zugestellt werden|n.a pas pu être (?:remis|livré)|"
+    r"no se pudo entregar|非送達|недоставлен",
     re.IGNORECASE,
 )
 _DELAYED = re.compile(
-    r"this is a warning message only|has been delayed|delayed|has not (?:yet )?been delivered|will (?:be retried|keep trying)|"
-    r"delivery (?:is |status notification \()?(?:incomplete|delay)|transient non-fatal errors|still trying|"
+    r"this is a warning message only|has been delayed|delayed|"
+    r"has not (?:yet )?been delivered|will (?:be retried|keep trying)|"
+    r"delivery (?:is |status notification \()?(?:incomplete|delay)|"
+    r"transient non-fatal errors|still trying|"
     r"you do not need to resend|no action is required on your part",
     re.IGNORECASE,
 )
 _GAVE_UP = re.compile(r"giving up|given up|permanent|retry timeout exceeded|retry time.?limit|failed:", re.IGNORECASE)
 _SUBJECT = re.compile(
-    r"undeliver|returned mail|failure notice|delivery (?:status|failure|notification|problem|delay|incomplete)|mail delivery|"
-    r"delivery has failed|message (?:delayed|undeliverable)|warning: (?:message|could not send)|mail system error|"
+    r"undeliver|returned mail|failure notice|delivery (?:status|failure|notification|"
+    r"problem|delay|incomplete)|mail delivery|"
+    r"delivery has failed|message (?:delayed|undeliverable)|warning: (?:message|"
+    r"could not send)|mail system error|"
     r"non remis|nicht zustellbar|unzustellbar|no entregado|非送達|rejected",
     re.IGNORECASE,
 )
 _RETURNED = re.compile(
-    r"^(?:-{2,}.*(?:copy of (?:the|your) message|original message|returned message|message header|below this line|"
+    r"^(?:-{2,}.*(?:copy of (?:the|your) message|original message|returned message|"
+    r"message header|below this line|"
     r"unsent message).*|.*original message (?:headers?|follows).*|.*-{2,} ?original message ?-{2,}.*|"
     r".*below this line is a copy.*)$",
     re.IGNORECASE | re.MULTILINE,

@@ -57,7 +57,7 @@ def compose_mail(message: OutboundMessage, files: Sequence[MailFile], settings: 
     own_id = sign_message_id(key, message.conversation_id, message.message_id, sender.rpartition("@")[2].lower())
     marker = sign_marker(key, message.conversation_id) if settings.body_marker else ""
     content = _headers(message, settings, own_id, key) + _content(message, files, marker, own_id)
-    everybody = (message.to, *message.cc, *message.bcc)
+    everybody = (message.to, *message.also_to, *message.cc, *message.bcc)
     recipients = tuple(dict.fromkeys(check_address(one.value) for one in everybody))
     if len(recipients) > _RECIPIENT_LIMIT:
         raise refuse(f"A mail goes to at most {_RECIPIENT_LIMIT} people.", "recipients")
@@ -74,7 +74,7 @@ def _headers(message: OutboundMessage, settings: MailSettings, own_id: str, key:
     fields = [
         header("Date", format_datetime(settings.date)),
         header("From", mailbox(settings.name, settings.address)),
-        header("To", mailbox(message.to.display_name, message.to.value)),
+        header("To", _mailboxes((message.to, *message.also_to))),
     ]
     if message.cc:
         fields.append(header("Cc", _mailboxes(message.cc)))
@@ -146,26 +146,37 @@ def _plain(message: OutboundMessage, marker: str) -> str:
     parts = [clean_text(message.text).rstrip()]
     if marker:
         parts.append(marker)
-    if message.quoted.strip():
-        quoted = clean_text(message.quoted).strip("\n").split("\n")
-        parts.append("\n".join(f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in quoted))
+    attribution, quoted = _attribution(message.quoted)
+    if quoted:
+        marked = [f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in quoted.split("\n")]
+        parts.append("\n".join([attribution, *marked] if attribution else marked))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _attribution(quoted: str) -> tuple[str, str]:
+    """Take "On … wrote:" off the quoted text, where its first line is that: it stands before the quote."""
+    text = clean_text(quoted).strip("\n")
+    first, _, rest = text.partition("\n")
+    return (first, rest.strip("\n")) if first.rstrip().endswith((":", "：")) and rest.strip() else ("", text)
+
+
 def _html(message: OutboundMessage, inline: Sequence[MailFile], marker: str) -> str:
-    pictures = "".join(
-        f'<p><img src="cid:{escape(one.inline_cid.strip("<>"))}" alt="{escape(one.filename)}" style="max-width:100%"></p>'
-        for one in inline
-        if one.inline_cid
-    )
+    pictures = "".join(map(_picture, inline))
     mark = f'<p style="color:#8a8a8e;font-size:11px">{escape(marker)}</p>' if marker else ""
     quoted = ""
-    if message.quoted.strip():
+    attribution, answered = _attribution(message.quoted)
+    if answered:
         quoted = (
-            '<blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">'
-            f"{_paragraphs(message.quoted)}</blockquote>"
+            (f"<p>{_linked(attribution)}</p>" if attribution else "")
+            + '<blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">'
+            f"{_paragraphs(answered)}</blockquote>"
         )
     return f"<html><body>{_paragraphs(message.text)}{pictures}{mark}{quoted}</body></html>"
+
+
+def _picture(file: MailFile) -> str:
+    source = escape((file.inline_cid or "").strip("<>"))
+    return f'<p><img src="cid:{source}" alt="{escape(file.filename)}" style="max-width:100%"></p>'
 
 
 def _paragraphs(text: str) -> str:

@@ -20,7 +20,8 @@ def unflow(text: str, *, delete_space: bool) -> str:
     for line in text.split("\n"):
         content = line.lstrip(">")
         depth = len(line) - len(content)
-        content = content.removeprefix(" ")
+        # A stuffed line that then begins with ">" keeps its blank: it is no quote.
+        content = content if not depth and content.startswith(" >") else content.removeprefix(" ")
         is_flowed = content.endswith(" ") and content != "-- "
         if pending and depth != pending_depth:
             out.append(_line(pending, pending_depth))

@@ -151,7 +151,7 @@ def read_parameters(text: str) -> tuple[str, dict[str, str]]:
         pieces.setdefault(parts[1], []).append((int(parts[2] or 0), bool(parts[3]), value))
     # Values a filename* gives win over the plain one some programs send beside it.
     return (
-        text.partition(";")[0].strip().lower(),
+        one_line(text.partition(";")[0]).lower(),
         {name: _join_parameter(sorted(parts)) for name, parts in pieces.items()},
     )
 
@@ -164,7 +164,7 @@ def read_ids(text: str) -> list[str]:
         text: A raw, unfolded Message-ID, In-Reply-To or References field.
 
     Returns:
-        Ids of at most 250 characters; longer ones are left out. Ids without brackets are taken where they have an ``@``.
+        Ids of at most 250 characters; longer ones are left out. Ids without brackets count where they have an ``@``.
     """
     text = decode_words(text[-_WORDS_LIMIT_CHARS:])
     found = _ID.findall(text) or [word.strip("<>,;") for word in text.split() if "@" in word]
@@ -231,7 +231,7 @@ def _join_parameter(parts: list[tuple[int, bool, str]]) -> str:
     if any(is_encoded for _, is_encoded, _ in parts):
         parts = [one for one in parts if one[1] or one[0] > 0] or parts
         first = parts[0][2]
-        charset, language, rest = first.split("'", 2) if parts[0][1] and first.count("'") >= 2 else ("", "", first)
+        charset, _, rest = first.split("'", 2) if parts[0][1] and first.count("'") >= 2 else ("", "", first)
         data = b"".join(
             unquote_to_bytes(value) if is_encoded else value.encode("utf-8", "surrogatepass")
             for _, is_encoded, value in [(0, parts[0][1], rest), *parts[1:]]

@@ -14,13 +14,15 @@ QUOTE_OPEN, QUOTE_CLOSE = "\x1e", "\x1f"
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,30})((?:[^>\"']|\"[^\"]*\"|'[^']*')*+)>")
 _LOOSE_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,30})([^>]*)>?")
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});?")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}(?![0-9])|#[xX][0-9a-fA-F]{1,6}(?![0-9a-fA-F])|[a-zA-Z][a-zA-Z0-9]{1,31});?")
 _HREF = re.compile(r"\bhref\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s>]+)", re.IGNORECASE)
 _ALT = re.compile(r"\balt\s*=\s*(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _SRC_CID = re.compile(r"\bsrc\s*=\s*[\"']?cid:", re.IGNORECASE)
 _QUOTE = re.compile(
-    r"\b(?:class\s*=\s*[\"']?[^\"'>]*\b(?:gmail_quote|yahoo_quoted|moz-cite-prefix|protonmail_quote|tutanota_quote)\b"
-    r"|id\s*=\s*[\"']?(?:divRplyFwdMsg|appendonsend|ms-outlook-mobile-reference-message|mail-editor-reference-message))",
+    r"\b(?:class\s*=\s*[\"']?[^\"'>]*\b(?:gmail_quote|yahoo_quoted|moz-cite-prefix|"
+    r"protonmail_quote|tutanota_quote)\b"
+    r"|id\s*=\s*[\"']?(?:divRplyFwdMsg|appendonsend|"
+    r"ms-outlook-mobile-reference-message|mail-editor-reference-message))",
     re.IGNORECASE,
 )
 # The mark comes before the quote and ends at once: what follows, to the end, is the answered mail.
@@ -35,11 +37,15 @@ _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 _SKIPPED = frozenset(
     {"script", "style", "title", "head", "template", "noscript", "xml", "svg", "math", "object", "select"}
 )
-_BLOCKS = frozenset(
-    ["address", "article", "aside", "blockquote", "center", "dd", "div", "dl", "dt", "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section", "table", "tr", "ul"]
-)
+_BLOCKS = frozenset({
+    "address", "article", "aside", "blockquote", "center", "dd", "div", "dl", "dt", "fieldset", "figure", "footer",
+    "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section",
+    "table", "tr", "ul",
+})  # fmt: skip
 _SPACED = frozenset(["blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"])
-_VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"])
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
+)
 
 
 class _Writer:
@@ -137,9 +143,9 @@ class _Reader:
         self.link = None
         shown = "".join(self.out.line[at:]).strip()
         bare = target.removeprefix("mailto:").removeprefix("tel:")
-        if target.lower().startswith(("http://", "https://", "mailto:", "tel:")) and bare.rstrip("/") not in shown:
-            if shown.rstrip("/") not in (bare, bare.partition("://")[2].rstrip("/")):
-                self.out.text(f" ({bare})" if shown else bare)
+        is_shown = bare.rstrip("/") in shown or shown.rstrip("/") == bare.partition("://")[2].rstrip("/")
+        if target.lower().startswith(("http://", "https://", "mailto:", "tel:")) and not is_shown:
+            self.out.text(f" ({bare})" if shown else bare)
 
 
 def html_to_text(html: str) -> str:
@@ -161,7 +167,7 @@ def html_to_text(html: str) -> str:
         if opening < 0:
             opening = end
         if opening > at:
-            reader.out.text(unescape(html[at:opening].replace("\xa0", " ")))
+            reader.out.text(unescape(html[at:opening]).replace("\xa0", " "))
         if opening >= end:
             break
         at = opening

@@ -19,7 +19,7 @@ def describe_invitation(text: str) -> str:
     Describe the first event of an iCalendar text (RFC 5545).
 
     Returns:
-        E.g. ``[Invitation: Planning · 2 Dec 2026 10:00–11:00 (Europe/Berlin) · Room 5]``; ``""`` where there is no event.
+        E.g. ``[Invitation: Planning · 2 Dec 2026 10:00–11:00 (Europe/Berlin) · Room 5]``; ``""`` without an event.
     """
     text = re.sub(r"\r?\n[ \t]", "", text[:_LIMIT_CHARS]).replace("\r\n", "\n")
     method = next((found[3] for found in _LINE.finditer(text) if found[1] == "METHOD"), "").strip().upper()

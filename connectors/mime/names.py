@@ -13,11 +13,13 @@ _DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]")
 _EXTENSIONS = {
     "application/pdf": ".pdf", "application/zip": ".zip", "application/ms-tnef": ".dat", "application/json": ".json",
     "application/pkcs7-mime": ".p7m", "application/x-pkcs7-mime": ".p7m", "application/octet-stream": ".bin",
-    "application/msword": ".doc", "application/rtf": ".rtf", "audio/mpeg": ".mp3", "audio/mp4": ".m4a", "audio/wav": ".wav",
+    "application/msword": ".doc", "application/rtf": ".rtf", "audio/mpeg": ".mp3", "audio/mp4": ".m4a",
+    "audio/wav": ".wav",
     "image/gif": ".gif", "image/heic": ".heic", "image/jpeg": ".jpg", "image/jpg": ".jpg", "image/png": ".png",
     "image/svg+xml": ".svg", "image/tiff": ".tif", "image/webp": ".webp", "message/rfc822": ".eml",
     "message/delivery-status": ".txt", "text/calendar": ".ics", "text/csv": ".csv", "text/html": ".html",
-    "text/plain": ".txt", "text/rfc822-headers": ".txt", "text/vcard": ".vcf", "text/x-vcard": ".vcf", "video/mp4": ".mp4",
+    "text/plain": ".txt", "text/rfc822-headers": ".txt", "text/vcard": ".vcf", "text/x-vcard": ".vcf",
+    "video/mp4": ".mp4",
     "video/quicktime": ".mov",
 }  # fmt: skip
 

@@ -18,11 +18,12 @@ from connectors.mime.model import MAIL_LIMIT_BYTES, NAME_LIMIT_CHARS, SUBJECT_LI
 from connectors.mime.quoting import split_quoted
 from connectors.mime.receipts import report_items
 from connectors.mime.reports import read_report
+from connectors.mime.smime import signed_content
 from connectors.mime.structure import Part, decode_part, read_structure, with_line_feeds
 from connectors.mime.threads import read_hints
 from connectors.mime.tnef import read_tnef
 from connectors.mime.tokens import TokenKey, without_token
-from hub.envelope import AttachmentRef, Direction, Identity, InboundItem, ItemKind, ThreadHints
+from hub.envelope import Direction, Identity, InboundItem, ItemKind
 from hub.errors import MalformedPayload, NotFound, UnsupportedPayload
 from hub.subjects import is_forward
 
@@ -71,16 +72,31 @@ def read_part(raw: bytes, ref: str) -> bytes:
         NotFound: There is no such part.
     """
     raw = with_line_feeds(raw)
+    outer, _, signed = ref.partition("/smime:")
+    if signed:
+        return read_part(_signed(raw, outer), signed)
     path, _, inner = ref.partition("/tnef:")
-    part = next((one for one in read_structure(raw).walk() if one.path == path and not one.children), None)
-    if part is None:
-        raise NotFound("attachment")
+    content = _leaf(raw, path)
     if not inner:
-        return decode_part(raw, part)
-    files = read_tnef(decode_part(raw, part))
+        return content
+    files = read_tnef(content)
     if not (inner.isascii() and inner.isdigit() and len(inner) < 4 and int(inner) < len(files)):
         raise NotFound("attachment")
     return bytes(files[int(inner)].content)
+
+
+def _signed(raw: bytes, path: str) -> bytes:
+    content = signed_content(_leaf(raw, path))
+    if content is None:
+        raise NotFound("attachment")
+    return content
+
+
+def _leaf(raw: bytes, path: str) -> bytes:
+    part = next((one for one in read_structure(raw).walk() if one.path == path and not one.children), None)
+    if part is None:
+        raise NotFound("attachment")
+    return decode_part(raw, part)
 
 
 def mail_key(raw: bytes, root: Part) -> str:
@@ -108,7 +124,7 @@ def message_id(headers: Headers) -> str:
 def _message(raw: bytes, root: Part, context: MailContext, key: str, moment: datetime) -> InboundItem:
     headers = root.headers
     body = read_body(raw, root)
-    subject = headers.text("subject")[:SUBJECT_LIMIT_CHARS]
+    subject = headers.text("subject")[:SUBJECT_LIMIT_CHARS].rstrip()
     text, quoted = split_quoted(body.text, is_forward=is_forward(subject))
     signer = TokenKey(context.signing_key, context.workspace_id, context.account_id)
     hints, own = read_hints(headers, signer, key, (body.text, body.html or ""))
@@ -187,6 +203,3 @@ def _with_notes(text: str, body: Body) -> str:
     """Say on lines of their own what the text does not: an invitation, or that something cannot be read here."""
     notes = [note for note in body.notes if note not in text]
     return "\n\n".join(([text] if text.strip() else []) + (["\n".join(notes)] if notes else []))
-
-
-__all__ = ["AttachmentRef", "ThreadHints", "mail_key", "message_id", "parse_mail", "read_part"]

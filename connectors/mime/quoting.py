@@ -12,39 +12,55 @@ from connectors.mime.html_text import QUOTE_CLOSE, QUOTE_OPEN
 
 _ATTRIBUTION_LIMIT_CHARS = 400
 _STARTS = re.compile(
-    r"^(?:on|am|le|el|il|op|em|den|dne|dnia|w dniu|em|în|pe|на|в|στις|tarihinde|vào|pada|2\d{3}[-年/.])\b",
+    r"^(?:on|am|le|el|il|op|em|den|dne|dnia|w dniu|em|în|pe|на|в|στις|tarihinde|vào|"
+    r"pada|2\d{3}[-年/.])\b",
     re.IGNORECASE,
 )
 # How mail programs say "wrote", with the names and dates around it.
 _VERBS = re.compile(
-    r"\b(?:wrote|schrieb|geschrieben|a écrit|escribió|ha scritto|schreef|geschreven|escreveu|skrev|skreiv|kirjoitti|"
-    r"napisał(?:\(a\)|a)?|napsal(?:\(a\)|a)?|napísal(?:\(a\)|a)?|írta|a scris|je (?:napisao|napisal)|написал(?:\(а\)|а)?|"
-    r"пишет|написав|έγραψε|yazdı|menulis|đã viết|va escriure)\b|写道|寫道|书写|のメール|書きました|님이 작성|작성:|כתב|كتب",
+    r"\b(?:wrote|schrieb|geschrieben|a écrit|escribió|ha scritto|schreef|geschreven|"
+    r"escreveu|skrev|skreiv|kirjoitti|"
+    r"napisał(?:\(a\)|a)?|napsal(?:\(a\)|a)?|napísal(?:\(a\)|a)?|írta|a scris|"
+    r"je (?:napisao|napisal)|написал(?:\(а\)|а)?|"
+    r"пишет|написав|έγραψε|yazdı|menulis|đã viết|va escriure)\b|"
+    r"写道|寫道|书写|のメール|書きました|님이 작성|작성:|כתב|كتب",
     re.IGNORECASE,
 )
 _ORIGINAL = re.compile(
-    r"^[>\s]*[-_‐–—*]{2,}\s*(?:original message|original appointment|ursprüngliche nachricht|original-nachricht|"
-    r"originalnachricht|message d['’]origine|message original|mensaje original|messaggio originale|oorspronkelijk bericht|"
-    r"mensagem original|opprinnelig melding|oprindelig meddelelse|ursprungligt meddelande|alkuperäinen viesti|"
-    r"wiadomość oryginalna|oryginalna wiadomość|původní zpráva|исходное сообщение|original melding|eredeti üzenet|"
-    r"orijinal mesaj|原始邮件|原始郵件|元のメッセージ|원본 메시지|reply message|reply above this line)\s*[-_‐–—*]{2,}\s*$",
+    r"^[>\s]*[-_‐–—*]{2,}\s*(?:original message|original appointment|"
+    r"ursprüngliche nachricht|original-nachricht|"
+    r"originalnachricht|message d['’]origine|message original|mensaje original|"
+    r"messaggio originale|oorspronkelijk bericht|"
+    r"mensagem original|opprinnelig melding|oprindelig meddelelse|"
+    r"ursprungligt meddelande|alkuperäinen viesti|"
+    r"wiadomość oryginalna|oryginalna wiadomość|původní zpráva|исходное сообщение|"
+    r"original melding|eredeti üzenet|"
+    r"orijinal mesaj|原始邮件|原始郵件|元のメッセージ|원본 메시지|"
+    r"reply message|reply above this line)\s*[-_‐–—*]{2,}\s*$",
     re.IGNORECASE,
 )
 _FORWARDED = re.compile(
-    r"^[>\s]*(?:[-_‐–—]{2,}\s*)?(?:forwarded message|begin forwarded message|weitergeleitete nachricht|message transféré|"
-    r"message réexpédié|début du message (?:réexpédié|transféré)|mensaje reenviado|inicio del mensaje reenviado|"
-    r"messaggio inoltrato|inizio messaggio inoltrato|doorgestuurd bericht|begin doorgestuurd bericht|mensagem encaminhada|"
+    r"^[>\s]*(?:[-_‐–—]{2,}\s*)?(?:forwarded message|begin forwarded message|"
+    r"weitergeleitete nachricht|message transféré|"
+    r"message réexpédié|début du message (?:réexpédié|transféré)|mensaje reenviado|"
+    r"inicio del mensaje reenviado|"
+    r"messaggio inoltrato|inizio messaggio inoltrato|doorgestuurd bericht|"
+    r"begin doorgestuurd bericht|mensagem encaminhada|"
     r"vidarebefordrat meddelande|videresendt (?:besked|melding)|välitetty viesti|wiadomość przekazana|"
     r"пересылаемое сообщение|anfang der weitergeleiteten (?:nachricht|e-mail)|转发的邮件|転送されたメッセージ)\b",
     re.IGNORECASE,
 )
 _FROM = r"from|von|de|da|van|från|fra|lähettäjä|od|от|发件人|寄件者|差出人|보낸 사람|gönderen|feladó"
 _SENT = (
-    r"sent|date|gesendet|datum|envoyé|enviado(?: el)?|inviato|data|fecha|verzonden|skickat|sendt|dato|lähetetty|päiväys|"
-    r"wysłano|odesláno|отправлено|дата|发送时间|寄件日期|日期|送信日時|日付|날짜|보낸 날짜|gönderildi|tarih"
+    r"sent|date|gesendet|datum|envoyé|enviado(?: el)?|inviato|data|fecha|verzonden|"
+    r"skickat|sendt|dato|lähetetty|päiväys|"
+    r"wysłano|odesláno|отправлено|дата|发送时间|寄件日期|日期|"
+    r"送信日時|日付|날짜|보낸 날짜|gönderildi|tarih"
 )
 _TO = (
-    r"to|an|à|para|a|aan|till|til|vastaanottaja|do|komu|кому|收件人|宛先|받는 사람|kime|subject|betreff|objet|asunto|"
+    r"to|an|à|para|a|aan|till|til|vastaanottaja|do|komu|"
+    r"кому|收件人|宛先|받는 사람|kime|"
+    r"subject|betreff|objet|asunto|"
     r"oggetto|onderwerp|assunto|ämne|emne|aihe|temat|předmět|тема|主题|主旨|件名|제목|konu|cc|kopie"
 )
 _HEADER_FROM, _HEADER_SENT, _HEADER_TO = (

@@ -1,7 +1,7 @@
 """
 Machine-readable reports: delivery status (RFC 3464), read receipts (RFC 8098), complaints (RFC 5965). Pure.
 
-Bounces that only people can read are in ``bounces.py``. What is no report, or names no mail of ours, is a mail like any other.
+Bounces that only people can read are in ``bounces.py``. What is no report, or names no mail, is a mail like any other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RECIPIENT_LIMIT = 50
 _CODE = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _SMTP_CODE = re.compile(r"\b([45]\d\d)\b")
 # Relays that write their own Message-ID (Amazon SES) keep this one.
-TOKEN_HEADER = "x-message-token"
+TOKEN_HEADER = "x-message-token"  # noqa: S105  a field's name
 
 Action = Literal["failed", "delayed", "delivered", "relayed", "read", "processed"]
 
@@ -108,7 +108,7 @@ def read_code(text: str) -> str:
 
 def _delivery(raw: bytes, part: Part, original: Headers) -> Report:
     groups = _groups(decode_part(raw, part, _PART_LIMIT_BYTES))
-    outcomes = []
+    outcomes: list[Outcome] = []
     for group in groups:
         action = group.raw("action").partition(";")[0].strip().lower()
         if action and len(outcomes) < RECIPIENT_LIMIT:
@@ -155,7 +155,7 @@ def _groups(data: bytes) -> list[Headers]:
 def _action(word: str) -> Action:
     match word:
         case "failed" | "delayed" | "delivered":
-            return word  # type: ignore[return-value]  # mypy does not narrow str to Literal here
+            return word
         case _:
             return "relayed"
 

@@ -7,12 +7,14 @@ Text, attachments and reports read it; ``read_part`` finds a part again by its p
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors.mime.headers import Headers, decode_base64, read_headers, read_parameters
 
 DEPTH_LIMIT = 20
+MIME = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
 PART_LIMIT = 500
 _NEWLINE_PROBE_BYTES = 65536
 _BOUNDARY_LIMIT_CHARS = 200
@@ -120,7 +122,7 @@ def decoded_size(raw: bytes, part: Part) -> int:
 def _read(raw: bytes, start: int, end: int, path: str, budget: _Budget, default: str) -> Part:
     headers, body = read_headers(raw, start, end)
     mime, parameters = read_parameters(headers.raw("content-type"))
-    if mime.count("/") != 1 or not all(mime.split("/")):
+    if not MIME.fullmatch(mime):
         mime = "text/plain" if mime.startswith("text") else default
     depth = path.count(".") + 1 if path else 0
     if not mime.startswith("multipart/") or depth >= DEPTH_LIMIT:

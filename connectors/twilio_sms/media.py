@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from connectors.base import Account, RawReader
-from connectors.http import download
+from connectors.downloads import download
 from hub.envelope import AttachmentRef
 
 # What the API takes for MMS, by what our own check calls it.

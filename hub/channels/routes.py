@@ -115,6 +115,10 @@ class ChannelRoutes:
             raise NotFound("channel account")
         return known.route
 
+    def known(self) -> list[Route]:
+        """Return every account known, of every workspace; nothing before the first refresh."""
+        return [one.route for one in self._routes.values()]
+
     def open(self, route: Route) -> OpenAccount:
         """
         Open an account's credentials, once until they change.

@@ -30,8 +30,8 @@ async def address(
         headers: Its subject and people.
 
     Returns:
-        The mail, without those recipients who must not be written to; and, where that is the first of ``to``, the reason
-        not to send it at all.
+        The mail, without those recipients who must not be written to; and, where that is the first of ``to``, the
+        reason not to send it at all.
 
     Source:
         RFC 5322 section 3.6.4: References are the parent's references and the parent.

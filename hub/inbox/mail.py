@@ -88,9 +88,8 @@ def fit_headers(headers: MessageHeaders) -> MessageHeaders:
         headers, subject=cut(headers.subject, SUBJECT_LIMIT_CHARS, 1_200), to=kept[0], cc=kept[1], bcc=kept[2]
     )
     while len(_encode(fitted)) > HEADERS_LIMIT_BYTES:
-        longest = max(("to", "cc", "bcc"), key=lambda name: len(getattr(fitted, name)))
-        parties = getattr(fitted, longest)
-        fitted = msgspec.structs.replace(fitted, **{longest: parties[: len(parties) * 3 // 4]})
+        kept = [parties[: len(parties) * 3 // 4] for parties in kept]
+        fitted = msgspec.structs.replace(fitted, to=kept[0], cc=kept[1], bcc=kept[2])
     return fitted
 
 
@@ -130,4 +129,7 @@ def _as_html(text: str, quoted: str) -> str:
     body = f"<pre>{html.escape(text, quote=False)}</pre>"
     if not quoted:
         return body
-    return f"{body}<blockquote><pre>{html.escape(quoted, quote=False)}</pre></blockquote>"
+    return (
+        f'{body}<details class="quoted"><summary>Show quoted text</summary>'
+        f"<pre>{html.escape(quoted, quote=False)}</pre></details>"
+    )

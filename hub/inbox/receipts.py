@@ -11,7 +11,7 @@ from hub.envelope import DeliveryStatus, Identity, InboundItem, Receipt
 from hub.errors import ErrorClass, MalformedPayload
 from hub.events.model import NewEvent
 from hub.inbox.batch import Outcome, OutcomeKind, ReceivedItem, Suppress, dedupe_key, sender_key
-from hub.inbox.model import MessageError, MessageStatusChanged, advance
+from hub.inbox.model import MessageStatusChanged, advance
 from hub.inbox.plan import Plan, encoder
 from hub.inbox.rows import MessageRow, PendingRow, SeenRow, TargetRow
 
@@ -164,29 +164,32 @@ def _advance(plan: Plan, received: ReceivedItem, target: TargetRow, receipt: Rec
     seq = plan.next_seq(received.workspace_id)
     changed = msgspec.structs.replace(changed, version=seq)
     _keep_target(plan, target, changed)
-    body = MessageStatusChanged(
-        conversation_id=old.conversation_id,
-        message_id=old.id,
-        status=status,
-        error=MessageError(failed.code, failed.message) if failed else None,
-    )
-    plan.writes.events.append(
-        NewEvent(
-            workspace_id=received.workspace_id,
-            type="message_status_changed",
-            data=encoder.encode(body),
-            occurred_at=received.item.occurred_at,
-            inbox_id=target.inbox_id,
-            conversation_id=old.conversation_id,
-            contact_id=target.contact_id,
-            dedupe_key=dedupe_key(received),
-        )
-    )
+    plan.writes.events.append(_status_event(received, target, changed))
     outcome = Outcome(kind=OutcomeKind.STORED, message_id=old.id, seq=seq, conversation_id=old.conversation_id)
     if old.external_id is None:
         note_seen(plan, received, outcome)
         apply_pending(plan, received, external_id)
     return outcome
+
+
+def _status_event(received: ReceivedItem, target: TargetRow, changed: MessageRow) -> NewEvent:
+    assert changed.status is not None
+    body = MessageStatusChanged(
+        conversation_id=changed.conversation_id,
+        message_id=changed.id,
+        status=changed.status,
+        error=changed.error(),
+    )
+    return NewEvent(
+        workspace_id=received.workspace_id,
+        type="message_status_changed",
+        data=encoder.encode(body),
+        occurred_at=received.item.occurred_at,
+        inbox_id=target.inbox_id,
+        conversation_id=changed.conversation_id,
+        contact_id=target.contact_id,
+        dedupe_key=dedupe_key(received),
+    )
 
 
 def _wait(plan: Plan, received: ReceivedItem) -> Outcome:

@@ -85,7 +85,7 @@ class Planner:
         return outcome
 
     def _plan_message(self, received: ReceivedItem) -> Outcome:
-        item, sender, plan = received.item, received.item.sender, self._plan
+        sender, plan = received.item.sender, self._plan
         account = plan.known.accounts.get((received.workspace_id, received.channel_account_id))
         if sender is None or not sender.value:
             raise MalformedPayload("a message without a sender", field="sender")
@@ -112,18 +112,14 @@ class Planner:
             message = msgspec.structs.replace(message, external_id=None)
         self._keep_message(message, conversation, content)
         self._note_sender(received, author, sender)
-        event_type = MessageEchoed if is_echo(received) else MessageReceived
-        self._add_event(
-            received,
-            event_type(
-                conversation=conversation.view(),
-                previous_status=before.status if before else None,
-                contact=contact,
-                message=message.view(),
-            ),
-            conversation,
+        body = (MessageEchoed if is_echo(received) else MessageReceived)(
+            conversation=conversation.view(),
+            previous_status=before.status if before else None,
+            contact=contact,
+            message=message.view(),
         )
-        if item.thread is not None:
+        self._add_event(received, body, conversation)
+        if received.item.thread is not None:
             add_participants(plan, conversation, people, contact)
             self._keep_thread(received, conversation)
             tell_contacts(plan, received, people, contact.id, since_seq)

@@ -14,12 +14,14 @@ from hub.envelope import DeliveryStatus, clean_text
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
-from hub.inbox import deliveries, store
+from hub.inbox import deliveries, recipients, store
 from hub.inbox.files import NOTE_LIMITS, FileLimits, check_sendable, describe
+from hub.inbox.mail import base_subject, subject_key
 from hub.inbox.model import (
     TEXT_LIMIT_CHARS,
     AuthorKind,
     ConversationEvent,
+    MessageHeaders,
     MessageKind,
     MessageQueued,
     MessageStatusChanged,
@@ -51,6 +53,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         attachment_ids: The author's uploads to send with it, in this order.
         file_limits: What the channel takes.
         seen_seq: Newest seq the author had on screen; a colleague's newer reply then refuses the send.
+        headers: Subject and people, checked (``recipients.check_headers``), on channels that have them.
     """
 
     client_message_id: UUID
@@ -60,6 +63,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     file_limits: FileLimits = NOTE_LIMITS
     seen_seq: int | None = None
     priority: str = "interactive"
+    headers: MessageHeaders | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -105,6 +109,7 @@ async def queue_message(
     is_reply = message.kind is MessageKind.MESSAGE
     changed = msgspec.structs.replace(
         row,
+        **_subject_of(draft.headers),
         preview=make_preview(text or describe(files)),
         preview_author_kind=author.kind,
         last_activity_at=now,
@@ -127,6 +132,8 @@ async def queue_message(
         body = NoteAdded(conversation=changed.view(), previous_status=row.status, message=message.view())
     event = make_event(changed, body, actor_id=author.id, conversation_seq=message.conversation_seq)
     await events.append(conn, heads, [event])
+    if message.headers is not None:
+        await recipients.add_people(conn, heads, changed, message.headers)
     return Sent(message.id, seq, row.id)
 
 
@@ -214,7 +221,13 @@ def _make_message(
         conversation_seq=row.visitor_seq + 1 if is_reply else None,
         occurred_at=now,
         created_at=now,
+        headers=draft.headers if is_reply else None,
     )
+
+
+def _subject_of(headers: MessageHeaders | None) -> dict[str, str]:
+    base = base_subject(headers.subject) if headers else ""
+    return {"subject": base, "subject_key": subject_key(base)} if base else {}
 
 
 def make_event(

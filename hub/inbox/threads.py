@@ -78,8 +78,8 @@ def claimed_ids(received: ReceivedItem) -> tuple[UUID, ...]:
 def references(received: ReceivedItem) -> tuple[str, ...]:
     """Return the messages a mail says it answers, newest first: of very many the newest and the oldest."""
     hints = received.item.thread
-    every = hints.references if hints else ()
-    return every if len(every) <= REFERENCES_LIMIT else (*every[: REFERENCES_LIMIT - 1], every[-1])
+    every: tuple[str, ...] = hints.references if hints else ()
+    return every if len(every) <= REFERENCES_LIMIT else (*every[: REFERENCES_LIMIT - 1], *every[-1:])
 
 
 def fallback_subject(received: ReceivedItem) -> str:

@@ -322,6 +322,20 @@ export interface ConnectedView {
   readonly webhook_url: string;
   readonly channel_account: ChannelAccount;
   readonly warnings: readonly string[];
+  readonly health: Health;
+}
+
+export interface Health {
+  readonly last_item_at: Timestamp | null;
+  readonly progress: Progress | null;
+  readonly lag_s: number | null;
+  readonly error: string | null;
+}
+
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  readonly what: string;
 }
 
 export interface TestedView {
@@ -332,6 +346,18 @@ export interface TestedView {
 export interface SecretView {
   readonly name: string;
   readonly value: string;
+}
+
+export interface HtmlView {
+  readonly html: string;
+  readonly remote_images: number;
+  readonly blocked: number;
+}
+
+export interface ReplyDefaults {
+  readonly subject: string | null;
+  readonly to: readonly Party[] | null;
+  readonly cc: readonly Party[] | null;
 }
 
 export interface MessageReceived {

@@ -124,6 +124,7 @@ CREATE TABLE channel_cursor (
     progress           jsonb,
     error              text,
     checked_at         timestamptz,
+    last_item_at       timestamptz,
     holder             text,
     lease_until        timestamptz,
     PRIMARY KEY (workspace_id, channel_account_id),

@@ -1,107 +1,94 @@
-"""Fetching a vendor's file: which addresses are asked, and who gets the keys."""
+"""One request to a vendor: every way it can fail, in our words."""
 
 from __future__ import annotations
 
+import socket
+from datetime import UTC, datetime
+
 import pytest
 
-from connectors.http import download, is_allowed
+from connectors.http import ANSWER_LIMIT_BYTES, Answer, Request, ask, read_retry_after, refusal
 from hub.errors import ConnectorError, ErrorClass
-from scripts.emulators.http1 import Answer, Request, listen
+from scripts.connector_kit.vendor import StubVendor
 
-HOSTS = ("api.vendor.example", ".cdn.vendor.example")
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-async def fetch(url: str, **more: object) -> bytes:
-    return b"".join([piece async for piece in download(url, hosts=HOSTS, **more)])  # type: ignore[arg-type]
+def request(url: str, **fields) -> Request:
+    return Request(vendor="Pigeon", url=url, **fields)
+
+
+async def test_ask_gives_the_answer_and_sends_what_it_was_given():
+    """Method, headers and body reach the vendor; its answer comes back whole."""
+    with StubVendor(201, b'{"id": 7}', {"x-part": "1"}) as vendor:
+        answer = await ask(request(f"{vendor.base_url}/v1?a=b", headers={"x-token": "t"}, body=b"hello"))
+    (asked,) = vendor.asked
+    assert (answer.status, answer.body, answer.headers["x-part"]) == (201, b'{"id": 7}', "1")
+    assert (asked.method, asked.path, asked.body, asked.headers["x-token"]) == ("POST", "/v1?a=b", b"hello", "t")
 
 
 @pytest.mark.parametrize(
-    ("host", "allowed"),
+    ("status", "headers", "klass", "retry_after_s"),
     [
-        ("api.vendor.example", True),
-        ("a.cdn.vendor.example", True),
-        ("cdn.vendor.example", False),
-        ("xapi.vendor.example", False),
-        ("api.vendor.example.evil.example", False),
-        ("", False),
+        (401, {}, ErrorClass.AUTH, None),
+        (403, {}, ErrorClass.PERMISSION, None),
+        (429, {"retry-after": "7"}, ErrorClass.RATE_LIMITED, 7.0),
+        (429, {}, ErrorClass.RATE_LIMITED, None),
+        (503, {"retry-after": "30"}, ErrorClass.RETRYABLE, 30.0),
+        (503, {}, ErrorClass.AMBIGUOUS, None),
+        (500, {}, ErrorClass.AMBIGUOUS, None),
+        (408, {}, ErrorClass.AMBIGUOUS, None),
+        (422, {}, ErrorClass.PERMANENT, None),
+        (302, {"location": "https://elsewhere.example"}, ErrorClass.PERMANENT, None),
     ],
 )
-def test_only_named_hosts_are_allowed(host: str, allowed: bool) -> None:
-    """An exact name, or a name below one with a dot in front."""
-    assert is_allowed(host, HOSTS) is allowed
+async def test_ask_classes_a_refusal_by_its_status(status, headers, klass, retry_after_s):
+    """What may have happened halfway is ambiguous; redirects, with our keys in them, are not followed."""
+    with StubVendor(status, b"token 0000", headers) as vendor, pytest.raises(ConnectorError) as refused:
+        await ask(request(vendor.base_url))
+    info = refused.value.info
+    assert (info.klass, info.retry_after_s, info.code) == (klass, retry_after_s, str(status))
+    assert "Pigeon" in info.message
+    assert "0000" not in info.message
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.7", "169.254.169.254", "::1", "fd00::1"])
-async def test_vendor_s_name_that_leads_inside_is_refused(address: str) -> None:
-    """DNS that points a good name at our own network is not believed."""
-
-    async def resolver(host: str, port: int) -> list[str]:
-        return [address]
-
-    with pytest.raises(ConnectorError) as refused:
-        await fetch("https://api.vendor.example/a", resolver=resolver)
-    assert refused.value.info.klass is ErrorClass.PERMANENT
-
-
-async def test_name_that_does_not_resolve_is_tried_again_later() -> None:
-    """A resolver that fails is an outage."""
-
-    async def resolver(host: str, port: int) -> list[str]:
-        raise OSError("no answer")
-
-    with pytest.raises(ConnectorError) as refused:
-        await fetch("https://api.vendor.example/a", resolver=resolver)
+async def test_ask_without_a_listener_is_retryable():
+    """Nothing left this machine: it may be sent again."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(ConnectorError) as refused:
+            await ask(request(f"http://127.0.0.1:{unused.getsockname()[1]}"))
     assert refused.value.info.klass is ErrorClass.RETRYABLE
 
 
-async def test_keys_stay_with_the_first_address_and_redirects_end() -> None:
-    """The redirect's target gets no keys; an endless chain is refused; another origin is never asked."""
-    asked: list[tuple[str, bool]] = []
-
-    async def handler(request: Request) -> Answer:
-        asked.append((request.path, "authorization" in request.headers))
-        match request.path:
-            case "/media":
-                return Answer(307, b"", headers={"Location": "/stored"})
-            case "/loop":
-                return Answer(302, b"", headers={"Location": "/loop"})
-            case "/away":
-                return Answer(302, b"", headers={"Location": "http://127.0.0.1:1/x"})
-        return Answer(200, b"the file")
-
-    async with listen(handler) as listener:
-        base = f"http://127.0.0.1:{listener.port}"
-        body = await fetch(f"{base}/media", auth=("user", "secret"), base_url=base)
-        for path in ("/loop", "/away"):
-            with pytest.raises(ConnectorError) as refused:
-                await fetch(f"{base}{path}", base_url=base)
-            assert refused.value.info.klass is ErrorClass.PERMANENT
-
-    assert body == b"the file"
-    assert asked[:2] == [("/media", True), ("/stored", False)]
-    assert len([path for path, _ in asked if path == "/loop"]) == 4
-
-
-@pytest.mark.parametrize(
-    ("status", "klass"),
-    [
-        (404, ErrorClass.PERMANENT),
-        (410, ErrorClass.PERMANENT),
-        (401, ErrorClass.AUTH),
-        (403, ErrorClass.AUTH),
-        (429, ErrorClass.RETRYABLE),
-        (503, ErrorClass.RETRYABLE),
-        (418, ErrorClass.PERMANENT),
-    ],
-)
-async def test_answers_become_our_words(status: int, klass: ErrorClass) -> None:
-    """Gone is final, keys and outages are tried again."""
-
-    async def handler(request: Request) -> Answer:
-        return Answer(status, b"")
-
-    async with listen(handler) as listener:
-        base = f"http://127.0.0.1:{listener.port}"
+async def test_ask_without_an_answer_is_ambiguous():
+    """A vendor that takes the request and says nothing may have acted on it."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
         with pytest.raises(ConnectorError) as refused:
-            await fetch(f"{base}/x", base_url=base)
-    assert refused.value.info.klass is klass
+            await ask(request(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.2))
+    assert (refused.value.info.klass, refused.value.info.code) == (ErrorClass.AMBIGUOUS, "no_answer")
+
+
+async def test_ask_stops_reading_an_endless_answer():
+    """A vendor's answer cannot fill our memory."""
+    with StubVendor(200, b"x" * (ANSWER_LIMIT_BYTES + 1)) as vendor, pytest.raises(ConnectorError) as refused:
+        await ask(request(vendor.base_url))
+    assert (refused.value.info.klass, refused.value.info.code) == (ErrorClass.AMBIGUOUS, "too_large")
+
+
+async def test_ask_leaves_the_proxy_of_the_environment_out_on_loopback(monkeypatch):
+    """An emulator on this machine is reached whatever proxy the machine has."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    with StubVendor(200) as vendor:
+        assert (await ask(request(vendor.base_url))).status == 200
+
+
+def test_refusal_keeps_the_vendors_longest_wait():
+    """A wait of weeks is cut to a day, a date in the past to nothing."""
+    assert refusal(Answer(429, {"retry-after": "99999999"}, b""), "Pigeon").retry_after_s == 86_400.0
+    assert read_retry_after("Sun, 22 Nov 2026 12:00:07 GMT", NOW) == 7.0
+    assert read_retry_after("Sun, 22 Nov 2020 12:00:00 GMT", NOW) == 0.0
+    assert read_retry_after("soon", NOW) is None
