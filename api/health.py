@@ -38,6 +38,7 @@ FROM pg_roles r WHERE r.rolname = current_user
 """
 _DELIVERIES_SQL: Final = "SELECT state, amount FROM hub_delivery_counts()"
 _DEAD_LETTERS_SQL: Final = "SELECT hub_dead_letter_count() AS amount"
+_SPOOL_SQL: Final = "SELECT hub_spool_count() AS amount"
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -164,6 +165,7 @@ async def _stored_counts(database: Database) -> CollectorRegistry:
         async with asyncio.timeout(_CHECK_TIMEOUT_S), database.across() as conn:
             deliveries = await conn.fetch(_DELIVERIES_SQL)
             dead_letters = await conn.fetchval(_DEAD_LETTERS_SQL)
+            spooled = await conn.fetchval(_SPOOL_SQL)
     except (HubError, TimeoutError):
         up.set(0)
         return registry
@@ -174,6 +176,9 @@ async def _stored_counts(database: Database) -> CollectorRegistry:
     for row in deliveries:
         waiting.labels(row["state"]).set(row["amount"])
     Gauge("hub_dead_letters", "Raw items nobody has dealt with.", registry=registry).set(int(str(dead_letters)))
+    Gauge("hub_spool_depth", "Items waiting in Postgres for the durable Redis.", registry=registry).set(
+        int(str(spooled))
+    )
     return registry
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from api.webhooks import WebhookMetrics
+    from connectors.ingress import IngressMetrics
+    from hub.attachments.keeping import KeepingMetrics
     from hub.realtime.connections import Counters
     from hub.streams import IngressStreams
 
@@ -50,6 +52,36 @@ class EdgeMetrics(Collector):
         calls = {name: getattr(self._counted, name) for name in self._counted.__slots__ if name != "items"}
         yield _counter("hub_webhook_calls", "Webhook calls by what became of them.", "outcome", calls)
         yield CounterMetricFamily("hub_webhook_items", "Items put on the ingress streams.", value=self._counted.items)
+
+
+class IngressCollector(Collector):
+    """Where items went that this process took."""
+
+    def __init__(self, counted: IngressMetrics) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counters."""
+        held = self._counted
+        yield CounterMetricFamily("hub_ingress_large", "Items whose bodies went to Postgres.", value=held.large)
+        yield CounterMetricFamily("hub_ingress_spooled", "Items spooled while Redis was away.", value=held.spooled)
+        yield CounterMetricFamily("hub_ingress_refused", "Items neither Redis nor Postgres took.", value=held.refused)
+        yield CounterMetricFamily("hub_ingress_outages", "Times Redis was found away.", value=held.outages)
+        yield GaugeMetricFamily("hub_ingress_spooling", "1 while items go into the spool.", value=held.is_spooling)
+
+
+class FileMetrics(Collector):
+    """Bytes of files stored, and what their checks found."""
+
+    def __init__(self, counted: KeepingMetrics) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counters."""
+        counted = self._counted
+        yield CounterMetricFamily("hub_file_bytes_stored", "Bytes put into the file store.", value=counted.stored_bytes)
+        checked = {"ready": counted.ready, "failed": counted.failed, "unreadable": counted.unreadable}
+        yield _counter("hub_files_checked", "Files checked; unreadable ones are ready too.", "outcome", checked)
 
 
 async def ingress_families(streams: IngressStreams, partitions: int) -> list[Metric]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
+    from connectors.base import Reach
     from hub.channels.model import Route
     from hub.config import Settings
 
@@ -49,6 +50,7 @@ def account_of(route: Route, credentials: Mapping[str, str], settings: Settings)
         webhook_url=webhook_url(route.channel, route.id, settings),
         base_url=_demo_base_url(route, credentials) if route.demo else _vendor_base_url(route.channel, settings),
         signing_key=signing_key(settings.secret_key, route.workspace_id, route.id) if settings.secret_key else b"",
+        reach=_reach(route, settings),
     )
 
 
@@ -72,6 +74,13 @@ def _demo_base_url(route: Route, credentials: Mapping[str, str]) -> str:
         if value and name.endswith(_PLACES) and not is_loopback(value if "//" in value else f"//{value}"):
             raise ConfigurationError(f"A demo account reaches this computer only: {name} names another.", field=name)
     return route.settings.get(DEMO_URL) or _NOWHERE
+
+
+def _reach(route: Route, settings: Settings) -> Reach:
+    """The demo never leaves this computer, whatever else is allowed."""
+    if route.demo:
+        return "loopback"
+    return "any" if settings.allow_private_hosts else "public"
 
 
 def _vendor_base_url(channel: str, settings: Settings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,24 +14,32 @@ import uvloop
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from connectors import intake
-from connectors.attempt import Attempts
+from connectors import files, intake, raw_items
+from connectors.attempt import Attempts, OpenAccount
 from connectors.buckets import RedisBuckets
 from connectors.dispatch import Dispatcher, open_with
+from connectors.drain import SpoolDrain
 from connectors.entries import BatchPorts
+from connectors.fetching import Fetcher
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.outbox import PostgresDeliveries
+from connectors.polled_account import PollingPorts
+from connectors.polling import Polling
+from connectors.raw_items import keep_large
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
 from hub import jobs, log
+from hub.attachments.keeping import Keeper
+from hub.attachments.links import PURPOSE, FileLinks
+from hub.blobs import Blobs
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
 from hub.channels.signing import signing_key
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
-from hub.inbox import actions, store
+from hub.inbox import actions, mail_store, store
 from hub.inbox.deliveries import DeliveryQueued
 from hub.realtime.broker_redis import RedisBroker
 from hub.streams import PARTITIONS, IngressStreams
@@ -40,10 +49,15 @@ if TYPE_CHECKING:
 
     from hub.config import Settings
     from hub.db import Notice
+    from hub.envelope import StreamItem
 
 REDIS_TIMEOUT_S = 2.0
 # Events after which something may be due: a reply, and a message somebody sends again.
 WAKING = frozenset({"message_queued", "message_status_changed"})
+# Events with which files may have come.
+FILED = frozenset({"message_received", "message_echoed"})
+# A receipt whose message has not come by then is about somebody else's.
+EARLY_ITEMS_KEPT = timedelta(days=7)
 # One connection a partition at most, and a few for renewals, dispatch and jobs.
 DATABASE_CONNECTIONS = PARTITIONS + 8
 
@@ -75,6 +89,7 @@ class Hints:
         self.broker: RedisBroker | None = None
         self.dispatcher: Dispatcher | None = None
         self.routes: ChannelRoutes | None = None
+        self.fetcher: Fetcher | None = None
 
     def __call__(self, notices: Sequence[Notice]) -> None:
         """Take what this process committed; neither blocks nor raises."""
@@ -82,6 +97,8 @@ class Hints:
             self.broker.publish([one for one in notices if isinstance(one, LoggedEvent)])
         if self.dispatcher is not None and any(isinstance(one, DeliveryQueued) for one in notices):
             self.dispatcher.wake()
+        if self.fetcher is not None and any(isinstance(one, LoggedEvent) and one.type in FILED for one in notices):
+            self.fetcher.wake()
 
     def on_events(self, events: Sequence[LoggedEvent]) -> None:
         """See ``hub.realtime.broker.Listener``."""
@@ -113,10 +130,15 @@ async def _work(settings: Settings) -> None:
         streams = IngressStreams(settings.redis_url)
         stack.push_async_callback(streams.close)
         registry = ConnectorRegistry.load()
-        routes = ChannelRoutes(database, Sealer(read_keys(settings.secret_key)))
+        sealer = Sealer(read_keys(settings.secret_key))
+        routes = ChannelRoutes(database, sealer)
         hints.routes = routes
+        keeper = Keeper(database, Blobs.open(settings))
+        open_account = open_with(routes, registry, settings, partial(files.make_reader, database, keeper.blobs))
+        hints.fetcher = Fetcher(database, keeper, open_account, settings.max_file_bytes)
         leases = Leases(database, stack.enter_context(worker_slot(settings.data_dir)), PARTITIONS)
-        dispatcher = _dispatcher(settings, database, routes, registry, stack)
+        address = files.make_address(FileLinks(sealer.derive_keys(PURPOSE)), settings.base_url)
+        dispatcher = _dispatcher(settings, PostgresDeliveries(database, address), open_account, stack)
         hints.dispatcher = dispatcher
         hints.broker = RedisBroker(settings.redis_ephemeral_url)
         await hints.broker.start(hints)
@@ -129,28 +151,35 @@ async def _work(settings: Settings) -> None:
             receive=actions.receive,
             signing_key=partial(signing_key, settings.secret_key),
         )
+        drain = SpoolDrain(database, streams, leases.held)
         due = [
             jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
             jobs.trim_job(streams, leases.held),
+            drain.job(),
+            raw_items.sweep_job(database, settings.raw_days),
+            *files.file_jobs(database, keeper.blobs),
+            jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
         ]
         loops = [
             asyncio.create_task(routes.run(), name="routes"),
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
             asyncio.create_task(jobs.run(due, jobs.JobMetrics()), name="jobs"),
+            asyncio.create_task(
+                _polling(settings, database, routes, registry, streams, leases.holder).run(), name="polling"
+            ),
         ]
-        dispatching = asyncio.create_task(dispatcher.run(stop), name="dispatch")
-        await _until_stopped(stop, [*loops, dispatching])
+        finishing = [
+            asyncio.create_task(dispatcher.run(stop), name="dispatch"),
+            asyncio.create_task(hints.fetcher.run(stop), name="fetching"),
+        ]
+        await _until_stopped(stop, [*loops, *finishing])
         for task in loops:
             task.cancel()
-        await asyncio.gather(*loops, dispatching, return_exceptions=True)
+        await asyncio.gather(*loops, *finishing, return_exceptions=True)
 
 
 def _dispatcher(
-    settings: Settings,
-    database: Database,
-    routes: ChannelRoutes,
-    registry: ConnectorRegistry,
-    stack: AsyncExitStack,
+    settings: Settings, outbox: PostgresDeliveries, open_account: OpenAccount, stack: AsyncExitStack
 ) -> Dispatcher:
     ephemeral = redis.asyncio.Redis.from_url(
         settings.redis_ephemeral_url,
@@ -159,8 +188,23 @@ def _dispatcher(
         retry=Retry(NoBackoff(), 0),
     )
     stack.push_async_callback(ephemeral.aclose)
-    outbox = PostgresDeliveries(database)
-    return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_with(routes, registry, settings)))
+    return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_account))
+
+
+def _polling(
+    settings: Settings,
+    database: Database,
+    routes: ChannelRoutes,
+    registry: ConnectorRegistry,
+    streams: IngressStreams,
+    holder: str,
+) -> Polling:
+    async def append(item: StreamItem) -> None:
+        await streams.append(await keep_large(database, item))
+
+    open_account = open_with(routes, registry, settings)
+    ports = PollingPorts(database=database, append=append, registry=registry, open_account=open_account)
+    return Polling(ports, routes, holder)
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:

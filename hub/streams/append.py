@@ -89,12 +89,21 @@ class Appender:
         try:
             while self._waiting:
                 batch = self._take_batch()
-                self._answer(batch, await self._replies(batch))
+                replies = await self._replies(batch)
+                self._answer(batch, replies)
+                if isinstance(replies[0], (RedisConnectionError, RedisTimeoutError, OSError)):
+                    self._refuse_waiting()
         finally:
             self._writer = None
             # Only after cancellation or a bug is anybody left unanswered: nobody may wait for ever.
             _settle([*batch, *self._waiting], Unavailable("The message queue is closing."))
             self._waiting, self._waiting_bytes = [], 0
+
+    def _refuse_waiting(self) -> None:
+        """Redis has gone: whoever waited behind that write is told at once, not after a timeout of its own."""
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        self._metrics.append_refused += len(waiting)
+        _settle(waiting, Unavailable("The message queue does not answer."))
 
     def _take_batch(self) -> list[_Waiting]:
         size_bytes = 0
