@@ -130,7 +130,8 @@ ROUTES: Final[tuple[Route, ...]] = (
         f"{_CONVERSATION}/messages/{{message_id}}/html",
         mails.read_html,
         Permission.INBOX_READ,
-        query={"remote": "1 lets pictures from elsewhere load; 0 by default.", "theme": "light or dark."},
+        answer=mails.HtmlView,
+        query={"remote": "1 lets pictures from elsewhere load; 0 by default."},
     ),
     Route(
         "GET", f"{_CONVERSATION}/reply-defaults", mails.read_defaults, Permission.INBOX_READ, answer=mails.ReplyDefaults
@@ -234,6 +235,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.CHANNELS_MANAGE,
         answer=channel_accounts.SecretView,
     ),
+    Route("DELETE", f"{_WORKSPACE}/demo", demo.remove, Permission.CHANNELS_MANAGE, status=204),
     # What could not be stored.
     Route(
         "GET",
@@ -266,7 +268,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.CHANNELS_MANAGE,
         answer=dead_letters.DeadLetterChange,
     ),
-    Route("DELETE", f"{_WORKSPACE}/demo", demo.remove, Permission.CHANNELS_MANAGE, status=204),
     # Live chat.
     Route("GET", _LIVECHAT, livechat.read, Access.VISITOR, answer=livechat.ChatView),
     Route("OPTIONS", _LIVECHAT, livechat.preflight, Access.VISITOR, status=204),

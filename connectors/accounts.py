@@ -68,19 +68,19 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _reach(route: Route, settings: Settings) -> Reach:
-    """The demo never leaves this computer, whatever else is allowed."""
-    if route.demo:
-        return "loopback"
-    return "any" if settings.allow_private_hosts else "public"
-
-
 def _demo_base_url(route: Route, credentials: Mapping[str, str]) -> str:
     """Return the emulator a demo account talks to, never the vendor: nothing of a demo may leave this computer."""
     for name, value in (*route.settings.items(), *credentials.items()):
         if value and name.endswith(_PLACES) and not is_loopback(value if "//" in value else f"//{value}"):
             raise ConfigurationError(f"A demo account reaches this computer only: {name} names another.", field=name)
     return route.settings.get(DEMO_URL) or _NOWHERE
+
+
+def _reach(route: Route, settings: Settings) -> Reach:
+    """The demo never leaves this computer, whatever else is allowed."""
+    if route.demo:
+        return "loopback"
+    return "any" if settings.allow_private_hosts else "public"
 
 
 def _vendor_base_url(channel: str, settings: Settings) -> str:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
-_BY_ACCOUNT = ("delete_letters", "delete_raw_items", "delete_pending_references")
-
 
 async def demo_workspaces(database: Database) -> list[int]:
     """Return the workspaces in which a demo is."""
@@ -52,8 +50,9 @@ async def delete_contacts(conn: TenantConn, workspace_id: int, contact_ids: Sequ
 
 async def delete_accounts(conn: TenantConn, workspace_id: int, account_ids: Sequence[UUID]) -> None:
     """Remove channel accounts and what came in by them and never became a message."""
-    for name in _BY_ACCOUNT:
-        await conn.execute(QUERIES[name], workspace_id, account_ids)
+    await conn.execute(QUERIES["delete_letters"], workspace_id, account_ids)
+    await conn.execute(QUERIES["delete_raw_items"], workspace_id, account_ids)
+    await conn.execute(QUERIES["delete_pending_references"], workspace_id, account_ids)
     await conn.execute(QUERIES["delete_uploads"], workspace_id)
     await conn.execute(QUERIES["delete_accounts"], workspace_id, account_ids)
 

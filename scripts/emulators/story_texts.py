@@ -222,7 +222,7 @@ STORIES: tuple[StoryText, ...] = (
         ("Fabric samples?", "Samples of {color}"),
         (
             _turn(
-                _said("Do you send fabric samples? I am torn between {color} and charcoal for the {product}."),
+                _said("Do you send fabric samples? I am torn between {color} and navy blue for the {product}."),
                 answers=("We do, free of charge. To which address may I send them?",),
             ),
             _turn(
