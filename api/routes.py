@@ -130,8 +130,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         f"{_CONVERSATION}/messages/{{message_id}}/html",
         mails.read_html,
         Permission.INBOX_READ,
-        answer=mails.HtmlView,
-        query={"remote": "1 lets pictures from elsewhere load; 0 by default."},
+        query={"remote": "1 lets pictures from elsewhere load; 0 by default.", "theme": "light or dark."},
     ),
     Route(
         "GET", f"{_CONVERSATION}/reply-defaults", mails.read_defaults, Permission.INBOX_READ, answer=mails.ReplyDefaults
