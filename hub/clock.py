@@ -14,6 +14,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def now_ms() -> int:
+    """Return the current time in whole milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
 def monotonic_s() -> float:
     """Return seconds on a clock that never steps, for timeouts."""
     return time.monotonic()

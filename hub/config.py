@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True):
         database_owner_url: Postgres for migrations; empty means ``database_url``.
         redis_url: Durable Redis (ingress streams only); empty means embedded.
         redis_ephemeral_url: Redis for pub/sub, presence, limits, caches; empty means embedded.
+        otlp_traces_url: Where spans go by OTLP/HTTP, ``…/v1/traces``; empty turns tracing off.
         vendor_base_urls: Override of a vendor's API origin per channel, e.g. ``{"twilio_sms": "http://127.0.0.1:9001"}``.
     """
 
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True):
     redis_url: str
     redis_ephemeral_url: str
     vendor_base_urls: dict[str, str]
+    otlp_traces_url: str = ""
 
     @property
     def base_url(self) -> str:
@@ -83,6 +85,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         redis_url=env.get("REDIS_URL", ""),
         redis_ephemeral_url=env.get("REDIS_EPHEMERAL_URL", ""),
         vendor_base_urls=_read_vendor_base_urls(env),
+        otlp_traces_url=_read_otlp_url(env),
     )
 
 
@@ -99,6 +102,23 @@ def _read_url(name: str, env: Mapping[str, str]) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"{name} must start with http:// or https://, not {url!r}.", field=name)
     return url
+
+
+def _read_otlp_url(env: Mapping[str, str]) -> str:
+    """
+    Find the collector, by our own variable or OpenTelemetry's.
+
+    Source:
+        OpenTelemetry specification 1.5x, "OpenTelemetry Protocol Exporter": the traces variable is used as it is, the
+        general one gets ``v1/traces`` appended; ``OTEL_SDK_DISABLED=true`` turns everything off.
+    """
+    if env.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return ""
+    if not env.get("HUB_OTLP_URL") and env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        return _read_url("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", env)
+    name = "HUB_OTLP_URL" if env.get("HUB_OTLP_URL") else "OTEL_EXPORTER_OTLP_ENDPOINT"
+    url = _read_url(name, env)
+    return f"{url}/v1/traces" if url else ""
 
 
 def _data_dir(env: Mapping[str, str]) -> Path:

@@ -136,6 +136,7 @@ class StreamItem(msgspec.Struct, frozen=True, kw_only=True):
         key: Dedupe key made by ``split``.
         body: The vendor's bytes as received, 64 KiB at most (larger ones travel by reference).
         received_at_ms: Our clock at the edge, milliseconds since 1970.
+        trace: The W3C traceparent of the call it came in with; empty when that is not traced.
     """
 
     workspace_id: int
@@ -144,6 +145,7 @@ class StreamItem(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     body: bytes
     received_at_ms: int
+    trace: str = ""
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,8 +39,14 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     dedupe_key: str | None = None
 
 
-class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of the log as sockets need it; the fields are those of ``NewEvent`` plus its ``seq``."""
+class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    An event of the log as sockets need it; the fields are those of ``NewEvent`` plus its ``seq``.
+
+    Attributes:
+        appended_at_ms: Our clock when it got its number, milliseconds since 1970; 0 when it was read from the log.
+        trace: The W3C traceparent of what appended it; empty when that is not traced, or when it was read.
+    """
 
     workspace_id: int
     seq: int
@@ -50,3 +56,5 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
     former_inbox_id: UUID | None = None
     conversation_id: UUID | None = None
     conversation_seq: int | None = None
+    appended_at_ms: int = 0
+    trace: str = ""

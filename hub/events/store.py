@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub import clock, tracing
 from hub.db import load_queries
 from hub.errors import NotFound
 from hub.events.model import LoggedEvent, NewEvent
@@ -136,6 +137,8 @@ def _number(heads: dict[int, int], event: NewEvent) -> LoggedEvent:
         former_inbox_id=event.former_inbox_id,
         conversation_id=event.conversation_id,
         conversation_seq=event.conversation_seq,
+        appended_at_ms=clock.now_ms(),
+        trace=tracing.current(),
     )
 
 
