@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from connectors.base import Account
+from hub.channels.signing import signing_key
 from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def account_of(route: Route, credentials: Mapping[str, str], settings: Settings)
         settings=route.settings,
         webhook_url=webhook_url(route.channel, route.id, settings),
         base_url=_vendor_base_url(route.channel, settings),
+        signing_key=signing_key(settings.secret_key, route.workspace_id, route.id) if settings.secret_key else b"",
     )
 
 

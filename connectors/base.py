@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from hub.envelope import InboundItem, OutboundMessage, SendResult
+from hub.envelope import AttachmentRef, InboundItem, OutboundMessage, SendResult
 from hub.errors import ConnectorErrorInfo
 
 
@@ -55,6 +55,13 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         receipts: Delivery states the vendor reports.
         visitors: Whether contacts come over our own sockets.
         start_conversation: Whether we may write first.
+        subject: Whether messages have a subject line.
+        copies: Whether messages go to several people (to, cc, bcc).
+        html: Whether messages may come formatted.
+        attachments: Whether files go out.
+        attachment_limit_bytes: Largest file, 0 for the hub's own limit.
+        attachment_limit_count: Most files of one message, 0 for the hub's own limit.
+        attachment_mimes: What may be sent, e.g. ``image/*``; empty means anything.
     """
 
     text_limit: int
@@ -68,6 +75,12 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     edit: bool = False
     delete: bool = False
     attachments: bool = False
+    attachment_limit_bytes: int = 0
+    attachment_limit_count: int = 0
+    attachment_mimes: tuple[str, ...] = ()
+    subject: bool = False
+    copies: bool = False
+    html: bool = False
     visitors: bool = False
     start_conversation: bool = True
 
@@ -78,6 +91,25 @@ class Limit(msgspec.Struct, frozen=True):
     rate: float
     per_s: float
     burst: int
+
+
+class Preset(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Settings of a well-known provider, filled into the connect form.
+
+    Attributes:
+        id: Short name.
+        label: What members read.
+        domains: Mail domains that mean this provider, e.g. ``gmail.com``.
+        values: Settings to fill in.
+        help: What a member must do there first, e.g. make an app password.
+    """
+
+    id: str
+    label: str
+    domains: tuple[str, ...] = ()
+    values: Mapping[str, str] = {}
+    help: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +123,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         limits: Rate limits by bucket name; a customer's account may override them in its settings.
         events: What it reads, e.g. ``message``; each has a fixture ``<event>.in.json`` or ``<event>.<case>.in.json``.
         read_on: The day the vendor's documentation was read.
+        presets: Providers whose settings we know.
+        rank: Place on the first screen, lowest first.
     """
 
     id: str
@@ -107,6 +141,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...] = ()
     needs_public_url: bool = False
     setup_steps: tuple[str, ...] = ()
+    presets: tuple[Preset, ...] = ()
+    rank: int = 100
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +153,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         id: UUID text.
         webhook_url: Our address for this account, as the vendor calls it.
         base_url: The vendor's API origin where it is not the vendor's own (an emulator, a region); else empty.
+        signing_key: HMAC key of this account, for what must come back to us unaltered.
+        read_file: Gives the bytes of an ``OutboundAttachment`` by its id; None where nothing is sent.
     """
 
     id: str
@@ -125,6 +163,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     settings: Mapping[str, str]
     webhook_url: str
     base_url: str = ""
+    signing_key: bytes = b""
+    read_file: Callable[[str], AsyncIterator[bytes]] | None = None
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,11 +208,50 @@ class RawItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParseContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``parse`` may know besides the bytes: when they came, and the account's public settings."""
+    """
+    What ``parse`` may know besides the bytes.
+
+    Attributes:
+        received_at: When they came, our clock.
+        key: Dedupe key made by ``split`` or ``poll``.
+        settings: The account's public settings.
+        account_id: UUID text.
+        signing_key: The account's, to know our own signatures again.
+    """
 
     received_at: datetime
     key: str
     settings: Mapping[str, str]
+    account_id: str = ""
+    workspace_id: int = 0
+    signing_key: bytes = b""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far long work is; ``what`` says it in words, ``total`` 0 means unknown."""
+
+    done: int
+    total: int
+    what: str
+
+
+class PolledBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a poll found.
+
+    Attributes:
+        items: In the vendor's order; may be empty.
+        cursor: Where to go on, opaque; kept once the items are stored.
+        progress: While history is read.
+    """
+
+    items: Sequence[RawItem]
+    cursor: str
+    progress: Progress | None = None
+
+
+# Gives the raw item an attachment came in, where the connector keeps it.
+RawReader = Callable[[], Awaitable[bytes]]
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,7 +311,9 @@ class Connector:
             (either). Raises ConnectorError when it could not be asked.
         classify: Turns whatever ``send`` or ``check`` let through into our words.
         charges: What a send takes from which rate buckets.
-        poll: For polled channels: items after a cursor, each batch with the new cursor.
+        poll: For polled channels: batches after a cursor. May go on for ever; closing it frees everything.
+        fetch: The bytes of an attachment, in pieces. Raises ConnectorError.
+        keeps_raw: Attachments are parts of the raw item: it is kept until they are fetched.
     """
 
     manifest: Manifest
@@ -246,4 +327,6 @@ class Connector:
     check: Callable[[Account], Awaitable[Checked]] = _no_check
     reconcile: Callable[[Account, OutboundMessage], Awaitable[SendResult | None]] = _never_confirmed
     charges: Callable[[Account, OutboundMessage], Sequence[Charge]] = _no_charges
-    poll: Callable[[Account, str | None], AsyncIterator[tuple[Sequence[RawItem], str]]] | None = None
+    poll: Callable[[Account, str | None], AsyncIterator[PolledBatch]] | None = None
+    fetch: Callable[[Account, AttachmentRef, RawReader], AsyncIterator[bytes]] | None = None
+    keeps_raw: bool = False

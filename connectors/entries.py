@@ -93,6 +93,7 @@ class BatchPorts:
 
     Attributes:
         turns: Taken for each batch: a partition that waits for its turn gathers a larger batch meanwhile.
+        signing_key: Of one channel account (``hub.channels.signing``).
     """
 
     database: Transactions
@@ -103,6 +104,7 @@ class BatchPorts:
     metrics: IntakeMetrics = field(default_factory=IntakeMetrics)
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCHES_AT_ONCE))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    signing_key: Callable[[int, UUID], bytes] = lambda workspace_id, account_id: b""  # noqa: ARG005  tests sign nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,14 @@ async def read_entry(ports: BatchPorts, partition: int, entry: Entry) -> Parsed 
         if (route.workspace_id, route.channel) != (item.workspace_id, item.channel):
             return Failed(entry, item, NotFound("channel account of this channel in this workspace"), is_final=True)
         received_at = datetime.fromtimestamp(item.received_at_ms / 1000, UTC)
-        context = ParseContext(received_at=received_at, key=item.key, settings=route.settings)
+        context = ParseContext(
+            received_at=received_at,
+            key=item.key,
+            settings=route.settings,
+            account_id=item.channel_account_id,
+            workspace_id=item.workspace_id,
+            signing_key=ports.signing_key(item.workspace_id, account_id),
+        )
         found = ports.connectors.get(item.channel).parse(item.body, context)
     except UnsupportedPayload:
         ports.metrics.unsupported += 1

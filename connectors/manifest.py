@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connectors.base import Capabilities, Field, Manifest
+from connectors.base import Capabilities, Field, Manifest, Preset
 from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ def _check_names(folder: Path, content: Mapping[str, object]) -> None:
     capabilities = content.get("capabilities")
     if isinstance(capabilities, dict):
         _check_keys(folder, "capabilities", capabilities, Capabilities.__struct_fields__)
-    for group in ("credentials", "settings"):
-        inputs = content.get(group)
-        for number, one in enumerate(inputs if isinstance(inputs, list) else []):
+    for group, struct in (("credentials", Field), ("settings", Field), ("presets", Preset)):
+        rows = content.get(group)
+        for number, one in enumerate(rows if isinstance(rows, list) else []):
             if isinstance(one, dict):
-                _check_keys(folder, f"{group}[{number}]", one, Field.__struct_fields__)
+                _check_keys(folder, f"{group}[{number}]", one, struct.__struct_fields__)
 
 
 def _check_keys(folder: Path, place: str, found: Iterable[str], known: Iterable[str]) -> None:
@@ -83,6 +83,10 @@ def _check_values(folder: Path, manifest: Manifest) -> None:
         raise _wrong(folder, "capabilities.text_limit", "must be 1 or more")
     for group, inputs in (("credentials", manifest.credentials), ("settings", manifest.settings)):
         _check_inputs(folder, group, inputs)
+    settings = {one.name for one in manifest.settings}
+    for number, preset in enumerate(manifest.presets):
+        if unknown := sorted(set(preset.values) - settings):
+            raise _wrong(folder, f"presets[{number}].values", f"{unknown[0]!r} is not a setting of this channel")
     for bucket, limits in manifest.limits.items():
         for number, limit in enumerate(limits):
             if limit.rate <= 0 or limit.per_s <= 0 or limit.burst < 1:

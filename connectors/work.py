@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import redis.asyncio
@@ -25,6 +26,7 @@ from connectors.slots import worker_slot
 from hub import jobs, log
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
+from hub.channels.signing import signing_key
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
@@ -120,7 +122,12 @@ async def _work(settings: Settings) -> None:
         await hints.broker.start(hints)
         stack.push_async_callback(hints.broker.stop)
         ports = BatchPorts(
-            database=database, streams=streams, connectors=registry, routes=routes, receive=actions.receive
+            database=database,
+            streams=streams,
+            connectors=registry,
+            routes=routes,
+            receive=actions.receive,
+            signing_key=partial(signing_key, settings.secret_key),
         )
         due = [
             jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),

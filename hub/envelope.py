@@ -70,13 +70,43 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class AttachmentRef(msgspec.Struct, frozen=True):
-    """A file at a vendor, fetched later by the connector; ``ref`` is opaque to the hub."""
+    """
+    A file at a vendor, fetched later by the connector.
+
+    Attributes:
+        ref: Where, opaque to the hub.
+        kind: ``image``, ``audio``, ``video`` or ``file``, as declared; the hub looks at the bytes itself.
+        filename: As declared, without a path.
+        mime: As declared.
+        size_bytes: As declared.
+        inline_cid: For pictures inside an HTML text: the Content-ID that the text names, without brackets.
+    """
 
     ref: str
     kind: str
     filename: str | None = None
     mime: str | None = None
     size_bytes: int | None = None
+    inline_cid: str | None = None
+
+
+class ThreadHints(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Which conversation an item may belong to, on channels where the vendor has no threads of its own (mail).
+
+    The store believes none of them alone: workspace, channel account and participants must fit too.
+
+    Attributes:
+        root: ``thread_key`` of the conversation it opens when it belongs to none, 1-320 characters.
+        conversation_ids: Ids of conversations (UUID text) that our own signature proves, best first.
+        references: Vendor's ids of earlier messages, newest first.
+        subject: Normalised subject, only where the text says it is a reply or a forward; else empty.
+    """
+
+    root: str
+    conversation_ids: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    subject: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -99,6 +129,12 @@ class InboundItem(msgspec.Struct, frozen=True, kw_only=True):
         sender: Who it is about on the customer's side (for echoes: who received it).
         external_id: The vendor's message id.
         text: Plain text, ``""`` allowed when there are attachments.
+        subject: On channels that have one.
+        html: The formatted text as it came, NOT sanitised, at most 1 MiB.
+        quoted: What ``text`` quoted from earlier messages, cut from it; shown folded.
+        to: Whom it was addressed to, ourselves included.
+        cc: Who got a copy.
+        thread: On channels without threads of their own: where it may belong.
         attachments: Files to fetch.
         target_external_id: The message that is edited, deleted, reacted to or receipted.
         correlation_id: Our message id (UUID text), where the vendor echoes it.
@@ -116,6 +152,12 @@ class InboundItem(msgspec.Struct, frozen=True, kw_only=True):
     sender: Identity | None = None
     external_id: str | None = None
     text: str = ""
+    subject: str = ""
+    html: str | None = None
+    quoted: str = ""
+    to: tuple[Identity, ...] = ()
+    cc: tuple[Identity, ...] = ()
+    thread: ThreadHints | None = None
     attachments: tuple[AttachmentRef, ...] = ()
     target_external_id: str | None = None
     correlation_id: str | None = None
@@ -136,6 +178,7 @@ class StreamItem(msgspec.Struct, frozen=True, kw_only=True):
         key: Dedupe key made by ``split``.
         body: The vendor's bytes as received, 64 KiB at most (larger ones travel by reference).
         received_at_ms: Our clock at the edge, milliseconds since 1970.
+        reference: Id (UUID text) of the ``raw_item`` row that holds the bytes; ``body`` is empty then.
         trace: The W3C traceparent of the call it came in with; empty when that is not traced.
     """
 
@@ -145,7 +188,30 @@ class StreamItem(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     body: bytes
     received_at_ms: int
+    reference: str = ""
     trace: str = ""
+
+
+class OutboundAttachment(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A file to send, its bytes checked and stored; ``Account.read_file`` gives them.
+
+    Attributes:
+        id: UUID text.
+        kind: ``image``, ``audio``, ``video`` or ``file``, by what the bytes are.
+        filename: Without a path or control characters.
+        mime: By what the bytes are.
+        url: Signed address a vendor may fetch it from for some hours; empty where we have no public address.
+        inline_cid: Set for pictures that belong into the HTML text.
+    """
+
+    id: str
+    kind: str
+    filename: str
+    mime: str
+    size_bytes: int
+    url: str = ""
+    inline_cid: str | None = None
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +224,13 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
         thread_key: The vendor's thread.
         text: Plain text, not longer than the channel's limit.
         reply_to_external_id: The vendor's id of the newest inbound message, where threading needs it.
+        conversation_id: Where it belongs, UUID text; channels without threads of their own sign it into the message.
+        subject: On channels that have one.
+        cc: Who gets a copy.
+        bcc: Who gets a copy unseen by the others.
+        references: Vendor's ids of the messages it follows, oldest first.
+        quoted: Text of the message it answers, quoted below.
+        attachments: Files to send with it.
         author_is_human: False for AI and automations.
         attempt: 1 for the first try.
         attempted_at: When the newest try began, by our clock; tells ``reconcile`` where to look. None before any.
@@ -168,6 +241,13 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     thread_key: str
     text: str
     reply_to_external_id: str | None = None
+    conversation_id: str = ""
+    subject: str = ""
+    cc: tuple[Identity, ...] = ()
+    bcc: tuple[Identity, ...] = ()
+    references: tuple[str, ...] = ()
+    quoted: str = ""
+    attachments: tuple[OutboundAttachment, ...] = ()
     author_is_human: bool = True
     attempt: int = 1
     attempted_at: datetime | None = None

@@ -112,6 +112,7 @@ async def connect(conn: TenantConn, sealer: Sealer, new: NewAccount) -> ChannelA
         settings=new.settings,
         created_at=clock.now(),
         version=heads[new.workspace_id] + 1,
+        demo=new.demo,
     )
     key = await _data_key(conn, sealer, new.workspace_id)
     sealed = key.seal(store.credentials_place(new.workspace_id, new.id), _encoder.encode(new.credentials))

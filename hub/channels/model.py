@@ -51,6 +51,7 @@ class ChannelAccount(msgspec.Struct, frozen=True):
         settings: Public settings, e.g. ``{"phone_number": "+15550001"}``; values are text.
         status_reason: In words, when it is not connected.
         version: ``seq`` of the event that last changed this row.
+        demo: Belongs to the demo: reaches this computer only, and goes with it.
     """
 
     id: UUID
@@ -62,6 +63,7 @@ class ChannelAccount(msgspec.Struct, frozen=True):
     settings: dict[str, str]
     created_at: datetime
     version: int
+    demo: bool = False
 
 
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
         id: Made by the caller, because the webhook address that was checked contains it.
         inbox_id: Where its conversations go; None means the workspace's first inbox.
         external_ref: The vendor's own id of the account.
+        demo: Belongs to the demo.
     """
 
     workspace_id: int
@@ -83,6 +86,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
     inbox_id: UUID | None = None
     external_ref: str = ""
     actor_id: UUID | None = None
+    demo: bool = False
 
     def __repr__(self) -> str:
         return f"NewAccount(workspace_id={self.workspace_id}, id={self.id}, channel={self.channel!r})"
@@ -122,6 +126,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     status: AccountStatus
     settings: dict[str, str]
     external_ref: str = ""
+    demo: bool = False
 
 
 class SealedRoute(msgspec.Struct, frozen=True):

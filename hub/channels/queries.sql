@@ -24,14 +24,14 @@ UPDATE inbox SET name = $3, reopen_days = $4, version = $5 WHERE workspace_id = 
 
 -- name: list_channel_accounts
 -- Channel accounts of a workspace, removed ones too, oldest first; $2 is NULL for an audience that sees every inbox.
-SELECT id, inbox_id, channel, name, status, status_reason, settings::text AS settings, created_at, version
+SELECT id, inbox_id, channel, name, status, status_reason, settings::text AS settings, created_at, version, demo
 FROM channel_account
 WHERE workspace_id = $1 AND ($2::uuid[] IS NULL OR inbox_id = ANY ($2::uuid[]))
 ORDER BY created_at, id
 
 -- name: get_channel_account
 -- One channel account without its secrets.
-SELECT id, inbox_id, channel, name, status, status_reason, settings::text AS settings, created_at, version
+SELECT id, inbox_id, channel, name, status, status_reason, settings::text AS settings, created_at, version, demo
 FROM channel_account WHERE workspace_id = $1 AND id = $2
 
 -- name: sealed_credentials
@@ -44,8 +44,8 @@ ORDER BY k.id
 -- name: insert_channel_account
 -- Adds a channel account.
 INSERT INTO channel_account (workspace_id, id, inbox_id, channel, name, status, settings, credentials_sealed,
-                             external_ref, created_at, version)
-VALUES ($1, $2, $3, $4, $5, 'connected', $6::text::jsonb, $7, $8, $9, $10)
+                             external_ref, created_at, version, demo)
+VALUES ($1, $2, $3, $4, $5, 'connected', $6::text::jsonb, $7, $8, $9, $10, $11)
 
 -- name: update_channel_account
 -- Writes what members see of a channel account.
@@ -71,7 +71,8 @@ UPDATE workspace_key SET key_version = $3, wrapped = $4 WHERE workspace_id = $1 
 
 -- name: load_routes
 -- Every channel account that is not removed, of every workspace: routing facts and sealed credentials.
-SELECT workspace_id, id, inbox_id, channel, status, settings, credentials_sealed, external_ref FROM hub_channel_routes()
+SELECT workspace_id, id, inbox_id, channel, status, settings, credentials_sealed, external_ref, demo
+FROM hub_channel_routes()
 
 -- name: load_keys
 -- Every wrapped data key, of every workspace.

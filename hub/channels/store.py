@@ -160,6 +160,7 @@ async def insert_channel_account(
         external_ref,
         account.created_at,
         account.version,
+        account.demo,
     )
 
 
@@ -222,6 +223,7 @@ def _account(row: Record) -> ChannelAccount:
         settings=_settings_decoder.decode(row["settings"]),
         created_at=row["created_at"],
         version=row["version"],
+        demo=row["demo"],
     )
 
 
@@ -238,5 +240,6 @@ def _route(row: Record) -> SealedRoute:
         status=AccountStatus(row["status"]),
         settings=_settings_decoder.decode(row["settings"]),
         external_ref=row["external_ref"],
+        demo=row["demo"],
     )
     return SealedRoute(route, row["credentials_sealed"])

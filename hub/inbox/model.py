@@ -74,12 +74,50 @@ class MessageError(msgspec.Struct, frozen=True):
 
 
 class Attachment(msgspec.Struct, frozen=True):
+    """
+    A file of a message.
+
+    Attributes:
+        kind: ``image``, ``audio``, ``video`` or ``file``; as declared while pending, by its bytes afterwards.
+        filename: Without a path or control characters.
+        mime: As declared while pending, by its bytes afterwards.
+        state: ``pending`` until the bytes are here and checked.
+        width: Pixels, for pictures and videos where known.
+        has_thumbnail: A small picture of it can be had.
+        has_preview: A large picture of it can be had, where the file itself is not shown (PDF).
+        inline: Belongs into the formatted text, is not listed under it.
+        error: Why it failed, in words.
+    """
+
     id: UUID
     kind: str
     filename: str
     mime: str
     size_bytes: int
     state: Literal["pending", "ready", "failed"]
+    width: int | None = None
+    height: int | None = None
+    has_thumbnail: bool = False
+    has_preview: bool = False
+    inline: bool = False
+    error: str | None = None
+
+
+class Party(msgspec.Struct, frozen=True):
+    """Somebody a message came from or went to; ``name`` may be empty."""
+
+    name: str
+    address: str
+
+
+class MessageHeaders(msgspec.Struct, frozen=True):
+    """Subject and people of a message, on channels that have them; ``bcc`` only of our own messages."""
+
+    subject: str = ""
+    sender: Party | None = None
+    to: tuple[Party, ...] = ()
+    cc: tuple[Party, ...] = ()
+    bcc: tuple[Party, ...] = ()
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -89,11 +127,14 @@ class Message(msgspec.Struct, frozen=True):
     Attributes:
         seq: ``seq`` of the event that added it; messages are shown by (occurred_at, seq).
         author_id: Contact or member, by ``author_kind``.
-        author_name: The member's name when they wrote it; empty for contacts, whose row has it.
+        author_name: The member's name when they wrote it; of contacts only where it is not the conversation's contact.
         status: Only for messages to the contact.
         client_message_id: What the sending client called it; replaces its optimistic row.
         occurred_at: The vendor's clock for inbound, ours otherwise.
         version: ``seq`` of the event that last changed this row.
+        headers: Subject and people, on channels that have them.
+        has_html: A formatted text can be had.
+        quoted: What ``text`` quoted from earlier messages, cut from it.
     """
 
     id: UUID
@@ -111,6 +152,9 @@ class Message(msgspec.Struct, frozen=True):
     client_message_id: UUID | None
     occurred_at: datetime
     version: int
+    headers: MessageHeaders | None = None
+    has_html: bool = False
+    quoted: str = ""
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -105,10 +105,12 @@ WITH contacts AS (
 )
 INSERT INTO message (workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
                      author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
-                     status, error_code, error_message, conversation_seq, occurred_at, created_at)
+                     status, error_code, error_message, conversation_seq, occurred_at, created_at,
+                     headers, has_html, quoted)
 SELECT workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
        author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
-       status, error_code, error_message, conversation_seq, occurred_at, created_at
+       status, error_code, error_message, conversation_seq, occurred_at, created_at,
+       headers, has_html, quoted
 FROM json_populate_recordset(NULL::message, $4::json)
 
 -- name: write_statuses
@@ -159,10 +161,12 @@ WHERE conversation.workspace_id = r.workspace_id AND conversation.id = r.id
 -- Adds one message or note.
 INSERT INTO message (workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
                      author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
-                     status, error_code, error_message, conversation_seq, occurred_at, created_at)
+                     status, error_code, error_message, conversation_seq, occurred_at, created_at,
+                     headers, has_html, quoted)
 SELECT workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
        author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
-       status, error_code, error_message, conversation_seq, occurred_at, created_at
+       status, error_code, error_message, conversation_seq, occurred_at, created_at,
+       headers, has_html, quoted
 FROM json_populate_record(NULL::message, $1::json)
 
 -- name: write_message_status

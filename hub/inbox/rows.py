@@ -15,6 +15,7 @@ from hub.inbox.model import (
     AuthorKind,
     Conversation,
     ConversationStatus,
+    MessageHeaders,
     Message,
     MessageError,
     MessageKind,
@@ -102,6 +103,9 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
     conversation_seq: int | None = None
     occurred_at: datetime
     created_at: datetime
+    headers: MessageHeaders | None = None
+    has_html: bool = False
+    quoted: str = ""
 
     def view(self) -> Message:
         """Return the row as members see it."""
@@ -121,6 +125,9 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
             client_message_id=self.client_message_id,
             occurred_at=self.occurred_at,
             version=self.version,
+            headers=self.headers,
+            has_html=self.has_html,
+            quoted=self.quoted,
         )
 
     def error(self) -> MessageError | None:

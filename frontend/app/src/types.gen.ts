@@ -74,6 +74,7 @@ export interface ChannelAccount {
   readonly settings: Readonly<Record<string, string>>;
   readonly created_at: Timestamp;
   readonly version: number;
+  readonly demo: boolean;
 }
 
 export type AccountStatus = "connected" | "paused" | "needs_sign_in" | "removed";
@@ -147,6 +148,8 @@ export interface ChannelView {
   readonly events: readonly string[];
   readonly needs_public_url: boolean;
   readonly setup_steps: readonly string[];
+  readonly presets: readonly Preset[];
+  readonly rank: number;
   readonly generated: readonly Field[];
   readonly icon: string;
 }
@@ -163,6 +166,12 @@ export interface Capabilities {
   readonly edit: boolean;
   readonly delete: boolean;
   readonly attachments: boolean;
+  readonly attachment_limit_bytes: number;
+  readonly attachment_limit_count: number;
+  readonly attachment_mimes: readonly string[];
+  readonly subject: boolean;
+  readonly copies: boolean;
+  readonly html: boolean;
   readonly visitors: boolean;
   readonly start_conversation: boolean;
 }
@@ -183,6 +192,14 @@ export interface Limit {
   readonly rate: number;
   readonly per_s: number;
   readonly burst: number;
+}
+
+export interface Preset {
+  readonly id: string;
+  readonly label: string;
+  readonly domains: readonly string[];
+  readonly values: Readonly<Record<string, string>>;
+  readonly help: string;
 }
 
 export interface ConversationPage {
@@ -228,6 +245,9 @@ export interface Message {
   readonly client_message_id: Uuid | null;
   readonly occurred_at: Timestamp;
   readonly version: number;
+  readonly headers: MessageHeaders | null;
+  readonly has_html: boolean;
+  readonly quoted: string;
 }
 
 export type MessageKind = "message" | "note" | "call" | "form";
@@ -239,6 +259,12 @@ export interface Attachment {
   readonly mime: string;
   readonly size_bytes: number;
   readonly state: "failed" | "pending" | "ready";
+  readonly width: number | null;
+  readonly height: number | null;
+  readonly has_thumbnail: boolean;
+  readonly has_preview: boolean;
+  readonly inline: boolean;
+  readonly error: string | null;
 }
 
 export type DeliveryStatus = "queued" | "sending" | "sent" | "delivered" | "read" | "failed" | "unknown";
@@ -246,6 +272,19 @@ export type DeliveryStatus = "queued" | "sending" | "sent" | "delivered" | "read
 export interface MessageError {
   readonly code: string;
   readonly message: string;
+}
+
+export interface MessageHeaders {
+  readonly subject: string;
+  readonly sender: Party | null;
+  readonly to: readonly Party[];
+  readonly cc: readonly Party[];
+  readonly bcc: readonly Party[];
+}
+
+export interface Party {
+  readonly name: string;
+  readonly address: string;
 }
 
 export interface Line {

@@ -23,7 +23,8 @@ export function contact(over: Partial<Contact> = {}): Contact {
 export function message(over: Partial<Message> = {}): Message {
   return {
     id: "x-1", conversation_id: "c-1", seq: 1, kind: "message", direction: "inbound", author_kind: "contact", author_id: "p-1", author_name: "",
-    text: "Hello", attachments: [], status: null, error: null, client_message_id: null, occurred_at: "2026-01-01T10:00:00Z", version: 1, ...over,
+    text: "Hello", attachments: [], status: null, error: null, client_message_id: null, occurred_at: "2026-01-01T10:00:00Z", version: 1,
+    headers: null, has_html: false, quoted: "", ...over,
   };
 }
 
@@ -32,7 +33,7 @@ export function snapshot(over: Partial<Snapshot> = {}): Snapshot {
     epoch: 1, seq: 0, workspace: { id: 1, name: "Northwind" }, me: member(),
     permissions: ["inbox.read", "inbox.reply", "inbox.assign", "contacts.write", "channels.manage"],
     members: [member(), member({ id: "m-2", name: "Hugo Laurent", email: "hugo@example.com", role: "agent" })],
-    inboxes: [], channel_accounts: [{ id: "a-1", inbox_id: "i-1", channel: "livechat", name: "Website chat", status: "connected", status_reason: "", settings: {}, created_at: "2026-01-01T09:00:00Z", version: 0 }],
+    inboxes: [], channel_accounts: [{ id: "a-1", inbox_id: "i-1", channel: "livechat", name: "Website chat", status: "connected", status_reason: "", settings: {}, created_at: "2026-01-01T09:00:00Z", version: 0, demo: false }],
     counts: { open: 0, pending: 0, snoozed: 0, closed: 0 }, conversations: [], contacts: [], reads: [], ...over,
   };
 }
