@@ -13,8 +13,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.call import Resources, required
-from api.metrics import SocketMetrics
+from api.metrics import SocketMetrics, ThrottleMetrics
 from api.ws_ports import SocketPorts
+from connectors.metrics import AppendMetrics, StoreMetrics, worker_name
 from connectors.registry import ConnectorRegistry
 from hub.accounts.passwords import Passwords
 from hub.channels.routes import ChannelRoutes
@@ -22,12 +23,16 @@ from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
+from hub.metrics import MetricsExchange
+from hub.metrics.process import LoopLag, register_process
+from hub.migrations.head import head_revision
 from hub.realtime.broker_redis import RedisBroker
 from hub.realtime.hub import RealtimeHub
 from hub.realtime.presence_redis import RedisPresence
 from hub.realtime.tickets import SocketTickets
 from hub.streams import IngressStreams
 from hub.throttle import Throttle
+from hub.tracing import open_tracer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -41,13 +46,14 @@ _DATABASE_CONNECTIONS: Final = 10
 
 
 @asynccontextmanager
-async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterator[Resources]:
+async def composed(settings: Settings, *, setup_token: str = "", worker: str = "") -> AsyncIterator[Resources]:
     """
     Build every part this version has.
 
     Args:
         settings: Addresses of Postgres and both Redis are filled in.
         setup_token: What the set-up page must show; empty closes set-up over HTTP.
+        worker: What tells this process from other serve processes in /metrics; its process id when left out.
 
     Yields:
         The parts, connected.
@@ -57,6 +63,8 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
         Unavailable: Postgres does not answer. Redis may be away: parts that need it say so by themselves.
     """
     async with AsyncExitStack() as stack:
+        tracer = open_tracer(settings, "serve")
+        stack.push_async_callback(tracer.close)
         notices = CommittedNotices()
         database = await _open_database(settings, notices, stack)
         durable = await _open_redis(settings.redis_url, "REDIS_URL", stack)
@@ -82,8 +90,10 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             ingress=ingress,
             routes=routes,
             sealer=sealer,
+            tracer=tracer,
         )
         resources.realtime = await _start_realtime(resources, notices, stack)
+        await _count(resources, worker or worker_name(), stack)
         yield resources
 
 
@@ -92,9 +102,10 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
     broker = RedisBroker(settings.redis_ephemeral_url)
     presence = RedisPresence(required(resources.redis_ephemeral, "ephemeral Redis"))
     keys = required(resources.sealer, "secret key").derive_keys("resume ticket")
-    hub = ServeHub(SocketPorts(resources), broker, presence, secret_key=keys[max(keys)])
+    hub = ServeHub(SocketPorts(resources), broker, presence, secret_key=keys[max(keys)], tracer=resources.tracer)
     hub.routes = resources.routes
     resources.metrics.register(SocketMetrics(hub.counters))
+    resources.metrics.register(StoreMetrics(resources.database, broker))
 
     def publish(committed: Sequence[Notice]) -> None:
         broker.publish([one for one in committed if isinstance(one, LoggedEvent)])
@@ -103,6 +114,17 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
     await hub.start()
     stack.push_async_callback(hub.stop)
     return hub
+
+
+async def _count(resources: Resources, worker: str, stack: AsyncExitStack) -> None:
+    """Register what every process counts, and leave it where whichever process is asked finds it."""
+    lag = LoopLag()
+    register_process(resources.metrics, lag, head_revision())
+    resources.metrics.register(AppendMetrics(required(resources.ingress, "ingress streams").metrics))
+    resources.metrics.register(ThrottleMetrics(resources.throttle))
+    resources.exchange = MetricsExchange(resources.redis_ephemeral, resources.metrics, "serve", worker)
+    await _run_beside(lag.run(), stack)
+    await _run_beside(resources.exchange.run(), stack)
 
 
 class ServeHub(RealtimeHub):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from connectors import dead_letters
 from connectors.backoff import Backoff
+from connectors.batch_spans import BatchSpans
 from connectors.entries import BatchPorts, Failed, Parsed, read_entry
 from hub import clock
 from hub.errors import HubError, MalformedPayload, Unavailable
@@ -151,13 +152,18 @@ class BatchStore:
     async def _commit_and_ack(self, group: list[Parsed]) -> None:
         items = [received for one in group for received in one.received]
         workspace_ids = sorted({one.workspace_id for one in items})
-        async with self._ports.database.transaction(workspace_ids) as conn:
-            outcomes = await self._ports.receive(conn, items)
+        storing = BatchSpans(self._ports.tracer, group)
+        with storing:
+            async with self._ports.database.transaction(workspace_ids) as conn:
+                outcomes = await self._ports.receive(conn, items)
+                storing.mark(conn, items, outcomes)
         # Only now: an acknowledgement before COMMIT loses the batch when we die in between.
         await self._ports.streams.ack(self._partition, [one.entry.id for one in group])
         self._metrics.batches += 1
         self._metrics.outcomes.update(outcome.kind.value for outcome in outcomes)
-        self._metrics.lag_s[self._partition] = max(0.0, clock.now().timestamp() - group[0].item.received_at_ms / 1000)
+        lag_s = max(0.0, clock.now().timestamp() - group[0].item.received_at_ms / 1000)
+        self._metrics.lag_s[self._partition] = lag_s
+        self._metrics.seconds.observe(lag_s)
 
     async def _settle(self, failed: list[Failed]) -> int:
         """Bury what failed for good; leave the rest pending and return how many that are."""

@@ -8,18 +8,22 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import redis.asyncio
 import uvloop
+from prometheus_client import CollectorRegistry
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from connectors import intake
 from connectors.attempt import Attempts
 from connectors.buckets import RedisBuckets
+from connectors.counted import CountedDeliveries
 from connectors.dispatch import Dispatcher, open_with
 from connectors.entries import BatchPorts
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
+from connectors.metrics import AppendMetrics, DispatchCollector, IntakeCollector, JobCollector, StoreMetrics
 from connectors.outbox import PostgresDeliveries
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
@@ -32,8 +36,12 @@ from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
 from hub.inbox import actions, store
 from hub.inbox.deliveries import DeliveryQueued
+from hub.metrics import MetricsExchange
+from hub.metrics.process import LoopLag, register_process
+from hub.migrations.head import head_revision
 from hub.realtime.broker_redis import RedisBroker
 from hub.streams import PARTITIONS, IngressStreams
+from hub.tracing import open_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +86,11 @@ class Hints:
 
     def __call__(self, notices: Sequence[Notice]) -> None:
         """Take what this process committed; neither blocks nor raises."""
+        events = [one for one in notices if isinstance(one, LoggedEvent)]
         if self.broker is not None:
-            self.broker.publish([one for one in notices if isinstance(one, LoggedEvent)])
+            self.broker.publish(events)
+        if self.dispatcher is not None:
+            self.dispatcher.attempts.traces.note(events)
         if self.dispatcher is not None and any(isinstance(one, DeliveryQueued) for one in notices):
             self.dispatcher.wake()
 
@@ -88,6 +99,7 @@ class Hints:
         if self.routes is not None:
             self.routes.notice(events)
         if self.dispatcher is not None and any(one.type in WAKING for one in events):
+            self.dispatcher.attempts.traces.note(events)
             self.dispatcher.wake()
 
     def on_signal(self, workspace_id: int, data: bytes) -> None:
@@ -105,6 +117,8 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        tracer = open_tracer(settings, "work")
+        stack.push_async_callback(tracer.close)
         hints = Hints()
         database = await Database.open_patiently(
             settings.database_url, hints, max_size=DATABASE_CONNECTIONS, keeps_plans=True
@@ -115,8 +129,11 @@ async def _work(settings: Settings) -> None:
         registry = ConnectorRegistry.load()
         routes = ChannelRoutes(database, Sealer(read_keys(settings.secret_key)))
         hints.routes = routes
-        leases = Leases(database, stack.enter_context(worker_slot(settings.data_dir)), PARTITIONS)
-        dispatcher = _dispatcher(settings, database, routes, registry, stack)
+        slot = stack.enter_context(worker_slot(settings.data_dir))
+        leases = Leases(database, slot, PARTITIONS)
+        sending = _sending(settings, database, stack)
+        attempts = Attempts(sending.deliveries, sending.buckets, open_with(routes, registry, settings), tracer=tracer)
+        dispatcher = Dispatcher(sending.deliveries, attempts)
         hints.dispatcher = dispatcher
         hints.broker = RedisBroker(settings.redis_ephemeral_url)
         await hints.broker.start(hints)
@@ -128,15 +145,30 @@ async def _work(settings: Settings) -> None:
             routes=routes,
             receive=actions.receive,
             signing_key=partial(signing_key, settings.secret_key),
+            tracer=tracer,
         )
         due = [
             jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
             jobs.trim_job(streams, leases.held),
         ]
+        counted, lag = jobs.JobMetrics(), LoopLag()
+        metrics = CollectorRegistry(auto_describe=False)
+        for collector in (
+            StoreMetrics(database, hints.broker),
+            AppendMetrics(streams.metrics),
+            IntakeCollector(ports.metrics, streams.metrics, leases),
+            DispatchCollector(dispatcher, sending.deliveries, sending.buckets),
+            JobCollector(counted),
+        ):
+            metrics.register(collector)
+        register_process(metrics, lag, head_revision())
+        exchange = MetricsExchange(sending.redis, metrics, "work", slot)
         loops = [
             asyncio.create_task(routes.run(), name="routes"),
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
-            asyncio.create_task(jobs.run(due, jobs.JobMetrics()), name="jobs"),
+            asyncio.create_task(jobs.run(due, counted), name="jobs"),
+            asyncio.create_task(lag.run(), name="loop_lag"),
+            asyncio.create_task(exchange.run(), name="metrics"),
         ]
         dispatching = asyncio.create_task(dispatcher.run(stop), name="dispatch")
         await _until_stopped(stop, [*loops, dispatching])
@@ -145,13 +177,15 @@ async def _work(settings: Settings) -> None:
         await asyncio.gather(*loops, dispatching, return_exceptions=True)
 
 
-def _dispatcher(
-    settings: Settings,
-    database: Database,
-    routes: ChannelRoutes,
-    registry: ConnectorRegistry,
-    stack: AsyncExitStack,
-) -> Dispatcher:
+class Sending(msgspec.Struct, frozen=True):
+    """What dispatch stands on."""
+
+    redis: redis.asyncio.Redis
+    deliveries: CountedDeliveries
+    buckets: RedisBuckets
+
+
+def _sending(settings: Settings, database: Database, stack: AsyncExitStack) -> Sending:
     ephemeral = redis.asyncio.Redis.from_url(
         settings.redis_ephemeral_url,
         socket_timeout=REDIS_TIMEOUT_S,
@@ -159,8 +193,7 @@ def _dispatcher(
         retry=Retry(NoBackoff(), 0),
     )
     stack.push_async_callback(ephemeral.aclose)
-    outbox = PostgresDeliveries(database)
-    return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_with(routes, registry, settings)))
+    return Sending(ephemeral, CountedDeliveries(PostgresDeliveries(database)), RedisBuckets(ephemeral))
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:

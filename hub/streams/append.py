@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.errors import Unavailable
-from hub.log import get_logger
+from hub.log import Dependency, get_logger
 from hub.streams.model import FIELD, StreamMetrics, partition_of, stream_key
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Appender:
         self._waiting_bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._streams = Dependency("ingress_streams", _log)
 
     async def append(self, item: StreamItem) -> None:
         """
@@ -145,7 +146,9 @@ class Appender:
         self._metrics.append_batches += 1
         if refused:
             self._metrics.append_refused += refused
-            _log.error("ingress_append_refused", items=refused, reason=type(reason).__name__)
+            self._streams.lost(error=type(reason).__name__)
+        else:
+            self._streams.found()
 
 
 def _settle(waiting: list[_Waiting], error: Unavailable) -> None:
