@@ -69,6 +69,22 @@ class Identity(msgspec.Struct, frozen=True):
     verified: bool = False
 
 
+class Party(msgspec.Struct, frozen=True):
+    """Somebody a message came from or goes to; ``name`` may be empty."""
+
+    name: str
+    address: str
+
+
+class Addressing(msgspec.Struct, frozen=True):
+    """Subject and people a member chose for a message, on channels that have them; None and empty: as the hub would."""
+
+    subject: str | None = None
+    to: tuple[Party, ...] = ()
+    cc: tuple[Party, ...] = ()
+    bcc: tuple[Party, ...] = ()
+
+
 class AttachmentRef(msgspec.Struct, frozen=True):
     """
     A file at a vendor, fetched later by the connector.

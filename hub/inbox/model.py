@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from hub.contacts.model import Contact
-from hub.envelope import DeliveryStatus
+from hub.envelope import DeliveryStatus, Party
 
 PREVIEW_CHARS = 140
 TEXT_LIMIT_CHARS = 20_000
@@ -101,13 +101,6 @@ class Attachment(msgspec.Struct, frozen=True):
     has_preview: bool = False
     inline: bool = False
     error: str | None = None
-
-
-class Party(msgspec.Struct, frozen=True):
-    """Somebody a message came from or went to; ``name`` may be empty."""
-
-    name: str
-    address: str
 
 
 class MessageHeaders(msgspec.Struct, frozen=True):

@@ -15,9 +15,9 @@ from hub.inbox.model import (
     AuthorKind,
     Conversation,
     ConversationStatus,
-    MessageHeaders,
     Message,
     MessageError,
+    MessageHeaders,
     MessageKind,
 )
 

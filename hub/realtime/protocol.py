@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from hub.envelope import Addressing
 from hub.errors import HubError, InvalidInput
 
 PROTOCOL = 1
@@ -89,11 +90,12 @@ class Send(msgspec.Struct, frozen=True, tag_field="type", tag="send"):
     """Queue a message or add a note; ``seen_seq`` is the newest seq shown in this conversation."""
 
     client_message_id: UUID
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
+    text: Annotated[str, msgspec.Meta(max_length=20_000)]
     conversation_id: UUID | None = None
     kind: MessageKind = "message"
     attachments: tuple[UUID, ...] = ()
     seen_seq: Seq | None = None
+    addressing: Addressing | None = None
 
 
 class Read(msgspec.Struct, frozen=True, tag_field="type", tag="read"):
@@ -243,7 +245,7 @@ def decode(text: bytes) -> ClientFrame:
         InvalidInput: The type is unknown, or the named field is missing or wrong.
     """
     try:
-        return _FRAMES.decode(text)
+        return _not_empty(_FRAMES.decode(text))
     except msgspec.ValidationError as error:
         explanation = str(error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -257,6 +259,12 @@ def decode(text: bytes) -> ClientFrame:
     if kind == "hello":
         raise ProtocolViolation(CloseCode.MALFORMED, f"hello: {explanation}"[:120])
     raise InvalidInput(_field_of(explanation), explanation)
+
+
+def _not_empty(frame: ClientFrame) -> ClientFrame:
+    if isinstance(frame, Send) and not (frame.text or frame.attachments):
+        raise InvalidInput("text", "Write something, or add a file.")
+    return frame
 
 
 def client_message_id_of(text: bytes) -> UUID | None:

@@ -476,6 +476,14 @@ export interface Send {
   readonly kind?: "message" | "note";
   readonly attachments?: readonly Uuid[];
   readonly seen_seq?: number | null;
+  readonly addressing?: Addressing | null;
+}
+
+export interface Addressing {
+  readonly subject?: string | null;
+  readonly to?: readonly Party[];
+  readonly cc?: readonly Party[];
+  readonly bcc?: readonly Party[];
 }
 
 export interface ReadFrame {
