@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from hub.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 Attributes = Mapping[str, str | int]
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 
+_SET_BY = "HUB_OTLP_URL"
 _NONE: Attributes = {}
 # Source: W3C Trace Context, level 1 (23 November 2021), section 3.2.
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
@@ -179,9 +182,17 @@ def open_tracer(settings: Settings, process: str) -> Tracer:
     Args:
         settings: Where spans go; without an address nothing is loaded.
         process: What this process is, as on its log lines.
+
+    Raises:
+        ConfigurationError: There is an address and the packages are not installed.
     """
     if not settings.otlp_traces_url:
         return NO_TRACER
-    from hub.tracing_otlp import OtlpTracer
-
+    try:
+        from hub.tracing_otlp import OtlpTracer
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"Traces are on ({_SET_BY}), but their packages are missing: pip install -r requirements-tracing.txt",
+            field=_SET_BY,
+        ) from error
     return OtlpTracer(settings.otlp_traces_url, process)
