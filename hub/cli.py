@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -17,7 +18,6 @@ import asyncpg
 
 from hub import log
 from hub.config import Settings, read_settings
-from hub.embedded.doctor import Finding, examine
 from hub.embedded.folders import private_dir
 from hub.embedded.process import Launch, last_lines
 from hub.embedded.services import log_path
@@ -87,7 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     member.set_defaults(run=_member)
     tail = commands.add_parser("tail", help="show events as they pass: types and ids, never what was said")
     tail.set_defaults(run=_tail)
-    doctor = commands.add_parser("doctor", help="look for what would keep the hub from working")
+    doctor = commands.add_parser(
+        "doctor", help="look for faults and say what to do; exit code 0 well, 1 warnings, 2 faults"
+    )
+    doctor.add_argument("--json", action="store_true", help="print findings as JSON")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -211,34 +214,24 @@ def _login_of(database_url: str) -> str | None:
     return unquote(name) if name else None
 
 
-def _doctor(settings: Settings, _options: argparse.Namespace) -> int:
-    findings = [*examine(settings), *asyncio.run(_schema_findings(settings))]
-    for finding in findings:
-        print(f"{'ok  ' if finding.is_good else 'MEND'}  {finding.subject:16} {finding.text}")
-    return 0 if all(finding.is_good for finding in findings) else EXIT_FAILED
+def _doctor(settings: Settings, options: argparse.Namespace) -> int:
+    from api.compose import frontend_dir
+    from connectors.registry import ConnectorRegistry
+    from hub.doctor.examine import examine
+    from hub.doctor.model import Patient
+    from hub.doctor.shown import as_json, as_text, exit_code
+
+    log.configure("doctor", level=logging.CRITICAL)
+    registry = ConnectorRegistry.load()
+    patient = Patient(settings, frontend_dir(), lambda channel: registry.get(channel).verify is not None)
+    findings = asyncio.run(examine(patient))
+    print(as_json(findings) if options.json else as_text(findings, in_colour=is_coloured()))
+    return exit_code(findings)
 
 
-async def _schema_findings(settings: Settings) -> list[Finding]:
-    """Look at the schema of the operator's own database, or of the embedded one while the hub runs."""
-    from hub.embedded.runfile import read_run_file
-    from hub.migrations.runner import schema_state
-
-    run = read_run_file(settings.data_dir / "hub.json")
-    url = settings.database_owner_url or (run.database_url if run is not None else "")
-    if not url:
-        return [Finding("schema", is_good=True, text="Seen only while the hub runs; `hub up` migrates by itself.")]
-    try:
-        state = await schema_state(url)
-    except (OSError, asyncpg.PostgresError) as error:
-        return [Finding("schema", is_good=False, text=f"The database does not answer ({type(error).__name__}).")]
-    if state.is_newer:
-        text = f"Schema {state.current} is newer than this version ({state.head}). Run the newer version."
-        return [Finding("schema", is_good=False, text=text)]
-    if not state.is_current:
-        return [
-            Finding("schema", is_good=False, text=f"Schema {state.current} is behind {state.head}: run hub migrate.")
-        ]
-    return [Finding("schema", is_good=True, text=f"{state.current}, as this version needs.")]
+def is_coloured() -> bool:
+    """Whether a person looks on who wants colours (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _command_line(*arguments: str) -> tuple[str, ...]:

@@ -75,12 +75,13 @@ def wait_for_all(hub: HubProcesses) -> str:
         time.sleep(0.2)
 
 
-async def test_page_shows_every_process_whoever_answers_and_is_documented(hub):
+def test_page_shows_every_process_whoever_answers_and_is_documented(hub):
     """Twelve scrapes in a row each hold both serve workers and the work process; counts add up; names are documented."""
     text = wait_for_all(hub)
-    for _ in range(12):
-        assert httpx.post(f"{hub.base_url}/webhooks/twilio_sms/00000000-0000-7000-8000-000000000001").status_code == 404
-        assert httpx.post(f"{hub.base_url}/webhooks/made_up_{_}/x").status_code == 404
+    for number in range(12):
+        unknown = f"{hub.base_url}/webhooks/twilio_sms/00000000-0000-7000-8000-000000000001"
+        assert httpx.post(unknown).status_code == 404
+        assert httpx.post(f"{hub.base_url}/webhooks/made_up_{number}/x").status_code == 404
     deadline = time.monotonic() + 12
     while True:
         text = page(hub)
@@ -101,7 +102,7 @@ async def test_page_shows_every_process_whoever_answers_and_is_documented(hub):
     }
 
 
-async def test_process_that_ended_leaves_the_page(hub):
+def test_process_that_ended_leaves_the_page(hub):
     """A stopped work process takes its counts along, and the page says that nobody works."""
     wait_for_all(hub)
     work = hub.running[1]
