@@ -86,6 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     member.add_argument("--workspace-id", type=int, default=None, help="needed where there are several")
     member.set_defaults(run=_member)
     tail = commands.add_parser("tail", help="show events as they pass: types and ids, never what was said")
+    tail.add_argument("--workspace", type=int, default=None, metavar="ID", help="only this workspace")
+    tail.add_argument("--type", action="append", default=[], metavar="TYPE", help="only these types; may be repeated")
+    tail.add_argument("--conversation", default="", metavar="ID", help="only this one; its end, as shown, is enough")
+    tail.add_argument(
+        "--since", default="", metavar="WHEN", help="begin with what was: 15m, 2h, 1d or 2026-11-22T18:00"
+    )
+    tail.add_argument("--follow", action=argparse.BooleanOptionalAction, default=True, help="go on as events come")
+    tail.add_argument("--json", action="store_true", help="print a JSON object an event")
     tail.set_defaults(run=_tail)
     doctor = commands.add_parser(
         "doctor", help="look for faults and say what to do; exit code 0 well, 1 warnings, 2 faults"
@@ -198,11 +206,23 @@ def _member(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _tail(settings: Settings, _options: argparse.Namespace) -> int:
-    from hub import operator
+def _tail(settings: Settings, options: argparse.Namespace) -> int:
+    from hub import clock, tail
 
-    log.configure("tail")
-    asyncio.run(until_stopped(operator.tail(settings, lambda line: print(line, flush=True))))
+    log.configure("tail", level=logging.CRITICAL)
+    wanted = tail.Wanted(
+        workspace_id=options.workspace,
+        types=frozenset(name for one in options.type for name in one.split(",")),
+        conversation=options.conversation,
+        since=tail.read_since(options.since, clock.now()) if options.since else None,
+        follows=options.follow,
+    )
+    show = tail.as_json if options.json else tail.line_writer(in_colour=is_coloured())
+    try:
+        asyncio.run(until_stopped(tail.watch(settings, wanted, lambda one: print(show(one), flush=True))))
+    except BrokenPipeError:
+        # `hub tail | head`: whoever read has seen enough; Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -52,7 +52,8 @@ async def facts_of(name: str, redis: Redis) -> tuple[dict[str, str], Finding]:
     except BusyLoadingError:
         return {}, warning(f"The {name} Redis is reading its data back", "Wait, and look again.")
     except (RedisError, OSError, TimeoutError) as error:
-        if str(error).startswith(("NOAUTH", "WRONGPASS", "Authentication required")):
+        # redis-py 8.1 tells of a refused greeting as of a lost connection, and of why in the cause.
+        if isinstance(error.__cause__, AuthenticationError):
             return {}, fault(f"The {name} Redis refuses the password", f"Put the right one into {variable}.")
         todo = f"Start it, or correct {variable}."
         return {}, fault(f"The {name} Redis cannot be reached", todo, type(error).__name__)

@@ -58,3 +58,26 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     conversation_seq: int | None = None
     appended_at_ms: int = 0
     trace: str = ""
+
+
+class PassingEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What whoever runs the installation may see of an event.
+
+    Attributes:
+        appended_at: When it got its number.
+        actor_id: The member or contact who did it, if any.
+        channel: Of its conversation, if it has one.
+        author_kind: Who wrote the message it is about: ``contact``, ``member``, ``ai``, ``system``.
+        status: Of the message or the conversation afterwards, where the event says so.
+    """
+
+    workspace_id: int
+    seq: int
+    type: str
+    appended_at: datetime
+    conversation_id: UUID | None = None
+    actor_id: UUID | None = None
+    channel: str | None = None
+    author_kind: str | None = None
+    status: str | None = None
