@@ -6,71 +6,28 @@ import asyncio
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub import clock
+from hub import clock, tail
 from hub.db import Database
-from hub.errors import InvalidInput
+from hub.errors import InvalidInput, Unavailable
 from hub.events.model import PassingEvent
 from hub.inbox import actions
 from hub.realtime.broker_redis import RedisBroker
 from hub.tail import Remark, Wanted, as_json, line_writer, read_since
 from tests.factories import make_item, make_workspace, received
 from tests.processes import ROOT
+from tests.tailing import Tail
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis, pytest.mark.processes]
 
 TEXT = "The secret is under the mat"
 AT = datetime(2026, 11, 22, 18, 5, 31, tzinfo=UTC)
-
-
-class Tail:
-    """A running `hub tail`, its lines collected."""
-
-    def __init__(self, environ: dict[str, str], *arguments: str) -> None:
-        self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            (sys.executable, "-m", "hub.cli", "tail", *arguments),
-            cwd=ROOT,
-            env={**os.environ, **environ, "TZ": "UTC"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    async def wait_for(self, is_there, within_s: float = 20) -> None:
-        deadline = time.monotonic() + within_s
-        while not is_there(self.lines):
-            assert time.monotonic() < deadline, self.lines
-            assert self.process.poll() is None or is_there(self.lines), self.process.stderr.read()
-            await asyncio.sleep(0.05)
-
-    def stop(self) -> str:
-        """Ctrl-C; returns what went to standard error."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        self.process.wait(15)
-        self._thread.join(5)
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        told = self.process.stderr.read()
-        self.process.stdout.close()
-        self.process.stderr.close()
-        return told
 
 
 @pytest.fixture
@@ -96,10 +53,6 @@ async def store_message(database: Database, workspace, number: int, broker=None)
         await actions.receive(conn, [received(workspace, item)])
     if broker is not None:
         broker.publish([one for one in conn.notices if hasattr(one, "seq")])
-
-
-def seqs(lines: list[str]) -> list[int]:
-    return [json.loads(line)["seq"] for line in lines if '"seq"' in line]
 
 
 async def test_tail_shows_what_was_and_what_comes_without_contents(database, workspace, environ, broker):
@@ -130,38 +83,52 @@ async def test_tail_shows_what_was_and_what_comes_without_contents(database, wor
     assert taken_s < 5
 
 
-async def test_tail_survives_a_restart_of_postgres_and_skips_nothing(
-    database, database_urls, services, workspace, environ, tmp_path
-):
-    """Connections are cut and refused for a while: said once, said when back, and every event is shown once, in order."""
-    environ = {**environ, "REDIS_EPHEMERAL_URL": ""}
-    shown = Tail(environ, "--json", "--since", "10m")
-    import asyncpg
+class FlickeringDatabase:
+    """A database that is away when told so."""
 
-    try:
-        await store_message(database, workspace, 1)
-        await shown.wait_for(lambda lines: len(seqs(lines)) >= 1)
-        admin = await asyncpg.connect(services.owner_url)
-        await admin.execute(f'ALTER DATABASE "{database_urls.name}" ALLOW_CONNECTIONS false')
-        await admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database_urls.name
-        )
-        await shown.wait_for(lambda lines: any("does not answer" in one for one in lines))
-        await asyncio.sleep(2.5)
-        await admin.execute(f'ALTER DATABASE "{database_urls.name}" ALLOW_CONNECTIONS true')
-        await admin.close()
-        fresh = await Database.open(database_urls.database_url, lambda _: None, max_size=2)
-        for number in range(2, 6):
-            await store_message(fresh, workspace, number)
-        await fresh.close()
-        await shown.wait_for(lambda lines: len(seqs(lines)) >= 5)
-    finally:
-        shown.stop()
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.is_away = False
 
-    found = seqs(shown.lines)
-    assert found == list(range(found[0], found[0] + len(found)))
-    remarks = [json.loads(one)["text"] for one in shown.lines if '"text"' in one]
+    def across(self):
+        if self.is_away:
+            raise Unavailable("gone")
+        return self.database.across()
+
+    def snapshot(self, workspace_ids):
+        return self.database.snapshot(workspace_ids)
+
+
+async def test_outage_is_told_once_and_nothing_is_skipped(database, workspace):
+    """Looked at in vain many times: said once, said when it is back, and every event is shown once, in order."""
+    flickering, shown = FlickeringDatabase(database), []
+    bell = tail._Bell()
+    reader = asyncio.create_task(tail._Reader(flickering, Wanted(), shown.append).run(bell))
+    await store_message(database, workspace, 1)
+    bell.on_gap()
+    await until(lambda: len(shown) >= 1)
+    flickering.is_away = True
+    for number in range(2, 6):
+        await store_message(database, workspace, number)
+        bell.on_gap()
+        await asyncio.sleep(0.1)
+    flickering.is_away = False
+    bell.on_gap()
+    await until(lambda: len(shown) >= 7)
+    reader.cancel()
+    await asyncio.gather(reader, return_exceptions=True)
+
+    numbers = [one.seq for one in shown if isinstance(one, PassingEvent)]
+    assert numbers == list(range(numbers[0], numbers[0] + 5))
+    remarks = [one.text for one in shown if isinstance(one, Remark)]
     assert remarks == ["Postgres does not answer; waiting", "Postgres is back; nothing was skipped"]
+
+
+async def until(is_so, within_s: float = 10) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
 
 
 async def test_tail_filters_and_ends_without_following(database, workspace, environ):
