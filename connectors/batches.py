@@ -229,7 +229,8 @@ class BatchStore:
         if not isinstance(error, Unavailable):
             _log.error("intake_statement_refused", partition=self._partition, error=type(error).__name__)
         elif backoff.is_fresh:
-            _log.warning("intake_waits", partition=self._partition, reason=error.message)
+            # Once a partition; which store is away has been said by whoever lost it.
+            _log.debug("intake_waits", partition=self._partition, reason=error.message)
         await self._ports.sleep(backoff.next_s())
         if not self._may_go_on():
             raise Unavailable("The lease ended.") from error

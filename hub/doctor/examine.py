@@ -92,14 +92,11 @@ async def _redis(addresses: Addresses) -> list[Finding]:
     urls = {"durable": addresses.redis_url, "ephemeral": addresses.redis_ephemeral_url}
     if not any(urls.values()):
         return [ok("Redis is looked at while the hub runs")]
-    findings: list[Finding] = []
-    facts: dict[str, dict[str, str]] = {}
-    for name, url in urls.items():
-        if url:
-            facts[name], found = await _one_redis(name, url)
-            findings += found
-    if len(facts) == 2 and all(facts.values()):
-        findings.append(redis_servers.judge_two(facts["durable"], facts["ephemeral"]))
+    asked = {name: url for name, url in urls.items() if url}
+    answers = await asyncio.gather(*(_one_redis(name, url) for name, url in asked.items()))
+    findings = [finding for _, found in answers for finding in found]
+    if len(answers) == len(urls) and all(facts for facts, _ in answers):
+        findings.append(redis_servers.judge_two(*(facts for facts, _ in answers)))
     return findings
 
 

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub import clock
 from hub.doctor.model import Finding, fault, ok, warning
@@ -55,6 +56,9 @@ async def facts_of(name: str, redis: Redis) -> tuple[dict[str, str], Finding]:
         # redis-py 8.1 tells of a refused greeting as of a lost connection, and of why in the cause.
         if isinstance(error.__cause__, AuthenticationError):
             return {}, fault(f"The {name} Redis refuses the password", f"Put the right one into {variable}.")
+        if isinstance(error, RedisTimeoutError) or isinstance(error.__cause__, (TimeoutError, RedisTimeoutError)):
+            todo = "It hangs, or a firewall swallows packets: look at its log and at the network between."
+            return {}, fault(f"The {name} Redis does not answer in time", todo, f"{ANSWER_WITHIN_S:.0f} s")
         todo = f"Start it, or correct {variable}."
         return {}, fault(f"The {name} Redis cannot be reached", todo, type(error).__name__)
     found = {key: str(value) for key, value in info.items()}

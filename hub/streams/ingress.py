@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from hub.errors import Unavailable
-from hub.log import get_logger
+from hub.log import Dependency, get_logger
 from hub.streams.append import Appender
 from hub.streams.model import (
     CONSUMER,
@@ -51,6 +51,7 @@ class IngressStreams:
 
     Attributes:
         metrics: Counters, for /metrics.
+        server: Whether Redis answers what is asked besides appends.
     """
 
     def __init__(self, url: str) -> None:
@@ -59,6 +60,7 @@ class IngressStreams:
         self._commands = _client(url, COMMAND_TIMEOUT_S)
         self._reading = _client(url, READ_TIMEOUT_S)
         self.metrics = StreamMetrics()
+        self.server = Dependency("ingress_redis", _log)
         self._appender = Appender(self._writing, self.metrics)
 
     async def append(self, item: StreamItem) -> None:
@@ -113,7 +115,7 @@ class IngressStreams:
         """Acknowledge stored entries; returns how many were pending until now. Safe to repeat."""
         if not ids:
             return 0
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             return int(await self._commands.xack(stream_key(partition), GROUP, *ids))
 
     async def claim_stale(self, partition: int, min_idle_ms: int, limit: int) -> Claimed:
@@ -124,7 +126,7 @@ class IngressStreams:
             The entries, and ids whose content has gone; Redis has dropped those from the pending list, and the alarm
             has been raised.
         """
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             reply = await self._commands.xautoclaim(stream_key(partition), GROUP, CONSUMER, min_idle_ms, "0", limit)
         _, claimed, deleted = cast("tuple[bytes, list[_RawEntry], list[bytes]]", reply)
         entries = [_entry(raw) for raw in claimed]
@@ -134,7 +136,7 @@ class IngressStreams:
 
     async def delivery_counts(self, partition: int, first: str, last: str, limit: int) -> dict[str, int]:
         """Return how often each pending entry from ``first`` to ``last`` was handed out."""
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             rows = await self._commands.xpending_range(stream_key(partition), GROUP, min=first, max=last, count=limit)
         return {cast("bytes", row["message_id"]).decode(): int(row["times_delivered"]) for row in rows}
 
@@ -150,7 +152,7 @@ class IngressStreams:
         """
         key = stream_key(partition)
         floors: list[tuple[int, int]] = []
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             # The last delivered id is read first: what is handed out between the two calls lies above it.
             for group in await self._groups(key):
                 pending = await self._commands.xpending(key, cast("bytes", group["name"]))
@@ -166,7 +168,7 @@ class IngressStreams:
     async def backlog(self, partition: int) -> Backlog:
         """Measure how far behind a partition is; also kept in ``metrics.backlog``."""
         key = stream_key(partition)
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             length = await self._commands.xlen(key)
             groups = await self._groups(key)
         mine = [group for group in groups if group["name"] == GROUP.encode()]
@@ -184,7 +186,7 @@ class IngressStreams:
             Unavailable: Redis is away or full; the entry stays pending.
         """
         key = stream_key(partition)
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             await self._commands.xadd(f"{key}:unreadable", {FIELD: entry.payload or b""})
         await self.ack(partition, [entry.id])
 
@@ -197,7 +199,7 @@ class IngressStreams:
     async def _read(self, partition: int, after: str, limit: int, block_ms: int | None) -> list[Entry]:
         client = self._reading if block_ms else self._commands
         try:
-            async with _redis_errors(partition):
+            async with _redis_errors(partition, self.server):
                 reply = await client.xreadgroup(
                     GROUP, CONSUMER, {stream_key(partition): after}, count=limit, block=block_ms or None
                 )
@@ -221,7 +223,7 @@ class IngressStreams:
 
     async def _create_group(self, partition: int) -> int:
         try:
-            async with _redis_errors(partition):
+            async with _redis_errors(partition, self.server):
                 await self._commands.xgroup_create(stream_key(partition), GROUP, id="0", mkstream=True)
         except _GroupExists:
             return 0
@@ -250,11 +252,14 @@ class _GroupExists(Unavailable):
 
 
 @asynccontextmanager
-async def _redis_errors(partition: int) -> AsyncIterator[None]:
+async def _redis_errors(partition: int, server: Dependency) -> AsyncIterator[None]:
     """Turn whatever Redis or the network says into Unavailable; nothing of it can be mended by a caller."""
     try:
         yield
+        server.found()
     except (RedisError, OSError) as error:
+        if not isinstance(error, ResponseError):
+            server.lost(error=type(error).__name__)
         text = str(error)
         kind = Unavailable
         if isinstance(error, ResponseError) and text.startswith("NOGROUP"):
