@@ -105,7 +105,7 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
     hub = ServeHub(SocketPorts(resources), broker, presence, secret_key=keys[max(keys)], tracer=resources.tracer)
     hub.routes = resources.routes
     resources.metrics.register(SocketMetrics(hub.counters))
-    resources.metrics.register(StoreMetrics(resources.database, broker))
+    resources.metrics.register(StoreMetrics(resources.database, broker, required(resources.ingress, "ingress streams")))
 
     def publish(committed: Sequence[Notice]) -> None:
         broker.publish([one for one in committed if isinstance(one, LoggedEvent)])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hub.db import Database
     from hub.jobs import JobMetrics
     from hub.realtime.broker_redis import RedisBroker
-    from hub.streams import StreamMetrics
+    from hub.streams import IngressStreams, StreamMetrics
 
 _INTAKE_COUNTS = (
     ("batches", "Batches stored."),
@@ -39,11 +39,12 @@ _INTAKE_COUNTS = (
 
 
 class StoreMetrics(Collector):
-    """What any process sees of Postgres and the broker."""
+    """What any process sees of Postgres and both Redis."""
 
-    def __init__(self, database: Database, broker: RedisBroker) -> None:
+    def __init__(self, database: Database, broker: RedisBroker, streams: IngressStreams) -> None:
         self._database = database
         self._broker = broker
+        self._streams = streams
 
     def collect(self) -> Iterator[Metric]:
         """Read the counters."""
@@ -56,6 +57,11 @@ class StoreMetrics(Collector):
         yield CounterMetricFamily(
             "hub_postgres_busy", "Times a lock or a slow statement was in the way.", value=usage.busy
         )
+        errors = (
+            (("durable",), float(self._streams.server.failures)),
+            (("ephemeral",), float(self._broker.wire.failures)),
+        )
+        yield counter("hub_redis_errors", "Times a Redis did not answer.", ("redis",), errors)
         lost = self._broker.dropped
         yield CounterMetricFamily(
             "hub_broker_dropped", "Hints and signals not sent; healing finds the events.", value=lost

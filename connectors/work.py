@@ -154,7 +154,7 @@ async def _work(settings: Settings) -> None:
         counted, lag = jobs.JobMetrics(), LoopLag()
         metrics = CollectorRegistry(auto_describe=False)
         for collector in (
-            StoreMetrics(database, hints.broker),
+            StoreMetrics(database, hints.broker, streams),
             AppendMetrics(streams.metrics),
             IntakeCollector(ports.metrics, streams.metrics, leases),
             DispatchCollector(dispatcher, sending.deliveries, sending.buckets),
