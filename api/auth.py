@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hub.config import Settings
     from hub.db import Database
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 _COOKIE_AGE_S: Final = int(sessions.LIFETIME.total_seconds())
 _MOST_WORKSPACE_ID: Final = 2**63 - 1
@@ -32,12 +35,24 @@ class Edge(msgspec.Struct, frozen=True):
         secure: Whether the cookie is for https only.
         origins: What a browser's Origin may be, exactly.
         behind_proxy: Whether calls come through a proxy of ours on this machine, which names the caller.
+        trusted_proxies: Proxies of ours elsewhere, by the operator's word.
     """
 
     cookie_name: str
     secure: bool
     origins: frozenset[str]
     behind_proxy: bool
+    trusted_proxies: tuple[Network, ...] = ()
+
+    def trusts(self, address: str) -> bool:
+        """Say whether who calls from there is a proxy of ours, which names the caller."""
+        if self.behind_proxy and (not address or is_loopback(address)):
+            return True
+        try:
+            known = _plain(ipaddress.ip_address(address))
+        except ValueError:
+            return False
+        return any(known in network for network in self.trusted_proxies)
 
 
 def edge_of(settings: Settings) -> Edge:
@@ -48,9 +63,16 @@ def edge_of(settings: Settings) -> Edge:
         ConfigurationError: The public URL is http on a host that is not this computer: the session cookie would cross
             the network in the clear.
     """
+    trusted = tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies)
     if not settings.public_url:
         origins = frozenset(f"http://{name}:{settings.port}" for name in _LOOPBACK_NAMES)
-        return Edge("hub_session", secure=False, origins=_with_default_port(origins), behind_proxy=False)
+        return Edge(
+            "hub_session",
+            secure=False,
+            origins=_with_default_port(origins),
+            behind_proxy=False,
+            trusted_proxies=trusted,
+        )
     url = urlsplit(settings.public_url)
     if not url.hostname or url.path or url.query or url.fragment or url.username:
         raise ConfigurationError(
@@ -58,7 +80,9 @@ def edge_of(settings: Settings) -> Edge:
         )
     if url.scheme == "https":
         origin = f"https://{url.netloc.lower().removesuffix(':443')}"
-        return Edge("__Host-hub_session", secure=True, origins=frozenset({origin}), behind_proxy=True)
+        return Edge(
+            "__Host-hub_session", secure=True, origins=frozenset({origin}), behind_proxy=True, trusted_proxies=trusted
+        )
     if not is_loopback(url.hostname):
         raise ConfigurationError(
             f"HUB_PUBLIC_URL is http on {url.hostname}: passwords and sessions would cross the network in the clear. "
@@ -67,7 +91,9 @@ def edge_of(settings: Settings) -> Edge:
         )
     port = url.port or 80
     origins = frozenset(f"http://{name}:{port}" for name in _LOOPBACK_NAMES)
-    return Edge("hub_session", secure=False, origins=_with_default_port(origins), behind_proxy=False)
+    return Edge(
+        "hub_session", secure=False, origins=_with_default_port(origins), behind_proxy=False, trusted_proxies=trusted
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -144,25 +170,41 @@ def check_origin(edge: Edge, request: Request) -> None:
 
 
 def address_of(edge: Edge, request: Request) -> str:
+    """Return whom a call comes from, for throttling; as ``caller_of``."""
+    peer = request.client.host if request.client else ""
+    return caller_of(edge, peer, ",".join(request.headers.getlist("x-forwarded-for")))
+
+
+def caller_of(edge: Edge, peer: str, forwarded: str) -> str:
     """
-    Return whom a call comes from, for throttling.
+    Return whom a connection serves, for throttling.
+
+    Args:
+        edge: Knows our proxies.
+        peer: The other end's address; empty where it is a unix socket.
+        forwarded: All of X-Forwarded-For, which anybody can write: read from its end, where our own proxies write, and
+            only as long as it was a proxy of ours that wrote.
 
     Returns:
-        An IPv4 address, or the /64 of an IPv6 one (one customer has at least that many), or ``unknown``. The last entry
-        of X-Forwarded-For counts only behind our own proxy on this machine: anybody can write that header.
+        An IPv4 address, or the /64 of an IPv6 one (one customer has at least that many), or ``unknown``.
     """
-    text = request.client.host if request.client else ""
-    if edge.behind_proxy and (not text or is_loopback(text)):
-        text = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or text
+    text = peer
+    named = [part.strip() for part in forwarded.split(",") if part.strip()]
+    while named and edge.trusts(text):
+        text = named.pop()
     try:
-        address = ipaddress.ip_address(text)
+        address = _plain(ipaddress.ip_address(text))
     except ValueError:
         return "unknown"
     if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)
+
+
+def _plain(address: Address) -> Address:
+    """An IPv4 address that a dual-stack socket shows as IPv6 is the IPv4 address."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address if mapped is None else mapped
 
 
 async def sign_in_of(database: Database, token: str) -> SignedIn:

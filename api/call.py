@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from starlette.requests import Request
 
+    from api.uploads import Uploads
+    from connectors.ingress import IngressWriter
     from connectors.registry import ConnectorRegistry
     from hub.accounts.model import Actor, SignedIn
     from hub.accounts.passwords import Passwords
+    from hub.attachments.keeping import Keeper
+    from hub.attachments.links import FileLinks
     from hub.channels.routes import ChannelRoutes
     from hub.channels.sealing import Sealer
     from hub.config import Settings
@@ -86,12 +90,16 @@ class Resources:
     redis_ephemeral: Redis | None = None
     tickets: TicketStore | None = None
     ingress: IngressStreams | None = None
+    ingress_writer: IngressWriter | None = None
     broker: object | None = None
     realtime: RealtimeHub | None = None
     presence: Presence | None = None
     registry: ConnectorRegistry | None = None
     routes: ChannelRoutes | None = None
     sealer: Sealer | None = None
+    keeper: Keeper | None = None
+    uploads: Uploads | None = None
+    file_links: FileLinks | None = None
     exchange: MetricsExchange | None = None
     tracer: Tracer = NO_TRACER
     metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))

@@ -10,6 +10,7 @@ import msgspec
 from api.call import required
 from connectors.accounts import account_of, is_loopback, webhook_url
 from connectors.base import Checked
+from connectors.cursors import Health, list_health
 from connectors.forms import Form, generate_credentials, read_changes, read_form
 from hub import clock
 from hub.accounts.policy import sees
@@ -57,12 +58,14 @@ class ConnectedView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         webhook_url: What to enter at the vendor; empty for channels without webhooks.
         warnings: Sentences for the member: saved, but something will not work yet.
+        health: How reading it goes, where it is read; see ``connectors.cursors.Health``.
     """
 
     id: UUID
     webhook_url: str
     channel_account: ChannelAccount
     warnings: tuple[str, ...]
+    health: Health = Health()
 
 
 class AccountsView(msgspec.Struct, frozen=True):
@@ -91,8 +94,10 @@ async def read_all(call: MemberCall) -> AccountsView:
     workspace_id = call.actor.workspace_id
     async with call.resources.database.snapshot([workspace_id]) as conn:
         accounts = await store.list_channel_accounts(conn, workspace_id, call.actor.visible_inboxes)
-    kept = [one for one in accounts if one.status is not AccountStatus.REMOVED]
-    return AccountsView(tuple(_view(call, one, ()) for one in kept))
+        kept = [one for one in accounts if one.status is not AccountStatus.REMOVED]
+        health = await list_health(conn, workspace_id, [one.id for one in kept])
+    views = (_view(call, one, ()) for one in kept)
+    return AccountsView(tuple(msgspec.structs.replace(one, health=health.get(one.id, Health())) for one in views))
 
 
 async def connect(call: MemberCall) -> ConnectedView:

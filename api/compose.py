@@ -14,10 +14,17 @@ from redis.backoff import NoBackoff
 
 from api.call import Resources, required
 from api.metrics import SocketMetrics, ThrottleMetrics
+from api.uploads import Uploads
 from api.ws_ports import SocketPorts
+from connectors.ingress import IngressWriter
 from connectors.metrics import AppendMetrics, StoreMetrics, worker_name
 from connectors.registry import ConnectorRegistry
+from connectors.source_metrics import FileMetrics, IngressCollector
 from hub.accounts.passwords import Passwords
+from hub.attachments import links
+from hub.attachments.keeping import Keeper
+from hub.attachments.links import FileLinks
+from hub.blobs import Blobs
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
@@ -71,6 +78,8 @@ async def composed(settings: Settings, *, setup_token: str = "", worker: str = "
         ephemeral = await _open_redis(settings.redis_ephemeral_url, "REDIS_EPHEMERAL_URL", stack)
         ingress = IngressStreams(settings.redis_url)
         stack.push_async_callback(ingress.close)
+        writer = IngressWriter(ingress, database)
+        stack.push_async_callback(writer.close)
         sealer = Sealer(read_keys(settings.secret_key))
         routes = ChannelRoutes(database, sealer)
         notices.listeners.append(routes.notice)
@@ -88,13 +97,24 @@ async def composed(settings: Settings, *, setup_token: str = "", worker: str = "
             tickets=SocketTickets(ephemeral),
             registry=ConnectorRegistry.load(),
             ingress=ingress,
+            ingress_writer=writer,
             routes=routes,
             sealer=sealer,
+            file_links=FileLinks(sealer.derive_keys(links.PURPOSE)),
             tracer=tracer,
         )
+        _add_files(resources)
+        resources.metrics.register(IngressCollector(writer.metrics))
         resources.realtime = await _start_realtime(resources, notices, stack)
         await _count(resources, worker or worker_name(), stack)
         yield resources
+
+
+def _add_files(resources: Resources) -> None:
+    keeper = Keeper(resources.database, Blobs.open(resources.settings))
+    resources.keeper = keeper
+    resources.uploads = Uploads(resources.database, keeper, resources.settings.max_file_bytes)
+    resources.metrics.register(FileMetrics(keeper.metrics))
 
 
 async def _start_realtime(resources: Resources, notices: CommittedNotices, stack: AsyncExitStack) -> RealtimeHub:

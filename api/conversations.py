@@ -8,7 +8,9 @@ from uuid import UUID
 
 import msgspec
 
+from api.addressing import choose_headers
 from api.call import required
+from api.files import file_limits
 from api.paging import decode_cursor, encode_cursor
 from hub.accounts import policy
 from hub.accounts import store as accounts
@@ -16,14 +18,17 @@ from hub.accounts.model import Actor, Permission
 from hub.channels import store as channels
 from hub.contacts import store as contacts
 from hub.contacts.model import Contact
+from hub.envelope import Addressing, Party
 from hub.errors import InvalidInput, NotFound
 from hub.events import store as events
 from hub.inbox import actions, replies, store
+from hub.inbox.files import NOTE_LIMITS
 from hub.inbox.model import Conversation, ConversationStatus, Line, Message, MessageKind, ReadMark
 from hub.inbox.rows import ConversationRow
 
 if TYPE_CHECKING:
     from api.call import MemberCall, Resources
+    from connectors.base import Capabilities
     from hub.db import TenantConn
 
 _BEYOND_ANY_SEQ = 2**62
@@ -70,11 +75,23 @@ class ConversationChange(msgspec.Struct, frozen=True):
 
 
 class NewMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    What a member writes.
+
+    Attributes:
+        subject: As ``to``, ``cc`` and ``bcc`` only on channels that have them; left out, they are as the answer's
+            defaults say. Where ``to`` is given, the copies are exactly those given.
+    """
+
     client_message_id: UUID
     kind: MessageKind
     text: str
     attachments: tuple[UUID, ...] = ()
     seen_seq: int | None = None
+    subject: str | None = None
+    to: tuple[Party, ...] = ()
+    cc: tuple[Party, ...] = ()
+    bcc: tuple[Party, ...] = ()
 
 
 class MessageAccepted(msgspec.Struct, frozen=True):
@@ -200,22 +217,30 @@ async def queue(resources: Resources, actor: Actor, conversation_id: UUID, new: 
         InvalidInput: Too long for the channel, or empty; ``field`` says what.
         NotFound, Forbidden, Conflict: As in ``visible`` and ``replies.queue_message``.
     """
-    if new.attachments:
-        raise InvalidInput("attachments", "Attachments cannot be sent yet.")
     async with resources.database.transaction([actor.workspace_id]) as conn:
         row = await visible(conn, actor, conversation_id, Permission.INBOX_REPLY)
+        limits, headers = NOTE_LIMITS, None
         if new.kind is MessageKind.MESSAGE:
-            _check_length(resources, row.channel, new.text)
+            capabilities = required(resources.registry, "channels").get(row.channel).manifest.capabilities
+            _check_length(capabilities, new.text)
+            limits = file_limits(capabilities)
+            chosen = Addressing(subject=new.subject, to=new.to, cc=new.cc, bcc=new.bcc)
+            headers = await choose_headers(conn, row, capabilities, chosen)
         member = await accounts.get_member(conn, actor.workspace_id, actor.member_id)
         draft = replies.Draft(
-            client_message_id=new.client_message_id, kind=new.kind, text=new.text, seen_seq=new.seen_seq
+            client_message_id=new.client_message_id,
+            kind=new.kind,
+            text=new.text,
+            seen_seq=new.seen_seq,
+            attachment_ids=new.attachments,
+            file_limits=limits,
+            headers=headers,
         )
         author = replies.Author(id=member.id, name=member.name)
         return await replies.queue_message(conn, actor.workspace_id, conversation_id, author, draft)
 
 
-def _check_length(resources: Resources, channel: str, text: str) -> None:
-    capabilities = required(resources.registry, "channels").get(channel).manifest.capabilities
+def _check_length(capabilities: Capabilities, text: str) -> None:
     match capabilities.text_limit_unit:
         case "bytes":
             length = len(text.encode("utf-8", "replace"))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from api.auth import Edge
     from hub.config import Settings
 
-_PAGE_PATHS_NOT: Final = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+_PAGE_PATHS_NOT: Final = ("/api/", "/files/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 _DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 _YEAR_S: Final = 365 * 24 * 3600
 

@@ -106,7 +106,7 @@ class _Read(msgspec.Struct, frozen=True):
 async def read(call: Call) -> Response:
     """Return how the chat looks and what it asks first."""
     chat = await find_chat(call)
-    headers = _cors(call, chat.site)
+    headers = allow_origin(call, chat.site)
     await _limit(call, [Allowance(f"livechat:look:{call.address}", LOOKS_PER_ADDRESS, WINDOW_S)])
     site = chat.site
     view = ChatView(
@@ -123,7 +123,7 @@ async def read(call: Call) -> Response:
 async def visit(call: Call) -> Response:
     """Make a visitor, or renew the token of one; link them to the user they prove to be."""
     chat = await find_chat(call)
-    headers = _cors(call, chat.site)
+    headers = allow_origin(call, chat.site)
     await _limit(call, [Allowance(f"livechat:visit:{call.address}", VISITS_PER_ADDRESS, WINDOW_S)])
     wanted = await call.decode(VisitRequest)
     tokens = visitor_tokens(call)
@@ -148,11 +148,8 @@ async def visit(call: Call) -> Response:
 async def read_messages(call: Call) -> Response:
     """Return an earlier page of the visitor's conversation."""
     chat = await find_chat(call)
-    headers = _cors(call, chat.site)
-    scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise NotSignedIn("Send the visitor token as bearer.")
-    claims = visitor_tokens(call).read(token.strip(), chat.route.id, clock.now().timestamp())
+    headers = allow_origin(call, chat.site)
+    claims = visitor_of(call, chat)
     await _limit(call, [Allowance(f"livechat:page:{claims.visitor_id}", PAGES_PER_VISITOR, WINDOW_S)])
     before = call.query.get("before", "")
     if before and not _SEQ.fullmatch(before):
@@ -165,9 +162,9 @@ async def preflight(call: Call) -> Response:
     """Answer a browser that asks whether another website may call these routes."""
     chat = await find_chat(call)
     headers = {
-        **_cors(call, chat.site),
-        "access-control-allow-methods": "GET, POST",
-        "access-control-allow-headers": "authorization, content-type, x-hub-request",
+        **allow_origin(call, chat.site),
+        "access-control-allow-methods": "GET, POST, PATCH, DELETE",
+        "access-control-allow-headers": "authorization, content-type, upload-offset, x-hub-request",
         "access-control-max-age": "600",
     }
     return Response(status_code=204, headers=headers)
@@ -188,6 +185,26 @@ async def find_chat(call: Call) -> Chat:
     if route.status is not AccountStatus.CONNECTED or not manifest.capabilities.visitors:
         raise NotFound("live chat")
     return Chat(route, read_site(route.settings))
+
+
+def allow_origin(call: Call, site: Site) -> dict[str, str]:
+    """Answer our own origin as usual and the account's websites with CORS; refuse other websites."""
+    headers = {"vary": "origin"}
+    origin = call.request.headers.get("origin")
+    edge = cast("Edge", call.request.app.state.edge)
+    if origin is None or origin in edge.origins:
+        return headers
+    if not site.allows(origin):
+        raise Forbidden("This live chat is not for this website.")
+    return {**headers, "access-control-allow-origin": origin}
+
+
+def visitor_of(call: Call, chat: Chat) -> VisitorClaims:
+    """Return whose the call is; ``NotSignedIn`` without a good token of this live chat."""
+    scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotSignedIn("Send the visitor token as bearer.")
+    return visitor_tokens(call).read(token.strip(), chat.route.id, clock.now().timestamp())
 
 
 def visitor_tokens(call: Call) -> VisitorTokens:
@@ -234,18 +251,6 @@ async def _is_online(call: Call, workspace_id: int) -> bool | None:
 def _pre_chat(site: Site) -> tuple[PreChatField, ...]:
     asked = (("name", "Your name", site.ask_name), ("email", "Your e-mail address", site.ask_email))
     return tuple(PreChatField(name, label, ask == "required") for name, label, ask in asked if ask != "off")
-
-
-def _cors(call: Call, site: Site) -> dict[str, str]:
-    """Answer our own origin as usual and the account's websites with CORS; refuse other websites."""
-    headers = {"vary": "origin"}
-    origin = call.request.headers.get("origin")
-    edge = cast("Edge", call.request.app.state.edge)
-    if origin is None or origin in edge.origins:
-        return headers
-    if not site.allows(origin):
-        raise Forbidden("This live chat is not for this website.")
-    return {**headers, "access-control-allow-origin": origin}
 
 
 async def _limit(call: Call, allowances: list[Allowance]) -> None:

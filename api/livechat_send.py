@@ -9,19 +9,23 @@ import msgspec
 
 from connectors.livechat.site import read_site
 from hub import clock
+from hub.attachments import actions as uploads
 from hub.channels.model import AccountStatus
 from hub.envelope import InboundItem, ItemKind
 from hub.errors import InvalidInput, NotFound, NotSignedIn
+from hub.events import store as events
 from hub.inbox import actions, store
-from hub.inbox.batch import ReceivedItem
+from hub.inbox.batch import Outcome, OutcomeKind, ReceivedItem
+from hub.inbox.files import FileLimits, check_sendable
 from hub.inbox.model import TEXT_LIMIT_CHARS
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
     from connectors.livechat.site import Site
+    from hub.attachments.model import Attachment
     from hub.channels.model import Route
     from hub.channels.visitors import VisitorClaims
-    from hub.db import Database
+    from hub.db import Database, TenantConn
     from hub.throttle import Throttle
 
 # Far above what anybody types, far below what fills an inbox.
@@ -36,11 +40,15 @@ class VisitorDraft(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         client_message_id: The widget's own id; sending it again returns the first message.
         address: Where they call from, for counting only.
+        attachment_ids: Uploads of theirs to send with it.
+        file_limits: What the live chat takes.
     """
 
     client_message_id: UUID
     text: str
     address: str
+    attachment_ids: tuple[UUID, ...] = ()
+    file_limits: FileLimits = FileLimits()
 
 
 class VisitorSent(msgspec.Struct, frozen=True):
@@ -70,7 +78,7 @@ async def receive_from_visitor(
     Raises:
         NotFound: The live chat was paused or removed.
         NotSignedIn: It takes only users of the site, and this visitor is none.
-        InvalidInput: The text is empty or too long, or the pre-chat form is not filled in.
+        InvalidInput: The text is empty or too long, a file cannot be sent, or the pre-chat form is not filled in.
         TooManyRequests: The visitor, or their address, writes too fast.
         Unavailable: Nothing was stored, or the answer was lost: send it again under the same id.
     """
@@ -80,7 +88,7 @@ async def receive_from_visitor(
         raise NotSignedIn("This visitor token is not valid here.")
     _check_visitor(visitor, read_site(route.settings))
     text = draft.text.strip()
-    if not 1 <= len(text) <= TEXT_LIMIT_CHARS:
+    if not (text or draft.attachment_ids) or len(text) > TEXT_LIMIT_CHARS:
         raise InvalidInput("text", f"A message has 1 to {TEXT_LIMIT_CHARS:,} characters.")
     await throttle.take(
         [
@@ -89,18 +97,34 @@ async def receive_from_visitor(
         ],
         strict=False,
     )
+    async with database.transaction([route.workspace_id]) as conn:
+        outcome = await _receive(conn, visitor, route, draft, text)
+        if outcome.message_id is None or outcome.conversation_id is None:
+            raise NotFound("live chat")
+        stored = await store.get_message(conn, route.workspace_id, outcome.message_id)
+    return VisitorSent(stored.id, stored.conversation_seq or 0, stored.conversation_id)
+
+
+async def _receive(conn: TenantConn, visitor: VisitorClaims, route: Route, draft: VisitorDraft, text: str) -> Outcome:
+    """Receive it as any channel's item; its files become the message's unless it was received before."""
+    author_id, ids = visitor.subject(), draft.attachment_ids
+    files: tuple[Attachment, ...] = ()
+    if ids:
+        await events.lock(conn, [route.workspace_id])
+        files = await uploads.read_uploads(conn, route.workspace_id, ids, author_id)
+        check_sendable(files, draft.file_limits)
     received = ReceivedItem(
         workspace_id=route.workspace_id,
         channel_account_id=route.id,
         channel=route.channel,
         item=_item(visitor, draft, text),
+        uploads=files,
     )
-    async with database.transaction([route.workspace_id]) as conn:
-        (outcome,) = await actions.receive(conn, [received])
-        if outcome.message_id is None or outcome.conversation_id is None:
-            raise NotFound("live chat")
-        stored = await store.get_message(conn, route.workspace_id, outcome.message_id)
-    return VisitorSent(stored.id, stored.conversation_seq or 0, stored.conversation_id)
+    (outcome,) = await actions.receive(conn, [received])
+    if files and outcome.kind is OutcomeKind.STORED and outcome.message_id and outcome.conversation_id:
+        place = (outcome.conversation_id, route.id)
+        await uploads.send_uploads(conn, ids, author_id, message=(route.workspace_id, outcome.message_id), place=place)
+    return outcome
 
 
 def _check_visitor(visitor: VisitorClaims, site: Site) -> None:

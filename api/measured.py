@@ -94,7 +94,7 @@ def _account_family(accounts: Sequence[Record]) -> Metric:
 def _count_families(counts: Record | None) -> list[Metric]:
     texts = {
         "dead_letters": ("hub_dead_letters", "Raw items nobody has dealt with."),
-        "spooled": ("hub_spooled_items", "Items taken while Redis was away, not yet on their stream."),
+        "spooled": ("hub_spool_depth", "Items waiting in Postgres for the durable Redis."),
         "attachments": ("hub_attachments_pending", "Files of received messages still to be fetched."),
         "workers": ("hub_workers", "Work processes that are alive."),
         "partitions": ("hub_partitions_leased", "Ingress partitions somebody reads, of 16."),

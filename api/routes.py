@@ -5,18 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from api import (
+    attachments,
     channel_accounts,
     channels,
     contacts,
     conversations,
+    dead_letters,
+    files,
     health,
     livechat,
+    livechat_files,
     livechat_visit,
+    mails,
     members,
     openapi,
     session,
     setup,
     snapshot,
+    uploads,
     widget,
 )
 from api.route import Access, Route
@@ -28,6 +34,10 @@ _CONVERSATION: Final = f"{_WORKSPACE}/conversations/{{conversation_id}}"
 _PAGING: Final = {"before": "The next of the page before.", "limit": "Rows on a page, 1-200; 50 by default."}
 _ACCOUNTS: Final = f"{_WORKSPACE}/channel-accounts"
 _ACCOUNT: Final = f"{_ACCOUNTS}/{{channel_account_id}}"
+_DEAD_LETTERS: Final = f"{_WORKSPACE}/dead-letters"
+_DEAD_LETTER: Final = f"{_DEAD_LETTERS}/{{dead_letter_id}}"
+_ATTACHMENT: Final = f"{_WORKSPACE}/attachments/{{attachment_id}}"
+_VARIANT: Final = {"variant": "original, thumbnail or preview.", "download": "1: saved, not shown."}
 _LIVECHAT: Final = f"{_API}/livechat/{{channel_account_id}}"
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -115,6 +125,17 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=conversations.SeqView,
     ),
     Route(
+        "GET",
+        f"{_CONVERSATION}/messages/{{message_id}}/html",
+        mails.read_html,
+        Permission.INBOX_READ,
+        answer=mails.HtmlView,
+        query={"remote": "1 lets pictures from elsewhere load; 0 by default."},
+    ),
+    Route(
+        "GET", f"{_CONVERSATION}/reply-defaults", mails.read_defaults, Permission.INBOX_READ, answer=mails.ReplyDefaults
+    ),
+    Route(
         "PUT",
         f"{_CONVERSATION}/read",
         conversations.mark_read,
@@ -145,6 +166,33 @@ ROUTES: Final[tuple[Route, ...]] = (
         body=contacts.ContactRequest,
         answer=contacts.ContactChange,
     ),
+    # Files.
+    Route(
+        "POST",
+        f"{_WORKSPACE}/attachments",
+        attachments.create,
+        Permission.INBOX_REPLY,
+        status=201,
+        body=attachments.NewUpload,
+        answer=uploads.UploadView,
+        query={
+            "filename": "With it the body is the file itself, 8 MiB at most.",
+            "mime": "What the file is said to be.",
+        },
+    ),
+    Route("PATCH", f"{_ATTACHMENT}/content", attachments.append, Permission.INBOX_REPLY, answer=uploads.UploadView),
+    Route("GET", f"{_ATTACHMENT}/upload", attachments.read_upload, Permission.INBOX_REPLY, answer=uploads.UploadView),
+    Route("DELETE", _ATTACHMENT, attachments.remove, Permission.INBOX_REPLY, status=204),
+    Route("GET", _ATTACHMENT, attachments.read, Permission.INBOX_READ, query=_VARIANT),
+    Route(
+        "GET",
+        f"{_ATTACHMENT}/link",
+        attachments.read_link,
+        Permission.INBOX_READ,
+        answer=files.LinkView,
+        query=_VARIANT,
+    ),
+    Route("GET", "/files/{token}", files.read, Access.OPEN),
     # Channels.
     Route("GET", f"{_API}/channels", channels.read_all, Access.SESSION, answer=channels.ChannelsView),
     Route(
@@ -186,6 +234,38 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.CHANNELS_MANAGE,
         answer=channel_accounts.SecretView,
     ),
+    # What could not be stored.
+    Route(
+        "GET",
+        _DEAD_LETTERS,
+        dead_letters.read_all,
+        Permission.CHANNELS_MANAGE,
+        answer=dead_letters.DeadLetterPage,
+        query={"state": "new, replayed or dropped; new by default.", **_PAGING},
+    ),
+    Route(
+        "POST",
+        f"{_DEAD_LETTERS}/replay",
+        dead_letters.replay_many,
+        Permission.CHANNELS_MANAGE,
+        body=dead_letters.ReplayRequest,
+        answer=dead_letters.ReplayedView,
+    ),
+    Route("GET", _DEAD_LETTER, dead_letters.read, Permission.CHANNELS_MANAGE, answer=dead_letters.DeadLetterDetail),
+    Route(
+        "POST",
+        f"{_DEAD_LETTER}/replay",
+        dead_letters.replay,
+        Permission.CHANNELS_MANAGE,
+        answer=dead_letters.DeadLetterChange,
+    ),
+    Route(
+        "POST",
+        f"{_DEAD_LETTER}/drop",
+        dead_letters.drop,
+        Permission.CHANNELS_MANAGE,
+        answer=dead_letters.DeadLetterChange,
+    ),
     # Live chat.
     Route("GET", _LIVECHAT, livechat.read, Access.VISITOR, answer=livechat.ChatView),
     Route("OPTIONS", _LIVECHAT, livechat.preflight, Access.VISITOR, status=204),
@@ -207,6 +287,44 @@ ROUTES: Final[tuple[Route, ...]] = (
         query={"before": "The ``next`` of the page before."},
     ),
     Route("OPTIONS", f"{_LIVECHAT}/messages", livechat.preflight, Access.VISITOR, status=204),
+    Route(
+        "POST",
+        f"{_LIVECHAT}/attachments",
+        livechat_files.create,
+        Access.VISITOR,
+        status=201,
+        body=livechat_files.NewVisitorUpload,
+        answer=uploads.UploadView,
+        query={
+            "filename": "With it the body is the file itself, 8 MiB at most.",
+            "mime": "What the file is said to be.",
+        },
+    ),
+    Route("OPTIONS", f"{_LIVECHAT}/attachments", livechat.preflight, Access.VISITOR, status=204),
+    Route(
+        "PATCH",
+        f"{_LIVECHAT}/attachments/{{attachment_id}}/content",
+        livechat_files.append,
+        Access.VISITOR,
+        answer=uploads.UploadView,
+    ),
+    Route(
+        "OPTIONS",
+        f"{_LIVECHAT}/attachments/{{attachment_id}}/content",
+        livechat.preflight,
+        Access.VISITOR,
+        status=204,
+    ),
+    Route("DELETE", f"{_LIVECHAT}/attachments/{{attachment_id}}", livechat_files.remove, Access.VISITOR, status=204),
+    Route(
+        "GET",
+        f"{_LIVECHAT}/attachments/{{attachment_id}}",
+        livechat_files.read,
+        Access.VISITOR,
+        answer=livechat_files.VisitorFileView,
+        query=_VARIANT,
+    ),
+    Route("OPTIONS", f"{_LIVECHAT}/attachments/{{attachment_id}}", livechat.preflight, Access.VISITOR, status=204),
     Route("GET", "/widget.js", widget.read_script, Access.OPEN),
     Route("GET", "/widget-assets/{name:path}", widget.read_asset, Access.OPEN),
     Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),

@@ -134,19 +134,26 @@ def _server_config(resources: Resources) -> uvicorn.Config:
 
 def _sockets(hub: RealtimeHub, resources: Resources) -> type[asyncio.Protocol]:
     edge = auth.edge_of(resources.settings)
-    return make_ws_protocol(hub, SocketEdge(origins=lambda: edge.origins, cookie_name=edge.cookie_name))
+    return make_ws_protocol(
+        hub,
+        SocketEdge(
+            origins=lambda: edge.origins,
+            cookie_name=edge.cookie_name,
+            address_of=lambda peer, forwarded: auth.caller_of(edge, peer, forwarded),
+        ),
+    )
 
 
 def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:
-    """Put the webhooks before the application, where this process has the streams they go to."""
-    if resources.ingress is None or resources.routes is None or resources.registry is None:
+    """Put the webhooks before the application, where this process has somewhere to put what they bring."""
+    if resources.ingress_writer is None or resources.routes is None or resources.registry is None:
         return app
     routes, settings = resources.routes, resources.settings
     deps = WebhookDeps(
         base_url=settings.base_url,
         routes=routes,
         connectors=resources.registry,
-        streams=resources.ingress,
+        streams=resources.ingress_writer,
         timing=WebhookTiming(one.id for one in resources.registry.manifests()),
         tracer=resources.tracer,
         account_of=lambda route: account_of(route, routes.open(route).credentials, settings),

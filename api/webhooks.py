@@ -1,8 +1,9 @@
 """
 The edge for vendors: ``POST|GET /webhooks/{channel}/{channel_account_id}``.
 
-A call is verified over its raw bytes, cut into items, put on the ingress stream, and answered 2xx only once the stream
-has the items on disk. Nothing here touches Postgres. An account that is paused or must sign in again still takes
+A call is verified over its raw bytes, cut into items, and answered 2xx only once all of them are kept for good: on the
+ingress stream, or in Postgres while Redis is away (``connectors/ingress.py``). Nothing else here touches Postgres, so
+calls are verified and taken while it is down. An account that is paused or must sign in again still takes
 items: a pause stops our sending, and what a vendor tells us meanwhile must not be lost. ``WebhookGate`` stands before
 the application as plain ASGI, because routing and middleware cost more than the whole of this.
 """
@@ -18,10 +19,12 @@ from uuid import UUID
 import msgspec
 from starlette.responses import Response
 
+from api.webhook_body import Body, BodyBudget, BodyLate, CallerGone
 from connectors.base import WebhookReply, WebhookRequest
+from connectors.raw_items import ITEM_LIMIT_BYTES
 from hub import clock, tracing
 from hub.envelope import StreamItem
-from hub.errors import HubError, MalformedPayload, NotFound, SignatureRejected, Unavailable
+from hub.errors import HubError, MalformedPayload, NotFound, SignatureRejected, TooLarge, Unavailable
 from hub.log import get_logger
 from hub.metrics import Distribution
 
@@ -29,17 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from connectors.base import Account, Connector, RawItem
     from hub.channels.model import Route
 
 PREFIX = "/webhooks/"
-BODY_LIMIT_BYTES = 1024 * 1024
-ITEM_LIMIT_BYTES = 64 * 1024
 KEY_LIMIT_CHARS = 300
-# A body that comes in pieces must be here within this; most come in one.
-BODY_TIMEOUT_S = 10.0
 _ID_CHARS = 36
 
 _encoder = msgspec.json.Encoder()
@@ -104,7 +103,9 @@ class WebhookDeps:
 
     Attributes:
         base_url: The address vendors call us at, without a trailing slash; never the request's Host.
+        streams: Takes items for good (``connectors.ingress``).
         account_of: Opens an account for its connector (``connectors.accounts``).
+        bodies: What large calls of this process may hold together.
         timing: Counts calls by channel.
         tracer: Begins the trace of what a call brings.
     """
@@ -115,6 +116,7 @@ class WebhookDeps:
     streams: Appending
     account_of: Callable[[Route], Account]
     metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
+    bodies: BodyBudget = field(default_factory=BodyBudget)
     timing: WebhookTiming = field(default_factory=lambda: WebhookTiming(()))
     tracer: tracing.Tracer = tracing.NO_TRACER
 
@@ -178,9 +180,14 @@ async def _answer(scope: Scope, receive: Receive, deps: WebhookDeps) -> Answer:
     try:
         return _reply(await _take(scope, receive, deps))
     except _Refused as refused:
-        if refused.status == 413:
-            metrics.too_large += 1
         return _problem(refused.status, refused.problem)
+    except TooLarge as error:
+        metrics.too_large += 1
+        return _problem(413, Problem(error.code, error.message))
+    except BodyLate as error:
+        return _problem(408, Problem(error.code, error.message))
+    except CallerGone as error:
+        return _problem(400, Problem(error.code, error.message))
     except SignatureRejected:
         metrics.bad_signature += 1
         return _problem(401, Problem("signature_rejected", "The signature does not match."))
@@ -206,16 +213,26 @@ async def _take(scope: Scope, receive: Receive, deps: WebhookDeps) -> WebhookRep
         raise _Refused(405, Problem("method_not_allowed", "Webhooks are POST or GET."))
     channel, account_id = _parse_path(scope["path"])
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    body = await _read_body(receive, headers.get("content-length", ""))
     route = await deps.routes.find(account_id)
     if route.channel != channel:
         raise NotFound("channel account")
     connector = deps.connectors.get(channel)
     if connector.verify is None or connector.split is None:
         raise NotFound("webhook of this channel")
-    request = WebhookRequest(
-        method=method, url=_url(scope, deps.base_url), headers=headers, body=body, received_at=clock.now()
-    )
+    with Body(deps.bodies, connector.manifest.webhook_limit_bytes) as body:
+        request = WebhookRequest(
+            method=method,
+            url=_url(scope, deps.base_url),
+            headers=headers,
+            body=await body.read(receive, headers.get("content-length", "")),
+            received_at=clock.now(),
+        )
+        return await _store(request, route, connector, deps)
+
+
+async def _store(request: WebhookRequest, route: Route, connector: Connector, deps: WebhookDeps) -> WebhookReply:
+    if connector.verify is None or connector.split is None:
+        raise NotFound("webhook of this channel")
     handshake = connector.verify(request, deps.account_of(route))
     if handshake is not None:
         deps.metrics.handshakes += 1
@@ -239,37 +256,6 @@ def _parse_path(path: str) -> tuple[str, UUID]:
         raise NotFound("channel account") from None
 
 
-async def _read_body(receive: Receive, content_length: str) -> bytes:
-    """Read at most the limit, whatever the caller says or sends."""
-    if content_length.isdigit() and int(content_length[:12]) > BODY_LIMIT_BYTES:
-        raise _too_large("The call", BODY_LIMIT_BYTES)
-    message = await receive()
-    if not message.get("more_body") and message["type"] == "http.request":
-        body: bytes = message.get("body", b"")
-        if len(body) > BODY_LIMIT_BYTES:
-            raise _too_large("The call", BODY_LIMIT_BYTES)
-        return body
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            return await _read_pieces(message, receive)
-    except TimeoutError:
-        raise _Refused(408, Problem("timeout", "The body did not arrive in time.")) from None
-
-
-async def _read_pieces(first: Message, receive: Receive) -> bytes:
-    pieces = bytearray()
-    piece = first
-    while True:
-        if piece["type"] == "http.disconnect":
-            raise _Refused(400, Problem("disconnected", "The caller hung up."))
-        pieces += piece.get("body", b"")
-        if len(pieces) > BODY_LIMIT_BYTES:
-            raise _too_large("The call", BODY_LIMIT_BYTES)
-        if not piece.get("more_body"):
-            return bytes(pieces)
-        piece = await receive()
-
-
 def _url(scope: Scope, base_url: str) -> str:
     """Rebuild the address as the vendor was given it: what it signed."""
     raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -290,7 +276,7 @@ def _stream_items(route: Route, raw_items: Sequence[RawItem], request: WebhookRe
         if not 0 < len(raw.key) <= KEY_LIMIT_CHARS:
             raise MalformedPayload("An item has no usable id.")
         if len(raw.body) > ITEM_LIMIT_BYTES:
-            raise _too_large("One message in the call", ITEM_LIMIT_BYTES)
+            raise TooLarge(ITEM_LIMIT_BYTES)
         items.append(
             StreamItem(
                 workspace_id=route.workspace_id,
@@ -314,10 +300,6 @@ async def _append(streams: Appending, items: list[StreamItem]) -> None:
     for answer in answers:
         if isinstance(answer, BaseException):
             raise answer
-
-
-def _too_large(what: str, limit_bytes: int) -> _Refused:
-    return _Refused(413, Problem("too_large", f"{what} is larger than {limit_bytes // 1024} KiB."))
 
 
 def _reply(reply: WebhookReply) -> Answer:

@@ -53,11 +53,13 @@ class SocketEdge(msgspec.Struct, frozen=True):
         origins: Exact values of ``Origin``, e.g. ``https://hub.example``; asked at each handshake.
         cookie_name: The session cookie's name.
         max_sockets: Most sockets of this process; others are told to come back.
+        address_of: Says whom a connection serves, from the peer's address and X-Forwarded-For.
     """
 
     origins: Callable[[], frozenset[str]]
     cookie_name: str
     max_sockets: int = MAX_SOCKETS
+    address_of: Callable[[str, str], str] = lambda peer, _forwarded: peer
 
 
 class _Upgrading(HttpToolsProtocol):
@@ -231,7 +233,9 @@ class HubSocket(asyncio.Protocol):
             # A client that sends no Origin is no browser; a cookie it brings proves nothing about who made it connect.
             cookie_token=None if origin is None else _cookie(request, self._edge.cookie_name),
             origin=origin,
-            address=str(peer[0]) if isinstance(peer, tuple) else "",
+            address=self._edge.address_of(
+                str(peer[0]) if isinstance(peer, tuple) else "", ",".join(request.headers.get_all("X-Forwarded-For"))
+            ),
             user_agent=agents[0][:USER_AGENT_CHARS] if agents else "",
         )
 

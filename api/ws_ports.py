@@ -6,12 +6,12 @@ Each frame is authorised anew: a grant only says whose socket it is.
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from api.call import Resources, required
 from api.conversations import NewMessage, queue, visible
+from api.files import file_limits
 from api.livechat_send import VisitorDraft, receive_from_visitor
 from hub import clock
 from hub.accounts import policy, sessions
@@ -19,6 +19,7 @@ from hub.accounts import store as accounts
 from hub.accounts.model import Actor, Permission
 from hub.channels.model import AccountStatus
 from hub.channels.visitors import TOKEN_PURPOSE, VisitorClaims, VisitorTokens
+from hub.envelope import Addressing
 from hub.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
 from hub.events import store as events
 from hub.inbox import actions, store, visitor
@@ -85,12 +86,17 @@ class SocketPorts:
             return await self._send_from_visitor(grant, frame)
         if frame.conversation_id is None:
             raise InvalidInput("conversation_id", "Name the conversation.")
+        chosen = frame.addressing or Addressing()
         new = NewMessage(
             client_message_id=frame.client_message_id,
             kind=MessageKind(frame.kind),
             text=frame.text,
             attachments=frame.attachments,
             seen_seq=frame.seen_seq,
+            subject=chosen.subject,
+            to=chosen.to,
+            cc=chosen.cc,
+            bcc=chosen.bcc,
         )
         sent = await queue(self._resources, await self._actor(grant), frame.conversation_id, new)
         return Sent(sent.message_id, sent.seq, sent.conversation_id)
@@ -186,7 +192,7 @@ class SocketPorts:
             kind="visitor",
             workspace_id=claims.workspace_id,
             # The same for every device of one verified user: what one of them begins, the others hear.
-            subject_id=uuid.uuid5(claims.channel_account_id, claims.thread_key()),
+            subject_id=claims.subject(),
             visible_inboxes=frozenset(),
             conversation_id=row.id if row is not None else None,
             may_reply=True,
@@ -206,10 +212,17 @@ class SocketPorts:
         return claims, route
 
     async def _send_from_visitor(self, grant: Grant, frame: Send) -> Sent:
-        if frame.kind != "message" or frame.attachments:
-            raise InvalidInput("kind", "Visitors send plain messages.")
+        if frame.kind != "message":
+            raise InvalidInput("kind", "Visitors send messages.")
         claims, route = await self._open_visitor(grant.visitor_token)
-        draft = VisitorDraft(client_message_id=frame.client_message_id, text=frame.text, address=grant.address)
+        registry = required(self._resources.registry, "channels")
+        draft = VisitorDraft(
+            client_message_id=frame.client_message_id,
+            text=frame.text,
+            address=grant.address,
+            attachment_ids=frame.attachments,
+            file_limits=file_limits(registry.get(route.channel).manifest.capabilities),
+        )
         sent = await receive_from_visitor(self._database, self._resources.throttle, claims, route, draft)
         return Sent(sent.message_id, sent.seq, sent.conversation_id)
 

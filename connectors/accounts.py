@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
+    from connectors.base import Reach
     from hub.channels.model import Route
     from hub.config import Settings
 
@@ -41,6 +42,7 @@ def account_of(route: Route, credentials: Mapping[str, str], settings: Settings)
         webhook_url=webhook_url(route.channel, route.id, settings),
         base_url=_vendor_base_url(route.channel, settings),
         signing_key=signing_key(settings.secret_key, route.workspace_id, route.id) if settings.secret_key else b"",
+        reach=_reach(route, settings),
     )
 
 
@@ -56,6 +58,13 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _reach(route: Route, settings: Settings) -> Reach:
+    """The demo never leaves this computer, whatever else is allowed."""
+    if route.demo:
+        return "loopback"
+    return "any" if settings.allow_private_hosts else "public"
 
 
 def _vendor_base_url(channel: str, settings: Settings) -> str:

@@ -29,6 +29,7 @@ from connectors.outcomes import (
     Step,
     throttle_wait_s,
 )
+from connectors.reach import Reach
 from connectors.traces import OutboundTraces
 from hub import clock, log
 from hub.errors import (
@@ -103,6 +104,7 @@ class Attempts:
         self._throttled: dict[str, int] = {}
         self._missing_since_s: dict[UUID, float] = {}
         self._log = log.get_logger("dispatch")
+        self._reach = Reach(self._log, clock.monotonic_s)
 
     async def deliver(self, wanted: Due) -> bool:
         """
@@ -159,12 +161,14 @@ class Attempts:
                     result = await connector.send(account, claimed.outbound, calls)
         except Exception as error:  # loop: whatever a vendor's SDK raises is an outcome of this message
             info = connector.classify(error)
-            self._note(claimed, "send refused", f"{info.klass.value} {info.code}")
+            if not self._reach.failed(claimed.due, info):
+                self._note(claimed, "send refused", f"{info.klass.value} {info.code}")
             if info.klass is ErrorClass.RATE_LIMITED:
                 return self._outcomes.put_back(claimed, await self._penalise(info, charges), info)
             if info.klass is ErrorClass.AUTH and await self._has_newer_keys(account, claimed):
                 return self._outcomes.put_back(claimed, 0.0, info)
             return self._outcomes.conclude(claimed, info)
+        self._reach.answered(claimed.due)
         for charge in charges:
             self._throttled.pop(charge.key, None)
         self.counters.sent += 1

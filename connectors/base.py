@@ -60,6 +60,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         html: Whether messages may come formatted.
         attachments: Whether files go out.
         attachment_limit_bytes: Largest file, 0 for the hub's own limit.
+        attachment_total_bytes: Largest sum of a message's files, 0 for any.
         attachment_limit_count: Most files of one message, 0 for the hub's own limit.
         attachment_mimes: What may be sent, e.g. ``image/*``; empty means anything.
     """
@@ -76,6 +77,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     delete: bool = False
     attachments: bool = False
     attachment_limit_bytes: int = 0
+    attachment_total_bytes: int = 0
     attachment_limit_count: int = 0
     attachment_mimes: tuple[str, ...] = ()
     subject: bool = False
@@ -125,6 +127,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         read_on: The day the vendor's documentation was read.
         presets: Providers whose settings we know.
         rank: Place on the first screen, lowest first.
+        webhook_limit_bytes: Longest body of a call, at most 25 MiB; the default is more than most vendors ever send.
     """
 
     id: str
@@ -143,6 +146,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     setup_steps: tuple[str, ...] = ()
     presets: tuple[Preset, ...] = ()
     rank: int = 100
+    webhook_limit_bytes: int = 1024 * 1024
+
+
+Reach = Literal["public", "loopback", "any"]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +162,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         base_url: The vendor's API origin where it is not the vendor's own (an emulator, a region); else empty.
         signing_key: HMAC key of this account, for what must come back to us unaltered.
         read_file: Gives the bytes of an ``OutboundAttachment`` by its id; None where nothing is sent.
+        reach: Which servers may be connected to where a member names them: any but private ones, only this computer
+            (the demo), or any (the operator says so).
     """
 
     id: str
@@ -165,6 +174,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = ""
     signing_key: bytes = b""
     read_file: Callable[[str], AsyncIterator[bytes]] | None = None
+    reach: Reach = "public"
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,6 +304,10 @@ def _no_charges(account: Account, message: OutboundMessage) -> tuple[Charge, ...
     return ()
 
 
+def _no_counts() -> Mapping[str, int]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
     """
@@ -314,6 +328,7 @@ class Connector:
         poll: For polled channels: batches after a cursor. May go on for ever; closing it frees everything.
         fetch: The bytes of an attachment, in pieces. Raises ConnectorError.
         keeps_raw: Attachments are parts of the raw item: it is kept until they are fetched.
+        counts: What the channel counts in this process, ever-growing, by name; for /metrics.
     """
 
     manifest: Manifest
@@ -330,3 +345,4 @@ class Connector:
     poll: Callable[[Account, str | None], AsyncIterator[PolledBatch]] | None = None
     fetch: Callable[[Account, AttachmentRef, RawReader], AsyncIterator[bytes]] | None = None
     keeps_raw: bool = False
+    counts: Callable[[], Mapping[str, int]] = _no_counts

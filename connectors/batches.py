@@ -8,26 +8,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
-from connectors import dead_letters
+import msgspec
+
+from connectors import dead_letters, raw_items
 from connectors.backoff import Backoff
 from connectors.batch_spans import BatchSpans
-from connectors.entries import BatchPorts, Failed, Parsed, read_entry
+from connectors.entries import BatchPorts, Failed, Parsed, Skipped, read_entry
+from connectors.failures import FOREIGN_KEY_VIOLATION, describe, is_systemic, must_wait, split
+from connectors.raw_items import reference_of
 from hub import clock
 from hub.errors import HubError, MalformedPayload, Unavailable
+from hub.inbox.batch import OutcomeKind
 from hub.log import get_logger
-from hub.streams import stream_key
+from hub.streams import Entry, stream_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 
+    from hub.envelope import StreamItem
     from hub.streams import Entry
 
 Result = TypeVar("Result")
 
 # What one transaction takes (measured elsewhere: beyond this, locks are held longer for nothing).
 MAX_ITEMS = 200
+# And at most about so many bytes, unless one entry alone has more: 200 long mails are parsed and sent one part after
+# the other, and what is stored is released.
+MAX_BYTES = 8 * 1024 * 1024
 MAX_DELIVERIES = 5
 # A worker that is told to stop has this long to finish the transaction it is in.
 FINISH_S = 8.0
@@ -35,12 +45,8 @@ FINISH_S = 8.0
 DEAD_LETTER_LIMIT = 100
 DEAD_LETTER_WINDOW_S = 60.0
 
-# SQLSTATE classes in which the data is to blame; every other database error is the system's and is waited out.
-_DATA_ERROR_CLASSES = frozenset({"21", "22", "23", "P0"})
-# A lock, or a statement, that took too long.
-_LOCK_NOT_AVAILABLE = "55P03"
-_QUERY_CANCELED = "57014"
-_FOREIGN_KEY_VIOLATION = "23503"
+# What became of items that made no row a file could belong to.
+_TOOK_NO_FILES = frozenset({OutcomeKind.DUPLICATE, OutcomeKind.UNCHANGED, OutcomeKind.UNMATCHED, OutcomeKind.IGNORED})
 
 _log = get_logger("connectors.intake")
 
@@ -89,22 +95,66 @@ class BatchStore:
             Unavailable: The lease ended while waiting for Postgres, or Redis is away; the rest stays pending.
             TooManyDeadLetters: The limit is reached; the rest stays pending.
         """
-        parsed: list[Parsed] = []
+        # A suspect is read and stored after its neighbours, alone: parsing may be what kills us.
+        suspects = [one for one in entries if is_cautious and one.deliveries > MAX_DELIVERIES]
+        ordinary = [one for one in entries if not is_cautious or one.deliveries <= MAX_DELIVERIES]
         failed: list[Failed] = []
-        done: list[str] = []
+        skipped: list[Skipped] = []
+        left = 0
+        for some in [ordinary, *([one] for one in suspects)]:
+            async with aclosing(self._groups(some, failed, skipped)) as groups:
+                async for group in groups:
+                    left += await self._store_groups(deque([group]), failed)
+        await self._skip(skipped)
+        return left + await self._settle(failed)
+
+    async def _groups(
+        self, entries: Sequence[Entry], failed: list[Failed], skipped: list[Skipped]
+    ) -> AsyncGenerator[list[Parsed]]:
+        """
+        Read entries and give them in groups of one transaction's size; an entry is never spread over two.
+
+        Args:
+            entries: Oldest first.
+            failed: Takes what has an error of its own.
+            skipped: Takes what needs only its acknowledgement.
+        """
+        group: list[Parsed] = []
+        items, size_bytes = 0, 0
         for entry in entries:
-            match await read_entry(self._ports, self._partition, entry):
-                case Parsed() as one:
-                    parsed.append(one)
+            match await read_entry(self._ports, self._partition, entry, self._load):
                 case Failed() as one:
                     failed.append(one)
-                case None:
-                    done.append(entry.id)
-        suspects = [[one] for one in parsed if is_cautious and one.entry.deliveries > MAX_DELIVERIES]
-        ordinary = [one for one in parsed if not is_cautious or one.entry.deliveries <= MAX_DELIVERIES]
-        left = await self._store_groups(deque([*_pack(ordinary), *suspects]), failed)
-        await self._ports.streams.ack(self._partition, done)
-        return left + await self._settle(failed)
+                case Skipped() as one:
+                    skipped.append(one)
+                case Parsed() as one:
+                    if group and (items + len(one.received) > MAX_ITEMS or size_bytes + one.size_bytes > MAX_BYTES):
+                        yield group
+                        group, items, size_bytes = [], 0, 0
+                    group.append(one)
+                    items += len(one.received)
+                    size_bytes += one.size_bytes
+        if group:
+            yield group
+
+    async def _load(self, item: StreamItem) -> bytes | None:
+        """Read the body of an item that travelled by reference, waiting for the database as a batch does."""
+        raw_item_id = reference_of(item)
+        if raw_item_id is None:
+            return item.body
+        backoff = Backoff()
+        while True:
+            try:
+                async with self._ports.database.transaction([item.workspace_id]) as conn:
+                    return await raw_items.read(conn, item.workspace_id, raw_item_id)
+            except Exception as error:  # loop: classified; only the system's errors are waited out
+                if not is_systemic(error):
+                    raise
+                await self._wait(backoff, error)
+
+    async def _skip(self, skipped: Sequence[Skipped]) -> None:
+        await self._ports.streams.ack(self._partition, [one.entry.id for one in skipped])
+        await self._forget([one.item for one in skipped if one.item is not None])
 
     async def _store_groups(self, groups: deque[list[Parsed]], failed: list[Failed]) -> int:
         """
@@ -129,12 +179,12 @@ class BatchStore:
                 await self._finish(self._commit_and_ack(group))
                 backoff.reset()
             except Exception as error:  # loop: classified, waited out or cut up; never dropped
-                if _must_wait(error):
+                if must_wait(error):
                     groups.appendleft(group)
                     await self._wait(backoff, error)
-                elif smaller := _split(group, error):
+                elif smaller := split(group, error):
                     groups.extendleft(reversed(smaller))
-                elif _is_systemic(error):
+                elif is_systemic(error):
                     groups.appendleft(group)
                     self._put_off_workspaces(group, error)
                 else:
@@ -156,14 +206,35 @@ class BatchStore:
         with storing:
             async with self._ports.database.transaction(workspace_ids) as conn:
                 outcomes = await self._ports.receive(conn, items)
+                needed = {
+                    received.raw_item_id
+                    for received, outcome in zip(items, outcomes, strict=True)
+                    if outcome.kind not in _TOOK_NO_FILES
+                }
+                for one in group:
+                    if one.raw_item_id is not None and one.raw_item_id in needed and not one.item.reference:
+                        await raw_items.keep(conn, one.item, one.raw_item_id)
                 storing.mark(conn, items, outcomes)
         # Only now: an acknowledgement before COMMIT loses the batch when we die in between.
         await self._ports.streams.ack(self._partition, [one.entry.id for one in group])
+        await self._forget([one.item for one in group if one.raw_item_id is None or one.raw_item_id not in needed])
         self._metrics.batches += 1
         self._metrics.outcomes.update(outcome.kind.value for outcome in outcomes)
         lag_s = max(0.0, clock.now().timestamp() - group[0].item.received_at_ms / 1000)
         self._metrics.lag_s[self._partition] = lag_s
         self._metrics.seconds.observe(lag_s)
+
+    async def _forget(self, items: Sequence[StreamItem]) -> None:
+        """Delete bodies nobody needs, after the acknowledgement: an entry that comes again must find its own."""
+        gone = [(item.workspace_id, one) for item in items if (one := reference_of(item)) is not None]
+        if not gone:
+            return
+        try:
+            async with self._ports.database.transaction(sorted({workspace_id for workspace_id, _ in gone})) as conn:
+                await raw_items.forget(conn, gone)
+        except Unavailable as error:
+            # The sweep takes them one day; the batch is stored, and that is what counts.
+            _log.warning("intake_raw_items_left", partition=self._partition, items=len(gone), reason=error.message)
 
     async def _settle(self, failed: list[Failed]) -> int:
         """Bury what failed for good; leave the rest pending and return how many that are."""
@@ -189,15 +260,15 @@ class BatchStore:
         try:
             async with self._ports.database.transaction([item.workspace_id]) as conn:
                 place = dead_letters.Place(stream_key(self._partition), entry.id)
-                await dead_letters.store(conn, item, place, _describe(error))
+                await dead_letters.store(conn, item, place, describe(error))
         except Exception as problem:  # loop: the entry stays pending, or goes where its bytes are kept
-            if _is_systemic(problem):
+            if is_systemic(problem):
                 raise (
                     problem if isinstance(problem, Unavailable) else Unavailable("Dead letters cannot be kept.")
                 ) from problem
-            if getattr(problem, "sqlstate", "") != _FOREIGN_KEY_VIOLATION:
+            if getattr(problem, "sqlstate", "") != FOREIGN_KEY_VIOLATION:
                 _log.error("intake_dead_letter_refused", partition=self._partition, entry=entry.id)
-                await self._ports.streams.set_aside(self._partition, entry)
+                await self._ports.streams.set_aside(self._partition, await self._with_body(entry, item))
                 return
             # The workspace was deleted, and everything of it had to go: so has this.
             self._metrics.orphaned += 1
@@ -212,6 +283,14 @@ class BatchStore:
                 error=type(error).__name__,
             )
         await self._ports.streams.ack(self._partition, [entry.id])
+        await self._forget([item])
+
+    async def _with_body(self, entry: Entry, item: StreamItem) -> Entry:
+        """Return the entry with its bytes in it: what is set aside must not depend on a row that is swept one day."""
+        if not item.reference or (body := await self._load(item)) is None:
+            return entry
+        whole = msgspec.structs.replace(item, body=body, reference="")
+        return Entry(entry.id, msgspec.msgpack.encode(whole), entry.deliveries)
 
     def _count_burial(self) -> None:
         now_s = clock.monotonic_s()
@@ -247,54 +326,3 @@ class BatchStore:
             elif not task.cancelled():
                 task.exception()
             raise
-
-
-def _pack(parsed: list[Parsed]) -> list[list[Parsed]]:
-    """Make groups of at most ``MAX_ITEMS`` items; an entry is never spread over two."""
-    groups: list[list[Parsed]] = []
-    items = MAX_ITEMS
-    for one in parsed:
-        items += len(one.received)
-        if items > MAX_ITEMS:
-            groups.append([])
-            items = len(one.received)
-        groups[-1].append(one)
-    return groups
-
-
-def _split(group: list[Parsed], error: Exception) -> list[list[Parsed]]:
-    """
-    Cut a failed group into smaller ones to try; nothing when it cannot be cut any more.
-
-    A group that waited too long for a lock is cut by workspace: one that is locked must not hold up the others.
-    """
-    if _sqlstate(error) == _LOCK_NOT_AVAILABLE:
-        by_workspace: dict[int, list[Parsed]] = {}
-        for one in group:
-            by_workspace.setdefault(one.item.workspace_id, []).append(one)
-        return list(by_workspace.values()) if len(by_workspace) > 1 else []
-    middle = len(group) // 2
-    return [group[:middle], group[middle:]] if middle else []
-
-
-def _must_wait(error: Exception) -> bool:
-    """Whether the same group must be tried again as it is: the database is away, or broken for everybody."""
-    return _is_systemic(error) and _sqlstate(error) not in (_LOCK_NOT_AVAILABLE, _QUERY_CANCELED)
-
-
-def _is_systemic(error: BaseException) -> bool:
-    """Whether the system is to blame, not the data: an error of ours to wait, or one of Postgres outside the data's."""
-    sqlstate = getattr(error, "sqlstate", None)
-    if isinstance(sqlstate, str):
-        return sqlstate[:2] not in _DATA_ERROR_CLASSES
-    return isinstance(error, (Unavailable, OSError, MemoryError))
-
-
-def _sqlstate(error: BaseException) -> object:
-    """Return the SQLSTATE of what an Unavailable was made from, None where there is none."""
-    return getattr(error.__cause__, "sqlstate", None) if isinstance(error, Unavailable) else None
-
-
-def _describe(error: BaseException) -> str:
-    """Name the error for an operator; only our own texts are known to hold nothing private."""
-    return f"{error.code}: {error.message}" if isinstance(error, HubError) else type(error).__name__

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from connectors.accounts import account_of
 from connectors.attempt import Attempts, OpenAccount
@@ -32,7 +34,15 @@ REST_S = 2.0
 STOP_GRACE_S = 20.0
 
 
-def open_with(routes: ChannelRoutes, registry: ConnectorRegistry, settings: Settings) -> OpenAccount:
+FileReader = Callable[[str], AsyncIterator[bytes]]
+
+
+def open_with(
+    routes: ChannelRoutes,
+    registry: ConnectorRegistry,
+    settings: Settings,
+    read_files: Callable[[int], FileReader] | None = None,
+) -> OpenAccount:
     """
     Make the opener of accounts over the process's routes.
 
@@ -40,6 +50,7 @@ def open_with(routes: ChannelRoutes, registry: ConnectorRegistry, settings: Sett
         routes: Knows the accounts and opens their secrets.
         registry: Knows the channels.
         settings: Our public address, and where vendors are.
+        read_files: Makes what gives connectors the files of a workspace; None where nothing is sent.
 
     Returns:
         What ``Attempts`` needs.
@@ -49,7 +60,10 @@ def open_with(routes: ChannelRoutes, registry: ConnectorRegistry, settings: Sett
         if fresh:
             await routes.refresh()
         route = await routes.find(channel_account_id)
-        return account_of(route, routes.open(route).credentials, settings), registry.get(route.channel)
+        account = account_of(route, routes.open(route).credentials, settings)
+        if read_files is not None:
+            account = msgspec.structs.replace(account, read_file=read_files(route.workspace_id))
+        return account, registry.get(route.channel)
 
     return open_account
 

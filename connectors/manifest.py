@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from connectors.base import Capabilities, Field, Manifest, Preset
+from connectors.raw_items import ITEM_LIMIT_BYTES
 from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def _check_values(folder: Path, manifest: Manifest) -> None:
         raise _wrong(folder, "read_on", 'must be a day as text, like "2026-11-22"')
     if manifest.capabilities.text_limit < 1:
         raise _wrong(folder, "capabilities.text_limit", "must be 1 or more")
+    if not 1 <= manifest.webhook_limit_bytes <= ITEM_LIMIT_BYTES:
+        raise _wrong(folder, "webhook_limit_bytes", f"must be from 1 to {ITEM_LIMIT_BYTES}")
     for group, inputs in (("credentials", manifest.credentials), ("settings", manifest.settings)):
         _check_inputs(folder, group, inputs)
     settings = {one.name for one in manifest.settings}

@@ -32,6 +32,7 @@ _INTAKE_COUNTS = (
     ("failures", "Entries that failed by an error of their own, each time."),
     ("put_off", "Times a locked workspace was left for later."),
     ("orphaned", "Entries of workspaces that are gone, acknowledged."),
+    ("loaded", "Bodies that travelled by reference, read from Postgres."),
     ("unreadable", "Alarm: entries that are not stream items, set aside."),
     ("unsupported", "Items of a kind that is not handled, acknowledged."),
     ("unavailable", "Times Postgres or Redis was waited for."),

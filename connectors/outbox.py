@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from hub.channels.actions import mark_needs_sign_in
 from hub.db import Database
@@ -62,10 +63,12 @@ class PostgresDeliveries:
 
     Args:
         database: The process's pool.
+        file_address: Gives a vendor the address of a file (workspace, id); None where no files are sent.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, file_address: Callable[[int, str], str] | None = None) -> None:
         self._database = database
+        self._file_address = file_address
 
     async def due(self, now: datetime, limit: int, busy_accounts: Sequence[UUID]) -> Sequence[Due]:
         """Return deliveries to look at now."""
@@ -75,7 +78,18 @@ class PostgresDeliveries:
     async def claim(self, wanted: Due, lease_s: int) -> Claimed | None:
         """Take one, and commit that it is being sent."""
         async with self._database.transaction([wanted.workspace_id]) as conn:
-            return await deliveries.claim(conn, wanted, lease_s)
+            claimed = await deliveries.claim(conn, wanted, lease_s)
+        return claimed if claimed is None or self._file_address is None else self._addressed(claimed)
+
+    def _addressed(self, claimed: Claimed) -> Claimed:
+        """Give each file an address; made anew for every try, so that it outlives the vendor's queue."""
+        assert self._file_address is not None
+        files = tuple(
+            msgspec.structs.replace(one, url=self._file_address(claimed.due.workspace_id, one.id))
+            for one in claimed.outbound.attachments
+        )
+        outbound = msgspec.structs.replace(claimed.outbound, attachments=files)
+        return msgspec.structs.replace(claimed, outbound=outbound)
 
     async def mark_sent(self, claimed: Claimed, result: SendResult) -> None:
         """Record that the vendor took it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,43 +16,57 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from connectors import intake
-from connectors.attempt import Attempts
+from connectors import files, intake, raw_items
+from connectors.attempt import Attempts, OpenAccount
 from connectors.buckets import RedisBuckets
 from connectors.counted import CountedDeliveries
 from connectors.dispatch import Dispatcher, open_with
+from connectors.drain import SpoolDrain
 from connectors.entries import BatchPorts
+from connectors.fetching import Fetcher
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.metrics import AppendMetrics, DispatchCollector, IntakeCollector, JobCollector, StoreMetrics
 from connectors.outbox import PostgresDeliveries
+from connectors.polled_account import PollingPorts
+from connectors.polling import Polling
+from connectors.raw_items import keep_large
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
+from connectors.source_metrics import ChannelCollector, DrainCollector, FileMetrics, PollingCollector
 from hub import jobs, log
+from hub.attachments.keeping import Keeper
+from hub.attachments.links import PURPOSE, FileLinks
+from hub.blobs import Blobs
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
 from hub.channels.signing import signing_key
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
-from hub.inbox import actions, store
+from hub.inbox import actions, mail_store, store
 from hub.inbox.deliveries import DeliveryQueued
 from hub.metrics import MetricsExchange
 from hub.metrics.process import LoopLag, register_process
 from hub.migrations.head import head_revision
 from hub.realtime.broker_redis import RedisBroker
 from hub.streams import PARTITIONS, IngressStreams
-from hub.tracing import open_tracer
+from hub.tracing import Tracer, open_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hub.config import Settings
     from hub.db import Notice
+    from hub.envelope import StreamItem
 
 REDIS_TIMEOUT_S = 2.0
 # Events after which something may be due: a reply, and a message somebody sends again.
 WAKING = frozenset({"message_queued", "message_status_changed"})
+# Events with which files may have come.
+FILED = frozenset({"message_received", "message_echoed"})
+# A receipt whose message has not come by then is about somebody else's.
+EARLY_ITEMS_KEPT = timedelta(days=7)
 # One connection a partition at most, and a few for renewals, dispatch and jobs.
 DATABASE_CONNECTIONS = PARTITIONS + 8
 
@@ -83,6 +98,7 @@ class Hints:
         self.broker: RedisBroker | None = None
         self.dispatcher: Dispatcher | None = None
         self.routes: ChannelRoutes | None = None
+        self.fetcher: Fetcher | None = None
 
     def __call__(self, notices: Sequence[Notice]) -> None:
         """Take what this process committed; neither blocks nor raises."""
@@ -93,6 +109,8 @@ class Hints:
             self.dispatcher.attempts.traces.note(events)
         if self.dispatcher is not None and any(isinstance(one, DeliveryQueued) for one in notices):
             self.dispatcher.wake()
+        if self.fetcher is not None and any(isinstance(one, LoggedEvent) and one.type in FILED for one in notices):
+            self.fetcher.wake()
 
     def on_events(self, events: Sequence[LoggedEvent]) -> None:
         """See ``hub.realtime.broker.Listener``."""
@@ -127,12 +145,17 @@ async def _work(settings: Settings) -> None:
         streams = IngressStreams(settings.redis_url)
         stack.push_async_callback(streams.close)
         registry = ConnectorRegistry.load()
-        routes = ChannelRoutes(database, Sealer(read_keys(settings.secret_key)))
+        sealer = Sealer(read_keys(settings.secret_key))
+        routes = ChannelRoutes(database, sealer)
         hints.routes = routes
         slot = stack.enter_context(worker_slot(settings.data_dir))
         leases = Leases(database, slot, PARTITIONS)
-        sending = _sending(settings, database, stack)
-        attempts = Attempts(sending.deliveries, sending.buckets, open_with(routes, registry, settings), tracer=tracer)
+        keeper = Keeper(database, Blobs.open(settings))
+        open_account = open_with(routes, registry, settings, partial(files.make_reader, database, keeper.blobs))
+        hints.fetcher = Fetcher(database, keeper, open_account, settings.max_file_bytes)
+        address = files.make_address(FileLinks(sealer.derive_keys(PURPOSE)), settings.base_url)
+        sending = _sending(settings, PostgresDeliveries(database, address), stack)
+        attempts = Attempts(sending.deliveries, sending.buckets, open_account, tracer=tracer)
         dispatcher = Dispatcher(sending.deliveries, attempts)
         hints.dispatcher = dispatcher
         hints.broker = RedisBroker(settings.redis_ephemeral_url)
@@ -147,10 +170,17 @@ async def _work(settings: Settings) -> None:
             signing_key=partial(signing_key, settings.secret_key),
             tracer=tracer,
         )
+        drain = SpoolDrain(database, streams, leases.held)
         due = [
             jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
             jobs.trim_job(streams, leases.held),
+            drain.job(),
+            raw_items.sweep_job(database, settings.raw_days),
+            *files.file_jobs(database, keeper.blobs),
+            jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
         ]
+        ports_of_polling = _polling_ports(database, streams, registry, open_with(routes, registry, settings), tracer)
+        polling = Polling(ports_of_polling, routes, leases.holder)
         counted, lag = jobs.JobMetrics(), LoopLag()
         metrics = CollectorRegistry(auto_describe=False)
         for collector in (
@@ -159,6 +189,10 @@ async def _work(settings: Settings) -> None:
             IntakeCollector(ports.metrics, streams.metrics, leases),
             DispatchCollector(dispatcher, sending.deliveries, sending.buckets),
             JobCollector(counted),
+            DrainCollector(drain),
+            FileMetrics(keeper.metrics),
+            PollingCollector(polling),
+            ChannelCollector(registry),
         ):
             metrics.register(collector)
         register_process(metrics, lag, head_revision())
@@ -167,14 +201,18 @@ async def _work(settings: Settings) -> None:
             asyncio.create_task(routes.run(), name="routes"),
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
             asyncio.create_task(jobs.run(due, counted), name="jobs"),
+            asyncio.create_task(polling.run(), name="polling"),
             asyncio.create_task(lag.run(), name="loop_lag"),
             asyncio.create_task(exchange.run(), name="metrics"),
         ]
-        dispatching = asyncio.create_task(dispatcher.run(stop), name="dispatch")
-        await _until_stopped(stop, [*loops, dispatching])
+        finishing = [
+            asyncio.create_task(dispatcher.run(stop), name="dispatch"),
+            asyncio.create_task(hints.fetcher.run(stop), name="fetching"),
+        ]
+        await _until_stopped(stop, [*loops, *finishing])
         for task in loops:
             task.cancel()
-        await asyncio.gather(*loops, dispatching, return_exceptions=True)
+        await asyncio.gather(*loops, *finishing, return_exceptions=True)
 
 
 class Sending(msgspec.Struct, frozen=True):
@@ -185,7 +223,7 @@ class Sending(msgspec.Struct, frozen=True):
     buckets: RedisBuckets
 
 
-def _sending(settings: Settings, database: Database, stack: AsyncExitStack) -> Sending:
+def _sending(settings: Settings, outbox: PostgresDeliveries, stack: AsyncExitStack) -> Sending:
     ephemeral = redis.asyncio.Redis.from_url(
         settings.redis_ephemeral_url,
         socket_timeout=REDIS_TIMEOUT_S,
@@ -193,7 +231,17 @@ def _sending(settings: Settings, database: Database, stack: AsyncExitStack) -> S
         retry=Retry(NoBackoff(), 0),
     )
     stack.push_async_callback(ephemeral.aclose)
-    return Sending(ephemeral, CountedDeliveries(PostgresDeliveries(database)), RedisBuckets(ephemeral))
+    return Sending(ephemeral, CountedDeliveries(outbox), RedisBuckets(ephemeral))
+
+
+def _polling_ports(
+    database: Database, streams: IngressStreams, registry: ConnectorRegistry, open_account: OpenAccount, tracer: Tracer
+) -> PollingPorts:
+    async def append(item: StreamItem) -> None:
+        # No spool here: while Redis is away the cursor waits, and the vendor keeps what is behind it.
+        await streams.append(await keep_large(database, item))
+
+    return PollingPorts(database=database, append=append, registry=registry, open_account=open_account, tracer=tracer)
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:

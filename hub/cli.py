@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import asyncpg
 
@@ -95,12 +96,35 @@ def _parser() -> argparse.ArgumentParser:
     tail.add_argument("--follow", action=argparse.BooleanOptionalAction, default=True, help="go on as events come")
     tail.add_argument("--json", action="store_true", help="print a JSON object an event")
     tail.set_defaults(run=_tail)
+    _add_dead_letters(commands.add_parser("dead-letters", help="raw items that could not be stored: see, replay, drop"))
     doctor = commands.add_parser(
         "doctor", help="look for faults and say what to do; exit code 0 well, 1 warnings, 2 faults"
     )
     doctor.add_argument("--json", action="store_true", help="print findings as JSON")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _add_dead_letters(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    list_ = actions.add_parser("list", help="the newest ones, without what they say")
+    list_.add_argument("--state", choices=("new", "replayed", "dropped"), default="new", help="default new")
+    list_.add_argument("--limit", type=int, default=50, help="most to list (default 50)")
+    show = actions.add_parser("show", help="one of them")
+    show.add_argument("ids", nargs=1, type=UUID, metavar="ID")
+    show.add_argument("--body", action="store_true", help="with the vendor's bytes as text: private")
+    replay = actions.add_parser("replay", help="take them in again, after a fix")
+    drop = actions.add_parser("drop", help="mark them as not wanted")
+    for one in (replay, drop):
+        one.add_argument("ids", nargs="*", type=UUID, metavar="ID")
+        one.add_argument("--all", action="store_true", help="all that fit the other options, instead of ids")
+    for one in (list_, replay, drop):
+        one.add_argument("--workspace-id", type=int, default=None, help="of one workspace")
+        one.add_argument("--channel", default=None, help="of one channel, e.g. twilio_sms")
+        one.add_argument("--since", default=None, help="kept since: 36h, 7d or 2026-11-22")
+    for name, one in (("list", list_), ("show", show), ("replay", replay), ("drop", drop)):
+        one.add_argument("--json", action="store_true", help="print JSON")
+        one.set_defaults(run=_dead_letters, action=name)
 
 
 def _up(settings: Settings, _options: argparse.Namespace) -> int:
@@ -224,6 +248,35 @@ def _tail(settings: Settings, options: argparse.Namespace) -> int:
         # `hub tail | head`: whoever read has seen enough; Python would complain once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _dead_letters(settings: Settings, options: argparse.Namespace) -> int:
+    import msgspec
+
+    from connectors import dead_letter_commands as commands
+    from connectors.dead_letters import Wanted
+
+    log.configure("dead-letters", level=logging.WARNING)
+    if options.action == "show":
+        shown = asyncio.run(commands.show(settings, options.ids[0], with_body=options.body))
+        print(msgspec.json.encode(shown).decode() if options.json else commands.describe(shown))
+        return 0
+    if options.action != "list" and bool(options.ids) == options.all:
+        raise ConfigurationError("Name the dead letters by their ids, or say --all.")
+    wanted = Wanted(
+        state=getattr(options, "state", "new"),
+        channel=options.channel,
+        since=commands.read_since(options.since) if options.since else None,
+    )
+    chosen = commands.Chosen(ids=tuple(getattr(options, "ids", ())), workspace_id=options.workspace_id, wanted=wanted)
+    if options.action == "list":
+        letters = asyncio.run(commands.list_chosen(settings, chosen, options.limit))
+        print(msgspec.json.encode(letters).decode() if options.json else commands.describe_all(letters))
+        return 0
+    done = asyncio.run((commands.replay if options.action == "replay" else commands.drop)(settings, chosen))
+    words = f"{options.action}: {len(done.done)} done, {len(done.skipped)} skipped"
+    print(msgspec.json.encode(done).decode() if options.json else words)
+    return EXIT_FAILED if options.ids and done.skipped else 0
 
 
 def _login_of(database_url: str) -> str | None:

@@ -19,6 +19,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def from_timestamp(seconds: float) -> datetime:
+    """Return the moment so many seconds after 1970, aware, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def monotonic_s() -> float:
     """Return seconds on a clock that never steps, for timeouts."""
     return time.monotonic()

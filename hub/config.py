@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,26 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
+DEFAULT_MAX_FILE_BYTES = 100 * 1024 * 1024
+DEFAULT_RAW_DAYS = 30
+
+
+class FileStore(msgspec.Struct, frozen=True):
+    """
+    Where the bytes of files are kept.
+
+    Attributes:
+        url: ``s3://bucket/prefix``; empty means a folder in ``data_dir``.
+        endpoint: Address of an S3-compatible store that is not AWS.
+        region: Empty means ``us-east-1``.
+        access_key: With ``secret_key``; empty means AWS' own ways (environment, instance role).
+    """
+
+    url: str = ""
+    endpoint: str = ""
+    region: str = ""
+    access_key: str = ""
+    secret_key: str = ""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -33,8 +54,13 @@ class Settings(msgspec.Struct, frozen=True):
         database_owner_url: Postgres for migrations; empty means ``database_url``.
         redis_url: Durable Redis (ingress streams only); empty means embedded.
         redis_ephemeral_url: Redis for pub/sub, presence, limits, caches; empty means embedded.
+        raw_days: How long raw items are kept that a file was cut out of, 1-3650.
+        allow_private_hosts: Whether members may name servers in private networks, e.g. their own mail server.
+        trusted_proxies: Networks whose ``X-Forwarded-For`` names the caller, e.g. ``172.30.231.10/32``.
         otlp_traces_url: Where spans go by OTLP/HTTP, ``…/v1/traces``; empty turns tracing off.
         vendor_base_urls: Override of a vendor's API origin per channel, e.g. ``{"twilio_sms": "http://127.0.0.1:9001"}``.
+        files: Where the bytes of files are kept.
+        max_file_bytes: Largest file taken from anybody; channels may take less.
     """
 
     host: str
@@ -49,6 +75,11 @@ class Settings(msgspec.Struct, frozen=True):
     redis_url: str
     redis_ephemeral_url: str
     vendor_base_urls: dict[str, str]
+    files: FileStore = FileStore()
+    max_file_bytes: int = DEFAULT_MAX_FILE_BYTES
+    raw_days: int = DEFAULT_RAW_DAYS
+    allow_private_hosts: bool = False
+    trusted_proxies: tuple[str, ...] = ()
     otlp_traces_url: str = ""
 
     @property
@@ -85,6 +116,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         redis_url=env.get("REDIS_URL", ""),
         redis_ephemeral_url=env.get("REDIS_EPHEMERAL_URL", ""),
         vendor_base_urls=_read_vendor_base_urls(env),
+        files=_read_file_store(env),
+        max_file_bytes=_read_max_file_bytes(env.get("HUB_MAX_FILE_BYTES", "")),
+        raw_days=_read_days("HUB_RAW_DAYS", env, DEFAULT_RAW_DAYS),
+        allow_private_hosts=_read_switch("HUB_ALLOW_PRIVATE_HOSTS", env),
+        trusted_proxies=_read_networks("HUB_TRUSTED_PROXIES", env),
         otlp_traces_url=_read_otlp_url(env),
     )
 
@@ -94,6 +130,15 @@ def _read_port(text: str) -> int:
         return DEFAULT_PORT
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         raise ConfigurationError(f"HUB_PORT must be a number from 1 to 65535, not {text!r}.", field="HUB_PORT")
+    return int(text)
+
+
+def _read_days(name: str, env: Mapping[str, str], default: int) -> int:
+    text = env.get(name, "")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3650:
+        raise ConfigurationError(f"{name} must be a number of days from 1 to 3650, not {text!r}.", field=name)
     return int(text)
 
 
@@ -119,6 +164,57 @@ def _read_otlp_url(env: Mapping[str, str]) -> str:
     name = "HUB_OTLP_URL" if env.get("HUB_OTLP_URL") else "OTEL_EXPORTER_OTLP_ENDPOINT"
     url = _read_url(name, env)
     return f"{url}/v1/traces" if url else ""
+
+
+def _read_file_store(env: Mapping[str, str]) -> FileStore:
+    url = env.get("HUB_FILES_URL", "").rstrip("/")
+    if url and not url.startswith("s3://"):
+        raise ConfigurationError(
+            f"HUB_FILES_URL must look like s3://bucket/prefix, not {url!r}.", field="HUB_FILES_URL"
+        )
+    access_key, secret_key = env.get("HUB_FILES_ACCESS_KEY", ""), env.get("HUB_FILES_SECRET_KEY", "")
+    if bool(access_key) != bool(secret_key):
+        raise ConfigurationError(
+            "HUB_FILES_ACCESS_KEY and HUB_FILES_SECRET_KEY belong together.", field="HUB_FILES_ACCESS_KEY"
+        )
+    return FileStore(
+        url=url,
+        endpoint=_read_url("HUB_FILES_ENDPOINT", env),
+        region=env.get("HUB_FILES_REGION", ""),
+        access_key=access_key,
+        secret_key=secret_key,
+    )
+
+
+def _read_max_file_bytes(text: str) -> int:
+    if not text:
+        return DEFAULT_MAX_FILE_BYTES
+    if not text.isascii() or not text.isdigit() or not 1024 <= int(text[:12]) <= 5_000_000_000:
+        raise ConfigurationError(
+            f"HUB_MAX_FILE_BYTES must be a number from 1024 to 5,000,000,000, not {text!r}.", field="HUB_MAX_FILE_BYTES"
+        )
+    return int(text)
+
+
+def _read_switch(name: str, env: Mapping[str, str]) -> bool:
+    text = env.get(name, "").lower()
+    if text not in ("", "0", "no", "false", "1", "yes", "true"):
+        raise ConfigurationError(f"{name} must be 1 or 0, not {text!r}.", field=name)
+    return text in ("1", "yes", "true")
+
+
+def _read_networks(name: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Addresses and networks, apart by commas or white space; one that is none would silently trust nobody."""
+    found = []
+    for text in env.get(name, "").replace(",", " ").split():
+        try:
+            found.append(str(ipaddress.ip_network(text)))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{name} must hold addresses or networks like 10.0.0.5 or 10.0.0.0/24, not {text!r}: {error}.",
+                field=name,
+            ) from error
+    return tuple(found)
 
 
 def _data_dir(env: Mapping[str, str]) -> Path:

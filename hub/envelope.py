@@ -242,6 +242,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
         reply_to_external_id: The vendor's id of the newest inbound message, where threading needs it.
         conversation_id: Where it belongs, UUID text; channels without threads of their own sign it into the message.
         subject: On channels that have one.
+        also_to: Who else it is addressed to, on channels where that can be several.
         cc: Who gets a copy.
         bcc: Who gets a copy unseen by the others.
         references: Vendor's ids of the messages it follows, oldest first.
@@ -259,6 +260,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     reply_to_external_id: str | None = None
     conversation_id: str = ""
     subject: str = ""
+    also_to: tuple[Identity, ...] = ()
     cc: tuple[Identity, ...] = ()
     bcc: tuple[Identity, ...] = ()
     references: tuple[str, ...] = ()

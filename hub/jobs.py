@@ -19,13 +19,14 @@ from hub.log import get_logger
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from hub.db import TenantConn
 
 TICK_S = 1.0
 TRIM_EVERY_S = 10.0
+EXPIRE_EVERY_S = 60.0
 # So many due rows are handled in one run; more are left to the next, which then follows at once.
 DUE_LIMIT = 200
 
@@ -130,6 +131,38 @@ def due_snoozes_job(
         return woken
 
     return Job("due_snoozes", TICK_S, wake_due)
+
+
+def expiry_job(
+    name: str,
+    database: Transactions,
+    old: Callable[[TenantConn, datetime, int], Awaitable[list[tuple[int, UUID]]]],
+    drop: Callable[[TenantConn, int, Sequence[UUID]], Awaitable[None]],
+    keep: timedelta,
+) -> Job:
+    """
+    Make a job that drops rows which have waited long enough.
+
+    Args:
+        name: For logs and counters.
+        database: Holds them.
+        old: Finds (workspace, id) of rows made before a moment, oldest first, with a connection across workspaces.
+        drop: Drops rows of one workspace.
+        keep: How long they are kept.
+    """
+
+    async def drop_old() -> int:
+        async with database.across() as conn:
+            rows = await old(conn, clock.now() - keep, DUE_LIMIT)
+        by_workspace: dict[int, list[UUID]] = {}
+        for workspace_id, row_id in rows:
+            by_workspace.setdefault(workspace_id, []).append(row_id)
+        for workspace_id, ids in by_workspace.items():
+            async with database.transaction([workspace_id]) as conn:
+                await drop(conn, workspace_id, ids)
+        return len(rows)
+
+    return Job(name, EXPIRE_EVERY_S, drop_old)
 
 
 def trim_job(streams: Trimming, held: Callable[[], set[int]]) -> Job:

@@ -27,6 +27,7 @@ class Stores(msgspec.Struct, frozen=True):
     database_url: str
     redis_ephemeral_url: str
     base_url: str
+    redis_url: str = ""
 
 
 @asynccontextmanager
@@ -42,16 +43,17 @@ async def reached(settings: Settings) -> AsyncIterator[Stores]:
     is_up = run is not None and is_running(run)
     base_url = run.url.rstrip("/") if run is not None and is_up else settings.base_url
     if settings.database_url:
-        yield Stores(settings.database_url, settings.redis_ephemeral_url, base_url)
+        yield Stores(settings.database_url, settings.redis_ephemeral_url, base_url, settings.redis_url)
         return
     if run is not None and is_up:
-        yield Stores(run.database_url, settings.redis_ephemeral_url or run.redis_ephemeral_url, base_url)
+        ephemeral_url = settings.redis_ephemeral_url or run.redis_ephemeral_url
+        yield Stores(run.database_url, ephemeral_url, base_url, settings.redis_url or run.redis_url)
         return
     services = LocalServices(settings)
     addresses = await services.start()
     try:
         await runner.upgrade(addresses.database_owner_url, addresses.app_login)
-        yield Stores(addresses.database_url, addresses.redis_ephemeral_url, base_url)
+        yield Stores(addresses.database_url, addresses.redis_ephemeral_url, base_url, addresses.redis_url)
     finally:
         await services.stop()
 

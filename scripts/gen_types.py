@@ -17,7 +17,7 @@ from typing import get_args
 import msgspec
 from msgspec import inspect
 
-from api import channel_accounts, conversations, members, session
+from api import channel_accounts, conversations, mails, members, session
 from api import contacts as contact_views
 from api.channels import ChannelView
 from api.snapshot import Snapshot
@@ -54,6 +54,8 @@ ANSWERS: tuple[type, ...] = (
     channel_accounts.AccountsView,
     channel_accounts.TestedView,
     channel_accounts.SecretView,
+    mails.HtmlView,
+    mails.ReplyDefaults,
 )
 EVENTS: tuple[type, ...] = (
     *get_args(inbox.InboxEvent),

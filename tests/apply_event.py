@@ -37,7 +37,9 @@ def apply_event(state: State, seq: int, event: State) -> State:
     after["cursor"]["seq"] = seq
     kind = event["type"]
     if kind == "message_status_changed":
-        _change_status(after, seq, event)
+        _change_message(after, seq, event, "status", "error")
+    elif kind == "message_attachments_changed":
+        _change_message(after, seq, event, "attachments")
     elif kind == "conversation_read":
         after["reads"][f"{event['conversation_id']}:{event['member_id']}"] = event["read_seq"]
     elif kind == "conversation_removed":
@@ -68,10 +70,10 @@ def _put_rows(state: State, event: State) -> None:
         _count(state, event["previous_status"], event["conversation"]["status"])
 
 
-def _change_status(state: State, seq: int, event: State) -> None:
+def _change_message(state: State, seq: int, event: State, *fields: str) -> None:
     held = state["messages"].get(event["message_id"])
     if held is not None and held["version"] < seq:
-        held.update(status=event["status"], error=event["error"], version=seq)
+        held.update({field: event[field] for field in fields}, version=seq)
 
 
 def _remove(state: State, event: State) -> None:

@@ -10,13 +10,18 @@ import asyncpg
 import pytest
 import redis
 
+from hub.blobs import Blobs
+from hub.config import read_settings
 from hub.db import Database
 from hub.migrations import runner
 from scripts.benchmarks.services import Services, run_alone, start_services
 from tests import factories
 from tests.emulators import EmulatedTwilio
+from tests.object_store import S3Address, S3Process
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hub.db import Notice
 
 TEMPLATE = "hub_template"
@@ -120,3 +125,27 @@ def twilio(twilio_process: EmulatedTwilio) -> EmulatedTwilio:
     """The emulator, emptied for this test."""
     twilio_process.control("clear")
     return twilio_process
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Address]:
+    """One S3-compatible store a run."""
+    started = S3Process()
+    yield started.address
+    started.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def file_store_environ(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The variables of each kind of file store: one test body runs over both."""
+    environ = {"HOME": str(tmp_path), "HUB_DATA_DIR": str(tmp_path / "data")}
+    if request.param == "s3":
+        address: S3Address = request.getfixturevalue("s3")
+        environ |= address.environ(f"t-{os.urandom(6).hex()}")
+    return environ
+
+
+@pytest.fixture
+def blobs(file_store_environ: dict[str, str]) -> Blobs:
+    """An empty file store, of each kind."""
+    return Blobs.open(read_settings(file_store_environ))

@@ -1,4 +1,4 @@
-"""SMS through Twilio: signed form webhooks in, the SDK out. Found by the registry; see README.md."""
+"""SMS and MMS through Twilio: signed form webhooks in, the SDK out. Found by the registry; see README.md."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from connectors.base import Account, Charge, Connector, WebhookReply
 from connectors.manifest import read_manifest
-from connectors.twilio_sms import parse, render, verify
+from connectors.twilio_sms import media, parse, render, verify
 from connectors.twilio_sms.client import TwilioClient, classify
 from hub.envelope import OutboundMessage
 
@@ -41,6 +41,7 @@ def make_connector(client: TwilioClient) -> Connector:
         check=client.check,
         classify=classify,
         charges=_charges,
+        fetch=media.fetch,
     )
 
 

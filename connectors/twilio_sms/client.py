@@ -16,7 +16,7 @@ from connectors.blocking import in_thread
 from connectors.twilio_sms.errors import NoAnswer, describe_answer, describe_code
 from connectors.twilio_sms.numbers import canonical_number, is_e164
 from connectors.twilio_sms.parse import read_status
-from connectors.twilio_sms.render import account_bucket, sender_bucket
+from connectors.twilio_sms.render import MEDIA_SEPARATOR, account_bucket, sender_bucket
 from hub.envelope import DeliveryStatus, OutboundMessage, SendResult
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, InvalidInput
 
@@ -68,8 +68,10 @@ class TwilioClient:
         Raises:
             ConnectorError: ``AMBIGUOUS`` when it may have been sent.
         """
-        arguments = {_ARGUMENTS[name]: value for name, value in calls[0].fields.items()}
-        created = await self._ask(account, lambda client: client.messages.create(**arguments))
+        arguments = {_ARGUMENTS[name]: value for name, value in calls[0].fields.items() if name != "MediaUrl"}
+        media = calls[0].fields.get("MediaUrl", "")
+        urls = media.split(MEDIA_SEPARATOR) if media else []
+        created = await self._ask(account, lambda client: _create(client, arguments, urls))
         if not isinstance(created.sid, str) or not created.sid:
             raise ConnectorError(
                 ConnectorErrorInfo(ErrorClass.AMBIGUOUS, "no_sid", "Twilio's answer could not be read.")
@@ -129,6 +131,7 @@ class TwilioClient:
             if one.date_created is not None
             and first <= one.date_created <= first + _SEARCH_WINDOW
             and (one.body or "") == message.text
+            and str(one.num_media or "0") == str(len(message.attachments))
             and (not service or one.messaging_service_sid == service)
             and str(one.direction or "").startswith("outbound")
         ]
@@ -199,6 +202,12 @@ def _sdk_status(error: BaseException) -> tuple[int, int] | None:
     if not isinstance(error, (TwilioRestException, TwilioServiceException)):
         return None
     return error.status, _code(error)
+
+
+def _create(client: Client, arguments: dict[str, str], media_urls: list[str]) -> MessageInstance:
+    if media_urls:
+        return client.messages.create(**arguments, media_url=media_urls)
+    return client.messages.create(**arguments)
 
 
 def _list_messages(client: Client, recipient: str, sender: str) -> list[MessageInstance]:

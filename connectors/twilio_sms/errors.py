@@ -55,6 +55,13 @@ _BY_CODE: dict[int, tuple[ErrorClass, str]] = {
     21617: (ErrorClass.CONTENT, "The text is longer than 1,600 characters."),
     30007: (ErrorClass.CONTENT, "The carrier filtered the message as unwanted."),
     63016: (ErrorClass.WINDOW_CLOSED, "The recipient wrote more than 24 hours ago; only a template may be sent."),
+    # its files
+    11200: (ErrorClass.CONTENT, "Twilio could not fetch a file from this hub."),
+    11751: (ErrorClass.CONTENT, "The files are larger than an MMS may be."),
+    12300: (ErrorClass.CONTENT, "A file is of a kind that MMS does not take."),
+    21620: (ErrorClass.CONTENT, "Twilio does not accept the address of a file."),
+    21623: (ErrorClass.CONTENT, "An MMS takes at most 10 files."),
+    30019: (ErrorClass.CONTENT, "The carrier found a file too large."),
     # the sender and the rest
     21212: (ErrorClass.PERMANENT, "The sending number is not valid."),
     21603: (ErrorClass.PERMANENT, "No sending number is set."),

@@ -114,7 +114,6 @@ def _read_message(fields: Mapping[str, str], context: ParseContext) -> InboundIt
     text = fields.get("Body")
     if text is None and not attachments:
         raise MalformedPayload("no Body", field="Body")
-    lines = [text] if text else []
     return InboundItem(
         kind=ItemKind.MESSAGE,
         key=context.key,
@@ -122,8 +121,7 @@ def _read_message(fields: Mapping[str, str], context: ParseContext) -> InboundIt
         thread_key=sender.value,
         sender=sender,
         external_id=_sid(fields),
-        # Until files are fetched, a line says that there was one.
-        text="\n".join(lines + [f"[{attachment.kind}]" for attachment in attachments]),
+        text=text or "",
         attachments=attachments,
         consent=_consent(fields.get("OptOutType", ""), text or ""),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from connectors.accounts import is_loopback
 from connectors.base import Account, Call, Charge, Limit
+from connectors.twilio_sms.media import MEDIA_TYPES
 from connectors.twilio_sms.numbers import is_e164
 from connectors.twilio_sms.segments import segments
 from hub.envelope import OutboundMessage
@@ -13,6 +14,12 @@ from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
 
 TEXT_LIMIT_CHARS = 1600
 CREATE = "messages.create"
+# No address of ours holds one.
+MEDIA_SEPARATOR = "\n"
+MEDIA_LIMIT_COUNT = 10
+MEDIA_LIMIT_BYTES = 5_000_000
+# Carriers are sent a picture message as a few segments.
+_MEDIA_COST = 3.0
 
 
 def render(message: OutboundMessage, account: Account) -> list[Call]:
@@ -20,23 +27,28 @@ def render(message: OutboundMessage, account: Account) -> list[Call]:
     Make the request that sends a message.
 
     Args:
-        message: Plain text of 1-1600 characters to a phone number.
+        message: Plain text of at most 1600 characters to a phone number; none only with files, 10 of 5 MB together.
         account: Whose number or messaging service sends.
 
     Returns:
         One call.
 
     Raises:
-        ConnectorError: ``CONTENT`` for an empty or too long text, ``RECIPIENT`` for what is not a phone number.
+        ConnectorError: ``CONTENT`` for an empty or too long text or files Twilio refuses, ``RECIPIENT`` for what is
+            not a phone number, ``PERMANENT`` for files where Twilio cannot reach us to fetch them.
     """
-    if not message.text.strip():
+    if not message.text.strip() and not message.attachments:
         raise ConnectorError(ConnectorErrorInfo(ErrorClass.CONTENT, "21602", "The message has no text."))
     if len(message.text) > TEXT_LIMIT_CHARS:
         words = f"The text has {len(message.text):,} characters; an SMS holds {TEXT_LIMIT_CHARS:,}."
         raise ConnectorError(ConnectorErrorInfo(ErrorClass.CONTENT, "21617", words))
     if not _can_receive(message.to.value):
         raise ConnectorError(ConnectorErrorInfo(ErrorClass.RECIPIENT, "21211", "This is not a phone number."))
-    fields = {"To": message.to.value, "Body": message.text} | _sender(account)
+    fields = {"To": message.to.value} | _sender(account)
+    if message.text.strip():
+        fields["Body"] = message.text
+    if message.attachments:
+        fields["MediaUrl"] = MEDIA_SEPARATOR.join(_media_urls(account, message))
     if address := _status_callback(account, message.message_id):
         fields["StatusCallback"] = address
     return [Call(operation=CREATE, fields=fields)]
@@ -58,9 +70,14 @@ def charges(account: Account, message: OutboundMessage, limits: Mapping[str, tup
     if rate := _rate(account.settings.get("segments_per_second", "")):
         sender = (Limit(rate=rate, per_s=1.0, burst=max(10, int(rate))),)
     return (
-        Charge(key=sender_bucket(account), limits=sender, cost=float(segments(message.text).count)),
+        Charge(key=sender_bucket(account), limits=sender, cost=_cost(message)),
         Charge(key=account_bucket(account), limits=limits["account"]),
     )
+
+
+def takes(mime: str) -> bool:
+    """Say whether Twilio takes a file of this type."""
+    return mime in MEDIA_TYPES
 
 
 def sender_bucket(account: Account) -> str:
@@ -72,6 +89,29 @@ def sender_bucket(account: Account) -> str:
 def account_bucket(account: Account) -> str:
     """Return the key of the bucket of the whole Twilio account."""
     return f"twilio:account:{account.credentials.get('account_sid', '')}"
+
+
+def _cost(message: OutboundMessage) -> float:
+    return _MEDIA_COST if message.attachments else float(segments(message.text).count)
+
+
+def _media_urls(account: Account, message: OutboundMessage) -> list[str]:
+    files = message.attachments
+    if len(files) > MEDIA_LIMIT_COUNT or sum(one.size_bytes for one in files) > MEDIA_LIMIT_BYTES:
+        words = f"An MMS takes {MEDIA_LIMIT_COUNT} files of 5 MB together."
+        raise ConnectorError(ConnectorErrorInfo(ErrorClass.CONTENT, "11751", words))
+    if wrong := next((one for one in files if not takes(one.mime)), None):
+        words = f"{wrong.filename} is of a kind that MMS does not take ({wrong.mime})."
+        raise ConnectorError(ConnectorErrorInfo(ErrorClass.CONTENT, "12300", words))
+    for one in files:
+        # Twilio fetches the file from us; plain http would show it, and its address, to everybody on the way.
+        reachable = one.url.startswith("https://") and not is_loopback(one.url)
+        if not reachable and not (is_loopback(one.url) and is_loopback(account.base_url)):
+            words = (
+                "Files by SMS need this hub at a public https address (HUB_PUBLIC_URL): Twilio fetches them from it."
+            )
+            raise ConnectorError(ConnectorErrorInfo(ErrorClass.PERMANENT, "no_public_url", words))
+    return [one.url for one in files]
 
 
 def _can_receive(number: str) -> bool:

@@ -82,6 +82,16 @@ class Repeated(dict):
         return self[name]
 
 
+def test_verify_covers_the_address():
+    """A call signed for another address, or with something added to it, is refused."""
+    signature = RequestValidator("12345").compute_signature(URL, {"MessageSid": "SM1"})
+    body = urlencode({"MessageSid": "SM1"}).encode()
+    verify(make_request(body, signature), make_account())
+    for url in (f"{URL}?x=1", URL.replace("/1", "/2"), URL.replace("hub.", "other.")):
+        with pytest.raises(SignatureRejected):
+            verify(make_request(body, signature, url), make_account())
+
+
 def test_verify_takes_repeated_fields_as_the_sdk_does():
     """Values of a repeated field are signed once each, sorted."""
     signature = RequestValidator("12345").compute_signature(URL, Repeated(A=["z", "a", "z"], B=[""]))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from twilio.base.exceptions import TwilioRestException
 
 from connectors.base import Account, ParseContext, WebhookRequest
+from connectors.http import read_retry_after
 from connectors.twilio_sms import CONNECTOR
 from connectors.twilio_sms.client import classify
 from connectors.twilio_sms.errors import NoAnswer, describe_answer, describe_code
@@ -24,7 +25,6 @@ from connectors.twilio_sms.numbers import canonical_number
 from connectors.twilio_sms.parse import parse, split
 from connectors.twilio_sms.render import charges, render
 from connectors.twilio_sms.segments import segments
-from connectors.twilio_sms.transport import read_retry_after
 from hub.envelope import DeliveryStatus, Identity, OutboundMessage
 from hub.errors import ConnectorError, ErrorClass, MalformedPayload, UnsupportedPayload
 from hub.inbox.model import advance

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from twilio.http.response import Response
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from connectors.http import read_retry_after
 from connectors.twilio_sms.errors import NoAnswer
 
 
@@ -112,28 +112,3 @@ def _watching_pools(wire: Wire) -> dict[str, type[HTTPConnectionPool]]:
         ConnectionCls = Secure  # pyright: ignore[reportAssignmentType]  # as above
 
     return {"http": PlainPool, "https": SecurePool}
-
-
-def read_retry_after(value: str, now: datetime) -> float | None:
-    """
-    Read a ``Retry-After`` header.
-
-    Args:
-        value: Seconds, or an HTTP date; anything else counts as absent.
-        now: Aware, UTC; what a date is compared with.
-
-    Returns:
-        Seconds from now, 0 to 86,400, or None.
-
-    Source:
-        RFC 9110 section 10.2.3.
-    """
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(min(int(text[:9]), 86_400))
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max((moment - now).total_seconds(), 0.0), 86_400.0)

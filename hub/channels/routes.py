@@ -48,6 +48,7 @@ class ChannelRoutes:
         self._opened: dict[UUID, OpenAccount] = {}
         self._refreshed_at: float | None = None
         self._asked_at: float | None = None
+        self._has_failed = False
         self._lock = asyncio.Lock()
         self._wanted = asyncio.Event()
 
@@ -87,6 +88,7 @@ class ChannelRoutes:
                 keys = await store.load_keys(conn)
             self._replace(routes, keys)
             self._refreshed_at = self._monotonic_s()
+            self._has_failed = False
 
     async def find(self, account_id: UUID) -> Route:
         """
@@ -100,15 +102,22 @@ class ChannelRoutes:
 
         Raises:
             NotFound: No account by that id.
-            Unavailable: Nothing has been read for an hour (or ever), and Postgres does not answer.
+            Unavailable: Postgres does not answer, and nothing has been read for an hour (or ever), or the id is none we
+                know: it may have been connected just before, and its vendor must not be told that it is not ours.
         """
         known = self._routes.get(account_id)
         if known is None or not self.is_usable():
             await self._look_again()
             known = self._routes.get(account_id)
         if known is None:
+            if self._has_failed:
+                raise Unavailable("The channel accounts cannot be read right now.", retry_after_s=RETRY_EVERY_S)
             raise NotFound("channel account")
         return known.route
+
+    def known(self) -> list[Route]:
+        """Return every account known, of every workspace; nothing before the first refresh."""
+        return [one.route for one in self._routes.values()]
 
     def open(self, route: Route) -> OpenAccount:
         """
@@ -153,6 +162,7 @@ class ChannelRoutes:
             await self.refresh()
         except HubError as error:
             _log.debug("channel_routes_not_refreshed", code=error.code)
+            self._has_failed = True
             return False
         return True
 

@@ -30,6 +30,13 @@ SELECT (SELECT count(*) FROM intake_worker WHERE live_until > clock_timestamp())
        (SELECT count(*) FROM partition_lease WHERE lease_until > clock_timestamp()) AS partitions
 """
 _BACKLOG_SQL = "SELECT channel, state, amount, oldest_due_at FROM hub_delivery_backlog()"
+# Ids are time-ordered (uuid7): the first of each partition tells since when something waits.
+_SPOOL_SQL = """
+SELECT hub_spool_count() AS amount,
+       (SELECT array_agg(first.id) FROM generate_series(0, $1::integer - 1) AS partition,
+               hub_spooled_items(partition, 1) AS first) AS firsts
+"""
+_POLLING_SQL = "SELECT channel, amount FROM hub_polling_faults()"
 _ACCOUNTS_SQL = """
 SELECT channel, status, demo, count(*) AS amount FROM hub_channel_routes()
 GROUP BY channel, status, demo ORDER BY channel
@@ -60,7 +67,13 @@ async def dead_letters(connection: Connection, _: Patient) -> list[Finding]:
 
 async def spool(connection: Connection, _: Patient) -> list[Finding]:
     """Does something wait that came while Redis was away?"""
-    amount = int(await connection.fetchval("SELECT hub_spool_count()"))
+    row = await connection.fetchrow(_SPOOL_SQL, PARTITIONS)
+    amount, firsts = (int(row["amount"]), row["firsts"] or []) if row is not None else (0, [])
+    oldest_s = max((clock.now_ms() - (one.int >> 80) for one in firsts), default=0) / 1000
+    if amount and oldest_s > STANDING_S:
+        todo = f"{_START_WORK} If it runs: does the durable Redis take writes (full, read-only)? Nothing is lost."
+        detail = f"{amount} spooled, the oldest for {oldest_s:.0f} s"
+        return [fault("Items do not leave the spool", todo, detail)]
     if amount:
         todo = "It goes on by itself once the durable Redis answers and `hub work` runs; look again in a minute."
         return [warning("Items wait in Postgres for the durable Redis", todo, f"{amount} spooled")]
@@ -96,6 +109,14 @@ async def accounts(connection: Connection, patient: Patient) -> list[Finding]:
         todo = "Set HUB_PUBLIC_URL to an https address that forwards to this hub; give vendors the new webhook address."
         findings.append(warning("Vendors cannot call this hub", todo, f"{', '.join(called)} deliver by webhook"))
     return findings or [ok("Connected accounts are in order", f"{sum(row['amount'] for row in rows)}")]
+
+
+async def polling(connection: Connection, _: Patient) -> list[Finding]:
+    """Can the accounts be read that we ask for news ourselves?"""
+    rows = await connection.fetch(_POLLING_SQL)
+    todo = "Settings → Channels says why, so does `polled_account_down` in the log of `hub work`. Nothing is lost."
+    findings = [warning("Accounts cannot be read", todo, f"{row['amount']} of {row['channel']}") for row in rows]
+    return findings or [ok("Polled accounts can be read")]
 
 
 async def sealed_keys(connection: Connection, patient: Patient) -> list[Finding]:
@@ -162,4 +183,4 @@ async def _waiting(redis: Redis, key: str) -> tuple[int, float]:
     return amount, max(0.0, clock.now_ms() / 1000 - born_ms / 1000)
 
 
-LOOKS = (workers, dead_letters, spool, deliveries, accounts, sealed_keys)
+LOOKS = (workers, dead_letters, spool, deliveries, accounts, polling, sealed_keys)

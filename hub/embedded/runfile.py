@@ -29,6 +29,7 @@ class RunFile(msgspec.Struct, frozen=True):
         setup_url: What a person opens while there is no owner; holds the set-up token.
         database_url: Where the embedded database answers, without a password; empty when it is the operator's own.
         redis_ephemeral_url: Likewise for the ephemeral Redis.
+        redis_url: Likewise for the durable Redis.
         children: Process ids of what it started, by name.
     """
 
@@ -39,6 +40,7 @@ class RunFile(msgspec.Struct, frozen=True):
     setup_url: str
     database_url: str = ""
     redis_ephemeral_url: str = ""
+    redis_url: str = ""
     children: dict[str, int] = {}
 
 

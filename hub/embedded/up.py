@@ -135,6 +135,7 @@ async def _run_locked(settings: Settings, steps: Steps) -> None:
             setup_url=f"{base_url}/setup#{token}",
             database_url="" if settings.database_url else addresses.database_url,
             redis_ephemeral_url="" if settings.redis_ephemeral_url else addresses.redis_ephemeral_url,
+            redis_url="" if settings.redis_url else addresses.redis_url,
         )
         children = _children(settings, _environment(settings, addresses, port, token), steps)
         members = Members(services.members, children, stopping, run.url if has_owner else run.setup_url)

@@ -9,13 +9,24 @@ from uuid import UUID
 import msgspec
 
 from hub import clock
+from hub.attachments import store as attachments
 from hub.contacts.store import get_contact
 from hub.envelope import DeliveryStatus, ItemKind
 from hub.errors import Conflict, InvalidInput
 from hub.events import store as events
 from hub.events.model import NewEvent
-from hub.inbox import deliveries, store
-from hub.inbox.batch import IDS_PER_ITEM, Clockwork, Outcome, ReceivedItem, dedupe_key, sender_key, thread_key
+from hub.inbox import deliveries, mail_store, store, threads
+from hub.inbox.batch import (
+    Clockwork,
+    Outcome,
+    ReceivedItem,
+    dedupe_key,
+    ids_needed,
+    named_people,
+    sender_key,
+    thread_key,
+)
+from hub.inbox.files import file_ids_needed
 from hub.inbox.model import (
     ConversationAssigned,
     ConversationClosed,
@@ -26,14 +37,18 @@ from hub.inbox.model import (
     ConversationStatus,
     ReadMark,
 )
-from hub.inbox.receive import Planner, encoder
+from hub.inbox.plan import encoder
+from hub.inbox.receive import Planner
 from hub.inbox.replies import make_event
 from hub.inbox.rows import ConversationRow
+from hub.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hub.db import TenantConn
+
+_log = get_logger("hub.inbox")
 
 SNOOZE_LIMIT = timedelta(days=366)
 
@@ -55,13 +70,20 @@ async def receive(conn: TenantConn, batch: Sequence[ReceivedItem]) -> list[Outco
     """
     heads = await events.lock(conn, [one.workspace_id for one in batch])
     known = await store.read_known(conn, _mentioned(batch))
-    clockwork = Clockwork(clock.now(), clock.new_ids(IDS_PER_ITEM * len(batch)))
+    now = clock.now()
+    if mails := [one for one in batch if one.item.thread]:
+        await mail_store.read_threads(conn, known, _claims(mails, now))
+    clockwork = Clockwork(now, clock.new_ids(sum(ids_needed(one) + file_ids_needed(one) for one in batch)))
     planner = Planner(known, heads, clockwork)
     outcomes = planner.plan(list(batch))
     writes = planner.writes
-    if writes.messages or writes.statuses or writes.contacts:
-        await store.write_batch(conn, writes)
-        await events.append(conn, heads, writes.events)
+    await store.write_batch(conn, writes)
+    if writes.attachments:
+        await attachments.insert(conn, writes.attachments)
+    await mail_store.write_mail(conn, writes)
+    await events.append(conn, heads, writes.events)
+    if dropped := await mail_store.write_pending(conn, writes):
+        _log.warning("early_items_dropped", dropped=dropped, workspace_ids=sorted(heads))
     return outcomes
 
 
@@ -244,19 +266,43 @@ def _mentioned(batch: Sequence[ReceivedItem]) -> store.Mentioned:
         if one.item.correlation_id and (message_id := _uuid(one.item.correlation_id)):
             ours[one.workspace_id, one.channel_account_id, message_id] = None
     messages = [one for one in batch if one.item.kind is ItemKind.MESSAGE]
+    people = [one for one in batch if one.item.kind in (ItemKind.MESSAGE, ItemKind.CONSENT)]
     identities = {
         sender_key(one.workspace_id, identity): None
-        for one in messages
+        for one in people
         if one.item.sender
-        for identity in (one.item.sender, *one.item.sender.aliases)
+        for identity in (one.item.sender, *one.item.sender.aliases, *named_people(one.item))
     }
     return store.Mentioned(
         items=list({(one.workspace_id, dedupe_key(one)): None for one in batch}),
         accounts=list({(one.workspace_id, one.channel_account_id): None for one in messages}),
         identities=list(identities),
-        threads=list({thread_key(one): None for one in messages}),
+        threads=list({thread_key(one): None for one in messages if one.item.thread is None}),
         external_ids=list(external),
         message_ids=list(ours),
+    )
+
+
+def _claims(mails: Sequence[ReceivedItem], now: datetime) -> mail_store.Claims:
+    """Gather what mails say about where they belong."""
+    ids: dict[tuple[int, UUID], None] = {}
+    references: dict[tuple[int, UUID, str], None] = {}
+    subjects: dict[tuple[int, UUID, str], None] = {}
+    keys: dict[tuple[int, UUID, str], None] = {}
+    for one in mails:
+        here = (one.workspace_id, one.channel_account_id)
+        ids |= dict.fromkeys((one.workspace_id, claimed) for claimed in threads.claimed_ids(one))
+        references |= dict.fromkeys((*here, reference) for reference in threads.references(one))
+        keys |= dict.fromkeys(threads.thread_keys(one))
+        if subject := threads.fallback_subject(one):
+            subjects[*here, subject] = None
+    return mail_store.Claims(
+        workspace_ids=sorted({one.workspace_id for one in mails}),
+        conversation_ids=list(ids),
+        references=list(references),
+        subjects=list(subjects),
+        subjects_since=now - timedelta(days=threads.SUBJECT_DAYS),
+        threads=list(keys),
     )
 
 

@@ -9,14 +9,18 @@ from uuid import UUID
 import msgspec
 
 from hub import clock
-from hub.envelope import DeliveryStatus, Identity, OutboundMessage, SendResult
+from hub.envelope import DeliveryStatus, Identity, OutboundAttachment, OutboundMessage, SendResult
 from hub.errors import ConnectorErrorInfo, ErrorClass
 from hub.events import store as events
 from hub.events.model import NewEvent
+from hub.inbox import mail_store
+from hub.inbox.addressing import address
+from hub.inbox.batch import ReceivedItem
 from hub.inbox.model import AuthorKind, MessageError, MessageStatusChanged, advance
-from hub.inbox.receive import encoder
+from hub.inbox.plan import encoder
+from hub.inbox.receipts import decode_item, suppress_bounced
 from hub.inbox.rows import ConversationRow, MessageRow
-from hub.inbox.store import QUERIES, write_message_status
+from hub.inbox.store import QUERIES, write_consents, write_message_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +33,17 @@ _conversation = msgspec.json.Decoder(ConversationRow)
 STOPPED = ConnectorErrorInfo(
     ErrorClass.RECIPIENT, "opted_out", "The contact asked us to stop (STOP). They can undo it."
 )
+# Why an address must not be written to, by the reason of its suppression.
+SUPPRESSED = {
+    "stop": STOPPED,
+    "complaint": ConnectorErrorInfo(
+        ErrorClass.RECIPIENT, "complained", "The recipient reported a message of ours as spam."
+    ),
+    "bounce": ConnectorErrorInfo(
+        ErrorClass.RECIPIENT, "bounced", "An earlier message came back: this address does not exist."
+    ),
+    "manual": ConnectorErrorInfo(ErrorClass.RECIPIENT, "suppressed", "Somebody here blocked this address."),
+}
 
 
 class DeliveryQueued(msgspec.Struct, frozen=True):
@@ -125,13 +140,12 @@ async def claim(conn: TenantConn, wanted: Due, lease_s: int) -> Claimed | None:
     if row is None:
         return None
     message, conversation = _message.decode(row["message"]), _conversation.decode(row["conversation"])
+    outbound, stopped = _outbound(message, conversation, row["reply_to_external_id"]), row["stopped"]
+    if message.headers is not None:
+        outbound, stopped = await address(conn, outbound, conversation, message, message.headers)
     claimed = Claimed(
         due=wanted,
-        outbound=msgspec.structs.replace(
-            _outbound(message, conversation, row["reply_to_external_id"]),
-            attempt=taken["attempt"],
-            attempted_at=taken["attempted_at"],
-        ),
+        outbound=msgspec.structs.replace(outbound, attempt=taken["attempt"], attempted_at=taken["attempted_at"]),
         message=message,
         inbox_id=conversation.inbox_id,
         contact_id=conversation.contact_id,
@@ -142,9 +156,9 @@ async def claim(conn: TenantConn, wanted: Due, lease_s: int) -> Claimed | None:
     if message.status in (DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.READ):
         await _settle(conn, claimed, "sent")
         return None
-    if row["stopped"] and taken["state_before"] == "queued":
-        await _settle(conn, claimed, "failed", info=STOPPED)
-        await _tell(conn, heads, claimed, DeliveryStatus.FAILED, STOPPED)
+    if stopped and taken["state_before"] == "queued":
+        await _settle(conn, claimed, "failed", info=SUPPRESSED[stopped])
+        await _tell(conn, heads, claimed, DeliveryStatus.FAILED, SUPPRESSED[stopped])
         return None
     if taken["state_before"] == "queued":
         await _tell(conn, heads, claimed, DeliveryStatus.SENDING)
@@ -211,6 +225,14 @@ def _outbound(message: MessageRow, conversation: ConversationRow, reply_to: str 
         thread_key=conversation.thread_key,
         text=message.text,
         reply_to_external_id=reply_to,
+        conversation_id=str(conversation.id),
+        attachments=tuple(
+            OutboundAttachment(
+                id=str(one.id), kind=one.kind, filename=one.filename, mime=one.mime, size_bytes=one.size_bytes
+            )
+            for one in message.attachments
+            if one.state == "ready"
+        ),
         author_is_human=message.author_kind is AuthorKind.MEMBER,
     )
 
@@ -249,11 +271,35 @@ async def _tell(
     if row is None:
         return
     message = _message.decode(row["data"])
-    if external_id and message.external_id is None:
+    is_new = bool(external_id) and message.external_id is None
+    if is_new:
         message = msgspec.structs.replace(message, external_id=external_id)
         await write_message_status(conn, message)
     going_back = status is DeliveryStatus.QUEUED and message.status is DeliveryStatus.SENDING
-    await _advance(conn, heads, message, claimed.inbox_id, claimed.contact_id, status, info, forced=going_back)
+    place = (claimed.inbox_id, claimed.contact_id)
+    message = await _advance(conn, heads, message, *place, status, info, forced=going_back)
+    if is_new:
+        await _apply_pending(conn, heads, claimed, message)
+
+
+async def _apply_pending(conn: TenantConn, heads: dict[int, int], claimed: Claimed, message: MessageRow) -> None:
+    """Apply receipts that came before we knew how the vendor calls the message, each once, in their order."""
+    rows = await mail_store.pending_for(conn, message)
+    for row in rows:
+        early = ReceivedItem(
+            workspace_id=row.workspace_id,
+            channel_account_id=row.channel_account_id,
+            channel=claimed.due.channel,
+            item=decode_item(row),
+        )
+        if early.item.receipt is None:
+            continue
+        if (suppress := suppress_bounced(early, message)) is not None:
+            await write_consents(conn, [suppress])
+        receipt, place = early.item.receipt, (claimed.inbox_id, claimed.contact_id)
+        message = await _advance(conn, heads, message, *place, receipt.status, receipt.error, dedupe_key=row.dedupe_key)
+    if rows:
+        await mail_store.drop_pending(conn, message.workspace_id, [row.id for row in rows])
 
 
 async def _advance(
@@ -266,12 +312,13 @@ async def _advance(
     info: ConnectorErrorInfo | None = None,
     *,
     forced: bool = False,
-) -> None:
+    dedupe_key: str | None = None,
+) -> MessageRow:
     if message.status is None:
-        return
+        return message
     new = status if forced else advance(message.status, status)
     if new is message.status:
-        return
+        return message
     error = MessageError(info.code, info.message) if info and new is DeliveryStatus.FAILED else None
     changed = msgspec.structs.replace(
         message,
@@ -290,5 +337,7 @@ async def _advance(
         inbox_id=inbox_id,
         conversation_id=message.conversation_id,
         contact_id=contact_id,
+        dedupe_key=dedupe_key,
     )
     await events.append(conn, heads, [event])
+    return changed

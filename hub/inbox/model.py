@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from hub.attachments.model import Attachment as Attachment
 from hub.contacts.model import Contact
 from hub.envelope import DeliveryStatus, Party
 
@@ -71,36 +72,6 @@ class MessageError(msgspec.Struct, frozen=True):
 
     code: str
     message: str
-
-
-class Attachment(msgspec.Struct, frozen=True):
-    """
-    A file of a message.
-
-    Attributes:
-        kind: ``image``, ``audio``, ``video`` or ``file``; as declared while pending, by its bytes afterwards.
-        filename: Without a path or control characters.
-        mime: As declared while pending, by its bytes afterwards.
-        state: ``pending`` until the bytes are here and checked.
-        width: Pixels, for pictures and videos where known.
-        has_thumbnail: A small picture of it can be had.
-        has_preview: A large picture of it can be had, where the file itself is not shown (PDF).
-        inline: Belongs into the formatted text, is not listed under it.
-        error: Why it failed, in words.
-    """
-
-    id: UUID
-    kind: str
-    filename: str
-    mime: str
-    size_bytes: int
-    state: Literal["pending", "ready", "failed"]
-    width: int | None = None
-    height: int | None = None
-    has_thumbnail: bool = False
-    has_preview: bool = False
-    inline: bool = False
-    error: str | None = None
 
 
 class MessageHeaders(msgspec.Struct, frozen=True):
@@ -250,6 +221,14 @@ class MessageStatusChanged(msgspec.Struct, frozen=True, tag_field="type", tag="m
     error: MessageError | None
 
 
+class MessageAttachmentsChanged(msgspec.Struct, frozen=True, tag_field="type", tag="message_attachments_changed"):
+    """Files of a message were fetched, or could not be: all of its files as they are now."""
+
+    conversation_id: UUID
+    message_id: UUID
+    attachments: tuple[Attachment, ...]
+
+
 class ConversationRead(msgspec.Struct, frozen=True, tag_field="type", tag="conversation_read"):
     """A member's read mark moved (back, when they marked it unread)."""
 
@@ -270,6 +249,7 @@ InboxEvent = (
     | ConversationMoved
     | ConversationRemoved
     | MessageStatusChanged
+    | MessageAttachmentsChanged
     | ConversationRead
 )
 

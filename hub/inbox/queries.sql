@@ -71,6 +71,16 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT one.inbox_id, one.contact_id FROM conversation one
     WHERE one.workspace_id = m.workspace_id AND one.id = m.conversation_id LIMIT 1) c
+UNION ALL
+SELECT 'pending', json_build_object(
+           'workspace_id', p.workspace_id, 'id', p.id, 'channel_account_id', p.channel_account_id,
+           'reference', p.reference, 'dedupe_key', p.dedupe_key, 'created_at', p.created_at,
+           'item', translate(encode(p.item, 'base64'), E'\n', ''))::text
+FROM unnest($12::bigint[], $13::uuid[], $14::text[]) AS wanted (workspace_id, channel_account_id, external_id)
+CROSS JOIN LATERAL (
+    SELECT one.* FROM pending_reference one
+    WHERE one.workspace_id = wanted.workspace_id AND one.channel_account_id = wanted.channel_account_id
+      AND one.reference = wanted.external_id ORDER BY one.created_at, one.id LIMIT 50) p
 
 -- name: write_batch
 -- Writes the contacts, identities, conversations and messages of a batch. Every row is in its last state, so the order
@@ -89,15 +99,16 @@ WITH contacts AS (
 ), conversations AS (
     INSERT INTO conversation (workspace_id, id, inbox_id, channel_account_id, channel, thread_key, contact_id,
                               identity_scheme, identity_scope, identity_value, status, assignee_id, snoozed_until,
-                              subject, preview, preview_author_kind, last_activity_at, last_inbound_at,
+                              subject, subject_key, preview, preview_author_kind, last_activity_at, last_inbound_at,
                               last_inbound_seq, last_outbound_seq, visitor_seq, created_at, closed_at, version)
     SELECT workspace_id, id, inbox_id, channel_account_id, channel, thread_key, contact_id,
            identity_scheme, identity_scope, identity_value, status, assignee_id, snoozed_until,
-           subject, preview, preview_author_kind, last_activity_at, last_inbound_at,
+           subject, subject_key, preview, preview_author_kind, last_activity_at, last_inbound_at,
            last_inbound_seq, last_outbound_seq, visitor_seq, created_at, closed_at, version
     FROM json_populate_recordset(NULL::conversation, $3::json)
     ON CONFLICT (workspace_id, id) DO UPDATE SET
         status = excluded.status, snoozed_until = excluded.snoozed_until, closed_at = excluded.closed_at,
+        subject = excluded.subject, subject_key = excluded.subject_key,
         preview = excluded.preview, preview_author_kind = excluded.preview_author_kind,
         last_activity_at = excluded.last_activity_at, last_inbound_at = excluded.last_inbound_at,
         last_inbound_seq = excluded.last_inbound_seq, last_outbound_seq = excluded.last_outbound_seq,
@@ -128,14 +139,17 @@ WHERE delivery.workspace_id = r.workspace_id AND delivery.message_id = r.id AND 
   AND r.status IN ('sent', 'delivered', 'read', 'failed')
 
 -- name: write_consents
--- Writes every STOP and START ($2) as consent, and the last of each address ($1) as suppression or its end.
+-- Writes consents ($2; those that are known already stay), and what an address came to ($1) as suppression or its end. A
+-- weaker reason never replaces a stronger one; START undoes a STOP and nothing else.
 WITH stopped AS (
     INSERT INTO suppression (workspace_id, channel_account_id, scheme, scope, value, reason, created_at)
-    SELECT workspace_id, channel_account_id, scheme, scope, value, 'stop', occurred_at
+    SELECT workspace_id, channel_account_id, scheme, scope, value, reason, occurred_at
     FROM json_to_recordset($1::json) AS r (workspace_id bigint, channel_account_id uuid, scheme text, scope text,
-                                           value text, state text, occurred_at timestamptz)
+                                           value text, state text, reason text, occurred_at timestamptz)
     WHERE state = 'stop'
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (workspace_id, channel_account_id, scheme, scope, value) DO UPDATE SET reason = excluded.reason
+    WHERE array_position(ARRAY['bounce', 'stop', 'manual', 'complaint'], suppression.reason)
+        < array_position(ARRAY['bounce', 'stop', 'manual', 'complaint'], excluded.reason)
 ), started AS (
     DELETE FROM suppression USING json_to_recordset($1::json) AS r (workspace_id bigint, channel_account_id uuid,
                                                                     scheme text, scope text, value text, state text)
@@ -144,14 +158,17 @@ WITH stopped AS (
       AND suppression.scope = r.scope AND suppression.value = r.value
 )
 INSERT INTO consent (workspace_id, id, contact_id, channel_account_id, state, source, occurred_at)
-SELECT workspace_id, consent_id, contact_id, channel_account_id, state, 'message', occurred_at
+SELECT workspace_id, consent_id, contact_id, channel_account_id, state,
+       CASE reason WHEN 'complaint' THEN 'complaint' ELSE 'message' END, occurred_at
 FROM json_to_recordset($2::json) AS r (workspace_id bigint, consent_id uuid, contact_id uuid, channel_account_id uuid,
-                                       state text, occurred_at timestamptz)
+                                       state text, reason text, occurred_at timestamptz)
+WHERE contact_id IS NOT NULL
+ON CONFLICT (workspace_id, id) DO NOTHING
 
 -- name: write_conversation
 -- Puts a conversation into a new state; its address, thread and contact never change.
 UPDATE conversation SET inbox_id = r.inbox_id, status = r.status, assignee_id = r.assignee_id,
-    snoozed_until = r.snoozed_until, closed_at = r.closed_at, subject = r.subject, preview = r.preview,
+    snoozed_until = r.snoozed_until, closed_at = r.closed_at, subject = r.subject, subject_key = r.subject_key, preview = r.preview,
     preview_author_kind = r.preview_author_kind, last_activity_at = r.last_activity_at,
     last_outbound_seq = r.last_outbound_seq, visitor_seq = r.visitor_seq, version = r.version
 FROM json_populate_record(NULL::conversation, $1::json) AS r
@@ -174,6 +191,10 @@ FROM json_populate_record(NULL::message, $1::json)
 UPDATE message SET status = $3, error_code = $4, error_message = $5, version = $6,
     external_id = coalesce(external_id, $7)
 WHERE workspace_id = $1 AND id = $2
+
+-- name: write_message_attachments
+-- Changes what one message shows of its files.
+UPDATE message SET attachments = $3::jsonb, version = $4 WHERE workspace_id = $1 AND id = $2
 
 -- name: get_conversation
 -- One conversation with its hidden columns.
@@ -289,11 +310,11 @@ WHERE delivery.workspace_id = $1 AND delivery.id = before.id
 RETURNING before.state_before, delivery.attempt, delivery.attempted_at, delivery.created_at
 
 -- name: delivery_message
--- The message of a delivery, its conversation's address, and whether that address told us to stop.
+-- The message of a delivery, its conversation's address, and why that address must not be written to, if so.
 SELECT row_to_json(m)::text AS message, row_to_json(c)::text AS conversation,
-       EXISTS (SELECT FROM suppression s
-               WHERE s.workspace_id = c.workspace_id AND s.channel_account_id = c.channel_account_id
-                 AND s.scheme = c.identity_scheme AND s.scope = c.identity_scope AND s.value = c.identity_value) AS stopped,
+       (SELECT s.reason FROM suppression s
+        WHERE s.workspace_id = c.workspace_id AND s.channel_account_id = c.channel_account_id
+          AND s.scheme = c.identity_scheme AND s.scope = c.identity_scope AND s.value = c.identity_value) AS stopped,
        (SELECT newest.external_id FROM message newest
         WHERE newest.workspace_id = c.workspace_id AND newest.conversation_id = c.id AND newest.direction = 'inbound'
         ORDER BY newest.seq DESC LIMIT 1) AS reply_to_external_id

@@ -9,22 +9,26 @@ from uuid import UUID
 import msgspec
 
 from hub import clock
+from hub.attachments import actions as uploads
 from hub.envelope import DeliveryStatus, clean_text
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
-from hub.inbox import deliveries, store
+from hub.inbox import deliveries, recipients, store
+from hub.inbox.files import NOTE_LIMITS, FileLimits, check_sendable, describe
+from hub.inbox.mail import base_subject, subject_key
 from hub.inbox.model import (
     TEXT_LIMIT_CHARS,
     AuthorKind,
     ConversationEvent,
+    MessageHeaders,
     MessageKind,
     MessageQueued,
     MessageStatusChanged,
     NoteAdded,
     make_preview,
 )
-from hub.inbox.receive import encoder
+from hub.inbox.plan import encoder
 from hub.inbox.rows import ConversationRow, MessageRow
 
 if TYPE_CHECKING:
@@ -45,15 +49,21 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         client_message_id: The sending client's own id; sending it again returns the first message.
-        text: 1-20,000 characters.
+        text: At most 20,000 characters; none only with files.
+        attachment_ids: The author's uploads to send with it, in this order.
+        file_limits: What the channel takes.
         seen_seq: Newest seq the author had on screen; a colleague's newer reply then refuses the send.
+        headers: Subject and people, checked (``recipients.check_headers``), on channels that have them.
     """
 
     client_message_id: UUID
     kind: MessageKind
     text: str
+    attachment_ids: tuple[UUID, ...] = ()
+    file_limits: FileLimits = NOTE_LIMITS
     seen_seq: int | None = None
     priority: str = "interactive"
+    headers: MessageHeaders | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -79,7 +89,7 @@ async def queue_message(
         The message and its seq; the same ones again for a repeated ``client_message_id``.
 
     Raises:
-        InvalidInput: Empty or too long.
+        InvalidInput: Empty or too long, or a file that cannot be sent.
         NotFound: No such conversation.
         Conflict: Code ``stale``: a colleague replied after ``seen_seq``.
     """
@@ -88,15 +98,19 @@ async def queue_message(
     if before is not None:
         return Sent(before.id, before.seq, before.conversation_id)
     text = _check_text(draft)
+    files = await uploads.read_uploads(conn, workspace_id, draft.attachment_ids, author.id)
+    check_sendable(files, draft.file_limits)
     row = await store.get_conversation(conn, workspace_id, conversation_id)
     if draft.kind is MessageKind.MESSAGE and draft.seen_seq is not None:
         await _refuse_stale(conn, row, draft.seen_seq, author)
     now, seq = clock.now(), heads[workspace_id] + 1
     message = _make_message(row, author, draft, text=text, seq=seq, now=now)
+    message = msgspec.structs.replace(message, attachments=files)
     is_reply = message.kind is MessageKind.MESSAGE
     changed = msgspec.structs.replace(
         row,
-        preview=make_preview(text),
+        **_subject_of(draft.headers),
+        preview=make_preview(text or describe(files)),
         preview_author_kind=author.kind,
         last_activity_at=now,
         last_outbound_seq=seq if is_reply else row.last_outbound_seq,
@@ -104,6 +118,11 @@ async def queue_message(
         version=seq,
     )
     await store.write_message(conn, message)
+    if files:
+        place = (row.id, row.channel_account_id)
+        await uploads.send_uploads(
+            conn, draft.attachment_ids, author.id, message=(workspace_id, message.id), place=place
+        )
     await store.write_conversation(conn, changed)
     body: ConversationEvent
     if is_reply:
@@ -113,6 +132,8 @@ async def queue_message(
         body = NoteAdded(conversation=changed.view(), previous_status=row.status, message=message.view())
     event = make_event(changed, body, actor_id=author.id, conversation_seq=message.conversation_seq)
     await events.append(conn, heads, [event])
+    if message.headers is not None:
+        await recipients.add_people(conn, heads, changed, message.headers)
     return Sent(message.id, seq, row.id)
 
 
@@ -159,7 +180,7 @@ async def retry_message(
 
 def _check_text(draft: Draft) -> str:
     text = clean_text(draft.text)
-    if not text.strip():
+    if not text.strip() and not draft.attachment_ids:
         raise InvalidInput("text", "Write something first.")
     if len(text) > TEXT_LIMIT_CHARS:
         raise InvalidInput("text", f"At most {TEXT_LIMIT_CHARS} characters, this has {len(text)}.")
@@ -200,7 +221,13 @@ def _make_message(
         conversation_seq=row.visitor_seq + 1 if is_reply else None,
         occurred_at=now,
         created_at=now,
+        headers=draft.headers if is_reply else None,
     )
+
+
+def _subject_of(headers: MessageHeaders | None) -> dict[str, str]:
+    base = base_subject(headers.subject) if headers else ""
+    return {"subject": base, "subject_key": subject_key(base)} if base else {}
 
 
 def make_event(

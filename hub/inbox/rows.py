@@ -29,6 +29,7 @@ class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         thread_key: The vendor's thread on this channel account.
         identity_scheme: With scope and value: the contact's address that replies go to.
+        subject_key: The subject as it is compared, empty on channels without.
         visitor_seq: Number of the newest event the visitor may see.
     """
 
@@ -46,6 +47,7 @@ class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
     assignee_id: UUID | None = None
     snoozed_until: datetime | None = None
     subject: str = ""
+    subject_key: str = ""
     preview: str = ""
     preview_author_kind: AuthorKind = AuthorKind.CONTACT
     last_activity_at: datetime
@@ -153,6 +155,26 @@ class IdentityRow(msgspec.Struct, frozen=True):
     scope: str
     value: str
     contact: Contact
+
+
+class ThreadRow(msgspec.Struct, frozen=True):
+    """A conversation a mail may belong to, its contact, and everybody in it (the contact too)."""
+
+    conversation: ConversationRow
+    contact: Contact
+    participants: frozenset[UUID]
+
+
+class PendingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``pending_reference``: an item kept until the message it is about comes."""
+
+    workspace_id: int
+    id: UUID
+    channel_account_id: UUID
+    reference: str
+    dedupe_key: str
+    item: bytes
+    created_at: datetime
 
 
 class AccountRow(msgspec.Struct, frozen=True):

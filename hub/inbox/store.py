@@ -10,9 +10,17 @@ import msgspec
 
 from hub.db import load_queries
 from hub.errors import NotFound
-from hub.inbox.batch import Known, Writes
+from hub.inbox.batch import Known, Suppress, Writes
 from hub.inbox.model import ConversationStatus, Line, ReadMark
-from hub.inbox.rows import AccountRow, ConversationRow, IdentityRow, MessageRow, SeenRow, TargetRow
+from hub.inbox.rows import (
+    AccountRow,
+    ConversationRow,
+    IdentityRow,
+    MessageRow,
+    PendingRow,
+    SeenRow,
+    TargetRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,6 +39,11 @@ _seen = msgspec.json.Decoder(SeenRow)
 _account = msgspec.json.Decoder(AccountRow)
 _identity = msgspec.json.Decoder(IdentityRow)
 _target = msgspec.json.Decoder(TargetRow)
+_pending = msgspec.json.Decoder(PendingRow)
+
+
+# What is said of an address later does not take back what was said more strongly.
+STRENGTH = ("bounce", "stop", "manual", "complaint")
 
 
 class Mentioned(msgspec.Struct, kw_only=True):
@@ -122,7 +135,12 @@ async def write_batch(conn: TenantConn, writes: Writes) -> None:
     if writes.statuses:
         await conn.execute(QUERIES["write_statuses"], _json(list(writes.statuses.values())), writes.now)
     if writes.consents:
-        await conn.execute(QUERIES["write_consents"], _json(_last_consents(writes)), _json(writes.consents))
+        await write_consents(conn, writes.consents)
+
+
+async def write_consents(conn: TenantConn, consents: Sequence[Suppress]) -> None:
+    """Write down who wants no more, or again."""
+    await conn.execute(QUERIES["write_consents"], _json(_settled(consents)), _json(consents))
 
 
 async def get_conversation(conn: TenantConn, workspace_id: int, conversation_id: UUID) -> ConversationRow:
@@ -271,6 +289,13 @@ async def write_message_status(conn: TenantConn, row: MessageRow) -> None:
     )
 
 
+async def write_message_attachments(conn: TenantConn, row: MessageRow) -> None:
+    """Change what a message shows of its files."""
+    await conn.execute(
+        QUERIES["write_message_attachments"], row.workspace_id, row.id, _json(row.attachments), row.version
+    )
+
+
 async def put_read_mark(conn: TenantConn, workspace_id: int, mark: ReadMark) -> bool:
     """Move a member's read mark; returns whether it changed."""
     row = await conn.fetchrow(
@@ -284,7 +309,9 @@ async def due_snoozes(conn: TenantConn, now: datetime, limit: int) -> list[tuple
     return [(row["workspace_id"], row["id"]) for row in await conn.fetch(QUERIES["due_snoozes"], now, limit)]
 
 
-def _add_known(known: Known, what: Literal["seen", "account", "identity", "thread", "target"], data: str) -> None:
+def _add_known(
+    known: Known, what: Literal["seen", "account", "identity", "thread", "target", "pending"], data: str
+) -> None:
     match what:
         case "seen":
             seen = _seen.decode(data)
@@ -304,13 +331,21 @@ def _add_known(known: Known, what: Literal["seen", "account", "identity", "threa
             known.targets[message.workspace_id, message.channel_account_id, str(message.id)] = target
             if message.external_id:
                 known.targets[message.workspace_id, message.channel_account_id, message.external_id] = target
+        case "pending":
+            pending = _pending.decode(data)
+            key = (pending.workspace_id, pending.channel_account_id, pending.reference)
+            known.pending.setdefault(key, []).append(pending)
 
 
-def _last_consents(writes: Writes) -> list[object]:
-    """Of several STOPs and STARTs of one address in one batch only the last decides."""
-    return list(
-        {(c.workspace_id, c.channel_account_id, c.scheme, c.scope, c.value): c for c in writes.consents}.values()
-    )
+def _settled(consents: Sequence[Suppress]) -> list[Suppress]:
+    """Say what each address came to in a batch: the last of STOP and START, unless something stronger was said."""
+    last: dict[tuple[object, ...], Suppress] = {}
+    for one in consents:
+        key = (one.workspace_id, one.channel_account_id, one.scheme, one.scope, one.value)
+        before = last.get(key)
+        if before is None or STRENGTH.index(before.reason) <= STRENGTH.index(one.reason):
+            last[key] = one
+    return list(last.values())
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

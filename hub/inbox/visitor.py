@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from hub.attachments.model import Attachment
 from hub.events.model import LoggedEvent
 from hub.inbox.model import AuthorKind, ConversationMoved, ConversationRemoved, ConversationStatus, Message
 from hub.inbox.rows import MessageRow
@@ -22,6 +23,7 @@ class VisitorMessage(msgspec.Struct, frozen=True):
     text: str
     occurred_at: datetime
     client_message_id: UUID | None
+    attachments: tuple[Attachment, ...] = ()
 
 
 class MessageAdded(msgspec.Struct, frozen=True, tag_field="type", tag="message_added"):
@@ -89,4 +91,5 @@ def _visitor_message(message: Message, conversation_seq: int) -> VisitorMessage:
         text=message.text,
         occurred_at=message.occurred_at,
         client_message_id=message.client_message_id,
+        attachments=message.attachments,
     )

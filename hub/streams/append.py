@@ -48,6 +48,9 @@ class Appender:
 
     While a write waits for its reply the next ones gather, so the number of callers sets the size of a batch and each
     batch costs Redis one fsync.
+
+    Attributes:
+        streams: Whether Redis took the last write.
     """
 
     def __init__(self, client: Redis, metrics: StreamMetrics) -> None:
@@ -58,7 +61,7 @@ class Appender:
         self._waiting_bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._is_closed = False
-        self._streams = Dependency("ingress_streams", _log)
+        self.streams = Dependency("ingress_streams", _log)
 
     async def append(self, item: StreamItem) -> None:
         """
@@ -90,12 +93,21 @@ class Appender:
         try:
             while self._waiting:
                 batch = self._take_batch()
-                self._answer(batch, await self._replies(batch))
+                replies = await self._replies(batch)
+                self._answer(batch, replies)
+                if isinstance(replies[0], (RedisConnectionError, RedisTimeoutError, OSError)):
+                    self._refuse_waiting()
         finally:
             self._writer = None
             # Only after cancellation or a bug is anybody left unanswered: nobody may wait for ever.
             _settle([*batch, *self._waiting], Unavailable("The message queue is closing."))
             self._waiting, self._waiting_bytes = [], 0
+
+    def _refuse_waiting(self) -> None:
+        """Redis has gone: whoever waited behind that write is told at once, not after a timeout of its own."""
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        self._metrics.append_refused += len(waiting)
+        _settle(waiting, Unavailable("The message queue does not answer."))
 
     def _take_batch(self) -> list[_Waiting]:
         size_bytes = 0
@@ -146,9 +158,9 @@ class Appender:
         self._metrics.append_batches += 1
         if refused:
             self._metrics.append_refused += refused
-            self._streams.lost(error=type(reason).__name__)
+            self.streams.lost(error=type(reason).__name__)
         else:
-            self._streams.found()
+            self.streams.found()
 
 
 def _settle(waiting: list[_Waiting], error: Unavailable) -> None:

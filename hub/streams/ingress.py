@@ -39,6 +39,9 @@ COMMAND_TIMEOUT_S = 5.0
 MAX_BLOCK_MS = 2_000
 # redis-py 8.1 gives up after 5 s by itself, whatever BLOCK says; a reader's socket may be silent for its BLOCK and
 # then as long as any command.
+# An append that takes longer is given up: it may have been stored, its caller puts the item elsewhere, and its dedupe
+# key absorbs the second. Vendors wait 5 to 15 s.
+APPEND_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = MAX_BLOCK_MS / 1000 + COMMAND_TIMEOUT_S
 
 _RawEntry = tuple[bytes, dict[bytes, bytes] | None]
@@ -56,7 +59,7 @@ class IngressStreams:
 
     def __init__(self, url: str) -> None:
         # Three pools: a blocked read must not hold up a command, and an append must not wait for either.
-        self._writing = _client(url, COMMAND_TIMEOUT_S)
+        self._writing = _client(url, APPEND_TIMEOUT_S)
         self._commands = _client(url, COMMAND_TIMEOUT_S)
         self._reading = _client(url, READ_TIMEOUT_S)
         self.metrics = StreamMetrics()
@@ -74,6 +77,17 @@ class IngressStreams:
             Unavailable: Not stored as far as we know (a lost reply may hide a stored one; the dedupe key absorbs it).
         """
         await self._appender.append(item)
+
+    async def probe(self) -> None:
+        """
+        Find out whether the streams take items, by adding an entry to a stream nobody reads.
+
+        Raises:
+            Unavailable: Redis is away, full or refuses writes.
+        """
+        # An append lost the streams, so this finds them again: nobody else may append for a while.
+        async with _redis_errors(0, self._appender.streams):
+            await self._commands.xadd(f"{stream_key(0)}:probe", {FIELD: b""}, maxlen=1, approximate=False)
 
     async def create_groups(self) -> int:
         """
@@ -276,7 +290,7 @@ def _client(url: str, timeout_s: float) -> Redis:
         url,
         protocol=2,
         socket_timeout=timeout_s,
-        socket_connect_timeout=COMMAND_TIMEOUT_S,
+        socket_connect_timeout=min(timeout_s, COMMAND_TIMEOUT_S),
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )

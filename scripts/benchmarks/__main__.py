@@ -11,6 +11,8 @@ import msgspec
 
 from scripts.benchmarks.ingest import IngestOptions, ingest
 from scripts.benchmarks.latency import LatencyOptions, latency
+from scripts.benchmarks.mail_parse import MailParseOptions, mail_parse
+from scripts.benchmarks.outage import OutageOptions, outage
 from scripts.benchmarks.results import Result, as_table, describe_machine
 from scripts.benchmarks.start import StartOptions, start
 
@@ -22,6 +24,8 @@ Options = TypeVar("Options")
 BENCHES = {
     "ingest": "signed webhooks HTTP → COMMIT and stream → COMMIT, with bare XADD and INSERT as floors",
     "latency": "webhook in → frame at a member's socket, at fixed rates",
+    "outage": "signed webhooks HTTP → COMMIT in the spool while Redis hangs, beside the same with Redis there",
+    "mail-parse": "mails parsed a second over our corpus, with Python's own parser as the floor",
     "start": "hub up on an installed machine until the inbox answers",
 }
 
@@ -67,6 +71,17 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--seconds", type=float, default=rates.seconds, help="of sending, each run")
     two.add_argument("--rates", type=_counts, default=rates.rates, help="e.g. 100,500: calls a second, one case each")
     two.set_defaults(run=lambda given: latency(_read(given, LatencyOptions)))
+    away = OutageOptions()
+    four = _add(names, "outage", away.runs)
+    four.add_argument("--seconds", type=float, default=away.seconds, help="of sending, each side of each run")
+    four.add_argument("--connections", type=int, default=away.connections, help="calls under way at once")
+    four.add_argument("--workspaces", type=_counts, default=away.workspaces, help="e.g. 1,100: one case each")
+    four.set_defaults(run=lambda given: outage(_read(given, OutageOptions)))
+    mails = _add(names, "mail-parse", MailParseOptions().runs)
+    mails.add_argument(
+        "--seconds", type=float, default=MailParseOptions().seconds, help="of parsing, each run and side"
+    )
+    mails.set_defaults(run=lambda given: mail_parse(_read(given, MailParseOptions)))
     three = _add(names, "start", StartOptions().runs)
     three.set_defaults(run=lambda given: start(_read(given, StartOptions)))
     return parser

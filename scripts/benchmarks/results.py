@@ -21,7 +21,7 @@ class Result(msgspec.Struct, kw_only=True):
     One case of one benchmark.
 
     Attributes:
-        bench: ``ingest``, ``latency`` or ``start``.
+        bench: ``ingest``, ``latency``, ``mail-parse``, ``outage`` or ``start``.
         case: What was measured, e.g. ``http_to_commit``.
         options: What it was measured with: workspaces, seconds, rate …
         median: Each figure's median over the runs; names carry units.
@@ -86,7 +86,7 @@ def as_table(result: Result) -> str:
     for name, middle in result.median.items():
         values = [run[name] for run in result.runs]
         lines.append(f"  {name:34} {middle:>12,.2f}   {min(values):>12,.2f} … {max(values):,.2f}")
-    if result.bench != "start":
+    if result.bench not in ("start", "mail-parse"):
         lines.append(f"  lost {result.lost}, duplicated {result.duplicated}")
     return "\n".join(lines)
 

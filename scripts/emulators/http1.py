@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import h11
 
-BODY_LIMIT_BYTES = 1 << 20
+BODY_LIMIT_BYTES = 16 << 20
 
 
 class Cut(Enum):

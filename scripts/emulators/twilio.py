@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from scripts.emulators.http1 import Answer, Cut, Request, as_json, listen
 from scripts.emulators.twilio_calls import CallbackPlan, Caller, send_callbacks
+from scripts.emulators.twilio_media import STORE_PATH, MediaStore, fetch_media
 from scripts.emulators.twilio_rules import (
     MESSAGE_FIELDS,
     MESSAGE_FILTERS,
@@ -53,6 +56,7 @@ class Emulator:
         self.plan = CallbackPlan()
         self.released = asyncio.Event()
         self.caller = Caller(auth_token)
+        self.media = MediaStore(f"/2010-04-01/Accounts/{account_sid}")
         self._tasks: set[asyncio.Task[None]] = set()
         account = re.escape(f"/2010-04-01/Accounts/{account_sid}")
         self._routes: list[tuple[str, str, Callable[[Request, str], Answer | Cut]]] = [
@@ -62,6 +66,7 @@ class Emulator:
             ("GET", rf"{account}/Messages/(\w+)\.json", self._fetch_message),
             ("GET", rf"{account}/IncomingPhoneNumbers\.json", self._list_numbers),
             ("POST", rf"{account}/IncomingPhoneNumbers/(\w+)\.json", self._update_number),
+            ("GET", rf"{account}/Messages/MM\w+/Media/(\w+)", self.media.redirect),
         ]
 
     async def handle(self, request: Request) -> Answer | Cut:
@@ -70,6 +75,8 @@ class Emulator:
             return await self._control(request)
         body = request.body.decode("utf-8", "replace")
         self.requests.append({"method": request.method, "path": request.path, "query": request.query, "body": body})
+        if request.path.startswith(STORE_PATH):
+            return self.media.read_stored(request)
         try:
             check_credentials(request, self.account_sid, self.auth_token)
             for method, pattern, answer in self._routes:
@@ -122,16 +129,33 @@ class Emulator:
             "uri": f"/2010-04-01/Accounts/{self.account_sid}/Messages/{sid}.json",
             "subresource_uris": {},
             "_callback": first(fields, "StatusCallback"),
+            "_media_urls": fields.get("MediaUrl", []),
+            "_media": [],
         }
         self.messages.append(row)
-        if row["_callback"]:
+        if row["_callback"] or row["_media_urls"]:
             self._start(row)
         return row
 
     def _start(self, row: Row) -> None:
-        task = asyncio.create_task(send_callbacks(self.caller, row, self.plan, self.released))
+        task = asyncio.create_task(self._deliver_out(row))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _deliver_out(self, row: Row) -> None:
+        """Fetch the files, as Twilio does after it took the request; a message with a bad one fails."""
+        plan = self.plan
+        urls: list[str] = row["_media_urls"]  # type: ignore[assignment]  # made by ``_accept``
+        if urls:
+            fetched, code = await fetch_media(urls)
+            row["_media"] = fetched
+            if code:
+                plan = replace(plan, order=["queued", "failed"], error_code=code)
+                row["error_code"] = code
+        if row["_callback"]:
+            await send_callbacks(self.caller, row, plan, self.released)
+        elif plan is not self.plan:
+            row["status"] = "failed"
 
     def _list_messages(self, request: Request, _sid: str) -> Answer:
         query = read_query(request, MESSAGE_FILTERS)
@@ -213,6 +237,10 @@ class Emulator:
                 row = self.numbers.setdefault(str(order["phone_number"]), self._make_number(str(order["phone_number"])))
                 row["capabilities"] = {"sms": bool(order.get("sms", True)), "mms": True, "voice": True, "fax": False}
                 row["sms_url"] = str(order.get("sms_url", row["sms_url"]))
+            case "media":
+                return {"path": self.media.add(base64.b64decode(str(order["body"])), str(order["content_type"]))}
+            case "forget_media":
+                self.media.files.clear()
             case "opt_out":
                 self.opted_out.add(str(order["number"]))
             case "clear":
@@ -221,6 +249,7 @@ class Emulator:
                 self.caller.made.clear()
                 self.next_answers.clear()
                 self.opted_out.clear()
+                self.media.files.clear()
                 self.plan = CallbackPlan()
             case _:
                 raise KeyError(op)

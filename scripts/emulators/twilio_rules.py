@@ -39,6 +39,7 @@ NUMBER_FIELDS = _names(
 NUMBER_FILTERS = frozenset({"Beta", "FriendlyName", "PhoneNumber", "Origin", "PageSize", "Page", "PageToken"})
 
 BODY_LIMIT_CHARS = 1600
+MEDIA_LIMIT = 10
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
 _FORM = "application/x-www-form-urlencoded"
@@ -123,6 +124,14 @@ def check_message(fields: Fields, numbers: set[str], services: set[str], opted_o
         raise Refused(400, 21617, "The concatenated message body exceeds the 1600 character limit")
     if to in opted_out:
         raise Refused(400, 21610, "Attempt to send to unsubscribed recipient")
+    _check_media(fields.get("MediaUrl", []))
     callback = first(fields, "StatusCallback")
     if callback and not re.fullmatch(r"https?://[^\s/]+\S*", callback):
         raise Refused(400, 21609, f"The StatusCallback URL {callback} is not a valid URL.")
+
+
+def _check_media(urls: Sequence[str]) -> None:
+    if len(urls) > MEDIA_LIMIT:
+        raise Refused(400, 21623, "Number of media files exceeds allowed limit")
+    if any(not re.fullmatch(r"https?://[^\s/]+\S*", url) for url in urls):
+        raise Refused(400, 21620, "Invalid media URL(s)")

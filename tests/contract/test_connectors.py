@@ -1,20 +1,11 @@
-"""
-What every channel must keep, over the registry and each channel's ``fixtures`` folder.
-
-``<event>[.<case>].in.json`` holds a call (``query``, ``headers``, ``body``, ``received_at``), ``….out.json`` the raw
-items with what they are parsed into, or the ``error`` they end in; ``account.json`` the account they belong to.
-A channel without webhooks has neither ``verify`` nor fixtures of calls.
-"""
+"""What every channel must keep, over the registry and each channel's ``fixtures`` (``scripts/connector_kit/cases.py``)."""
 
 from __future__ import annotations
 
 import ast
-import json
 import re
 import socket
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -22,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Account, Connector, ParseContext, WebhookRequest
 from connectors.registry import ConnectorRegistry
-from hub.envelope import Identity, InboundItem, OutboundMessage
-from hub.errors import ConnectorError, ErrorClass, HubError, SignatureRejected
+from hub.envelope import OutboundMessage
+from hub.errors import ConnectorError, ErrorClass, SignatureRejected
+from scripts.connector_kit.cases import Case, cases_of, read_account, recipient_of
 
 FOLDER = Path(__file__).parents[2] / "connectors"
 REGISTRY = ConnectorRegistry.load()
@@ -34,62 +25,13 @@ WEBHOOK_CHANNELS = [channel for channel in CHANNELS if REGISTRY.get(channel).spl
 PURE = {"verify", "parse", "render", "form", "numbers", "segments", "errors", "site"}
 IO_MODULES = {"asyncio", "socket", "ssl", "time", "requests", "httpx", "redis", "asyncpg", "random", "os", "threading"}
 
-
-@dataclass(frozen=True)
-class Case:
-    channel: str
-    name: str
-
-    @property
-    def connector(self) -> Connector:
-        return REGISTRY.get(self.channel)
-
-    @property
-    def folder(self) -> Path:
-        return FOLDER / self.channel / "fixtures"
-
-    def account(self) -> Account:
-        facts = json.loads((self.folder / "account.json").read_text())
-        return Account(id="0190b0a0-0000-7000-8000-0000000000aa", workspace_id=1, **facts)
-
-    def request(self) -> WebhookRequest:
-        call = json.loads((self.folder / f"{self.name}.in.json").read_text())
-        return WebhookRequest(
-            method="POST",
-            url=self.account().webhook_url + call["query"],
-            headers=call["headers"],
-            body=call["body"].encode(),
-            received_at=datetime.fromisoformat(call["received_at"]),
-        )
-
-    def expected(self) -> list[dict[str, object]]:
-        return json.loads((self.folder / f"{self.name}.out.json").read_text())
-
-
-CASES = [
-    Case(channel, path.name.removesuffix(".in.json"))
-    for channel in CHANNELS
-    for path in sorted((FOLDER / channel / "fixtures").glob("*.in.json"))
-]
+CASES_BY_CHANNEL = {channel: cases_of(REGISTRY.get(channel), FOLDER / channel) for channel in CHANNELS}
+CASES = [case for cases in CASES_BY_CHANNEL.values() for case in cases]
+CALLS = [case for case in CASES if case.connector.verify is not None]
 
 
 def label(case: Case) -> str:
-    return f"{case.channel}-{case.name}"
-
-
-def read(case: Case) -> list[dict[str, object]]:
-    """Run a case through split and parse, with the errors as they come."""
-    assert case.connector.split is not None
-    request, read_items = case.request(), []
-    for raw in case.connector.split(request):
-        context = ParseContext(received_at=request.received_at, key=raw.key, settings=case.account().settings)
-        try:
-            items = list(case.connector.parse(raw.body, context))
-        except HubError as error:
-            read_items.append({"key": raw.key, "error": error.code})
-        else:
-            read_items.append({"key": raw.key, "items": items})
-    return read_items
+    return f"{case.connector.manifest.id}-{case.name}"
 
 
 def test_there_are_channels_and_cases():
@@ -101,11 +43,7 @@ def test_there_are_channels_and_cases():
 @pytest.mark.parametrize("case", CASES, ids=label)
 def test_fixture_is_read_as_expected(case):
     """Each call becomes exactly the items of its fixture."""
-    expected = [
-        entry | {"items": msgspec.convert(entry["items"], list[InboundItem])} if "items" in entry else entry
-        for entry in case.expected()
-    ]
-    assert read(case) == expected
+    assert case.read() == case.expected()
 
 
 @pytest.mark.parametrize("case", CASES, ids=label)
@@ -116,25 +54,25 @@ def test_reading_is_deterministic_and_without_io(case, monkeypatch):
         raise AssertionError("parse opened a socket")
 
     monkeypatch.setattr(socket, "socket", refuse)
-    assert read(case) == read(case)
+    assert case.read() == case.read()
 
 
 @pytest.mark.parametrize("case", CASES, ids=label)
 def test_keys_are_short_and_unique(case):
     """A dedupe key has 1-300 characters, and no two items of a call share one."""
-    keys = [entry["key"] for entry in read(case)]
-    assert all(1 <= len(str(key)) <= 300 for key in keys)
+    keys = [raw.key for raw in case.raw_items()]
+    assert all(1 <= len(key) <= 300 for key in keys)
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize("case", CASES, ids=label)
+@pytest.mark.parametrize("case", CALLS, ids=label)
 def test_verify_accepts_the_fixture(case):
     """A call signed by the vendor passes, and is no handshake."""
     assert case.connector.verify is not None
     assert case.connector.verify(case.request(), case.account()) is None
 
 
-@pytest.mark.parametrize("case", CASES, ids=label)
+@pytest.mark.parametrize("case", CALLS, ids=label)
 def test_verify_rejects_a_changed_byte(case):
     """One byte of the body changed anywhere: refused."""
     assert case.connector.verify is not None
@@ -146,34 +84,33 @@ def test_verify_rejects_a_changed_byte(case):
             case.connector.verify(msgspec.structs.replace(request, body=bytes(changed)), account)
 
 
-@pytest.mark.parametrize("case", CASES, ids=label)
-def test_verify_rejects_another_address_key_and_no_signature(case):
-    """The address and the key are part of the check, and a call without a signature is refused."""
+@pytest.mark.parametrize("case", CALLS, ids=label)
+def test_verify_rejects_another_key_and_no_signature(case):
+    """The key is part of the check, and a call without a signature is refused."""
     verify = case.connector.verify
     assert verify is not None
     request, account = case.request(), case.account()
-    elsewhere = msgspec.structs.replace(request, url=request.url + ("&" if "?" in request.url else "?") + "x=1")
     unsigned = msgspec.structs.replace(request, headers={"content-type": request.headers["content-type"]})
     other_keys = msgspec.structs.replace(account, credentials=dict.fromkeys(account.credentials, "f" * 32))
     no_keys = msgspec.structs.replace(account, credentials={})
-    for call, owner in ((elsewhere, account), (unsigned, account), (request, other_keys), (request, no_keys)):
+    for call, owner in ((unsigned, account), (request, other_keys), (request, no_keys)):
         with pytest.raises(SignatureRejected):
             verify(call, owner)
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_every_event_has_a_fixture(channel):
-    """What the manifest says the channel reads is shown by a fixture; one that reads nothing has no ``split``."""
+    """What the manifest says the channel reads is shown by a fixture; one that reads nothing takes and asks nothing."""
     connector = REGISTRY.get(channel)
-    shown = {case.name.partition(".")[0] for case in CASES if case.channel == channel}
+    shown = {case.event for case in CASES_BY_CHANNEL[channel]}
     assert set(connector.manifest.events) <= shown
-    assert bool(connector.manifest.events) == (connector.split is not None)
+    assert bool(connector.manifest.events) == (connector.split is not None or connector.poll is not None)
 
 
 @pytest.mark.parametrize("channel", WEBHOOK_CHANNELS)
 def test_unknown_and_malformed_calls_have_fixtures(channel):
     """Each channel shows what it does with what it does not know."""
-    errors = {entry.get("error") for case in CASES if case.channel == channel for entry in case.expected()}
+    errors = {reading.error for case in CASES_BY_CHANNEL[channel] for reading in case.expected()}
     assert {"unsupported_payload", "malformed_payload"} <= errors
 
 
@@ -229,13 +166,8 @@ def test_pure_modules_import_no_io(channel):
 def test_render_is_total(channel, text):
     """Any text is either rendered, the same way twice, or refused as content; one above the limit always is."""
     connector = REGISTRY.get(channel)
-    account = Case(channel, "").account()
-    message = OutboundMessage(
-        message_id="0190b0a0-1111-7000-8000-000000000001",
-        to=Identity("phone", "+15551230001"),
-        thread_key="+15551230001",
-        text=text,
-    )
+    account, to = read_account(FOLDER / channel / "fixtures"), recipient_of(CASES_BY_CHANNEL[channel])
+    message = OutboundMessage(message_id="0190b0a0-1111-7000-8000-000000000001", to=to, thread_key=to.value, text=text)
     limit = connector.manifest.capabilities.text_limit
     if not text.strip() or len(text) > limit:
         with pytest.raises(ConnectorError) as caught:

@@ -40,7 +40,7 @@ class PlainConnectors:
     """The body of an item is its text."""
 
     def get(self, channel):
-        return SimpleNamespace(parse=self.parse)
+        return SimpleNamespace(parse=self.parse, keeps_raw=False)
 
     def parse(self, body: bytes, context):
         return [factories.make_item(key=context.key, external_id=context.key, text=body.decode())]

@@ -19,11 +19,16 @@ import pytest
 
 from hub import clock
 from hub.accounts.model import Actor, Role
+from hub.attachments import store as files
 from hub.contacts import actions as contacts
-from hub.envelope import DeliveryStatus
+from hub.envelope import AttachmentRef, DeliveryStatus, Receipt
+from hub.errors import ConnectorErrorInfo, ErrorClass
 from hub.inbox import actions, deliveries, replies
+from hub.inbox.fetched import settle_fetched
 from hub.inbox.model import MessageKind
 from tests.factories import WorkspaceFacts, make_item, make_receipt, received
+from tests.mails import make_mail, person
+from tests.outgoing import mark_sent, queue_and_claim
 from tests.verify_action import verify_action
 
 pytestmark = pytest.mark.postgres
@@ -74,6 +79,24 @@ async def story_reply_is_sent_and_delivered(desk: Desk) -> None:
         await actions.receive(conn, [received(desk.workspace, receipt)])
 
 
+async def story_photo_is_fetched(desk: Desk) -> None:
+    """A photo comes pending, with a text file that turns out to be gone."""
+    refs = (AttachmentRef(ref="photo", kind="image", mime="image/jpeg"), AttachmentRef(ref="gone", kind="file"))
+    await desk.receive(text="", attachments=refs)
+    async with desk.database.across() as conn:
+        due = await files.due(conn, clock.now(), 10)
+    async with desk.database.transaction([desk.workspace.id]) as conn:
+        rows = [await files.get(conn, *one) for one in due]
+    for row in sorted(rows, key=lambda row: row.ref or ""):
+        async with desk.database.transaction([desk.workspace.id]) as conn:
+            ready = files.Settled(
+                state="ready", kind="image", mime="image/png", size_bytes=7, width=3, height=4, blob_key="1/ab/cd",
+                thumbnail_key="1/ab/ce",
+            )  # fmt: skip
+            failed = files.Settled(state="failed", kind="file", mime=row.mime, error="The file is no longer there.")
+            await settle_fetched(conn, row, ready if row.ref == "photo" else failed)
+
+
 async def story_note_assign_close_reopen(desk: Desk) -> None:
     await desk.receive()
     await desk.reply(MessageKind.NOTE)
@@ -114,14 +137,40 @@ async def story_contact_renamed(desk: Desk) -> None:
         await contacts.change_contact(conn, desk.workspace.id, contact_id, patch, actor_id=desk.workspace.owner_id)
 
 
+async def story_mail_thread_of_two_people(desk: Desk) -> None:
+    """Ana writes with a copy to Bob, Bob answers all, we answer both with a copy to a third, and that answer fails."""
+    ana, bob = "ana@example.com", "bob@example.com"
+    mails = [
+        make_mail(1, ana, to=(), cc=(person(bob, "Bob Ito"),)),
+        make_mail(2, bob, answers=[1], to=(person(ana),), subject="Re: Broken lamp and bulb", quoted="> Mail 1"),
+    ]
+    for mail in mails:
+        async with desk.database.transaction([desk.workspace.id]) as conn:
+            (outcome,) = await actions.receive(conn, [received(desk.workspace, mail)])
+    people = {"to": (bob, ana), "cc": ("cat@example.com",)}
+    _, claimed = await queue_and_claim(desk.database, desk.workspace, outcome.conversation_id, **people)
+    await mark_sent(desk.database, desk.workspace, claimed, "ours@mail")
+    error = ConnectorErrorInfo(ErrorClass.RECIPIENT, "5.1.1", "This mail address does not exist.")
+    bounce = make_receipt(
+        "ours@mail",
+        DeliveryStatus.FAILED,
+        sender=person("cat@example.com"),
+        receipt=Receipt(DeliveryStatus.FAILED, error),
+    )
+    async with desk.database.transaction([desk.workspace.id]) as conn:
+        await actions.receive(conn, [received(desk.workspace, bounce)])
+
+
 STORIES = [
     story_message_opens,
     story_reply_is_sent_and_delivered,
+    story_photo_is_fetched,
     story_note_assign_close_reopen,
     story_snooze_and_wake,
     story_read_and_unread,
     story_moved_away_and_back,
     story_contact_renamed,
+    story_mail_thread_of_two_people,
 ]
 
 

@@ -6,7 +6,7 @@ import { SignedInProvider } from "./context";
 import { InboxPage } from "./inbox/InboxPage";
 import { BootScreen } from "./inbox/BootScreen";
 import { Rail } from "./inbox/Rail";
-import { INBOX, Link, navigate, useRoute } from "./router";
+import { INBOX, Link, isSettings, navigate, useRoute } from "./router";
 import { HubClient } from "./sync/client";
 import { systemClock } from "./sync/clock";
 import type { ChannelView } from "./types.gen";
@@ -75,7 +75,7 @@ function Screen() {
   if (route.page === "welcome") return <Suspense fallback={<div className="boot" />}><Welcome /></Suspense>;
   const page = () => {
     if (route.page === "inbox") return <InboxPage route={route} />;
-    if (route.page === "channels" || route.page === "members") return <Settings route={route} />;
+    if (isSettings(route)) return <Settings route={route} />;
     return (
       <main className="pane pane-lone">
         <Empty page icon="info" title="There is nothing at this address" action={<Link to={INBOX} className="button button-primary">Go to the inbox</Link>}>

@@ -1,4 +1,5 @@
 /** The HTTP API of docs/http-api.md: one function that calls, and the shapes of the answers. */
+import type { DeadLetterPage, DeadLetterView, ReplyDefaults } from "./answers";
 import type {
   AccountsView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
   ConversationView, MembersView, MessagePage, SecretView, SessionView, Snapshot, TestedView, Uuid,
@@ -100,6 +101,14 @@ export function workspaceApi(workspaceId: number) {
       call<AccountAnswer>("PATCH", `${base}/channel-accounts/${id}`, change),
     removeAccount: (id: Uuid) => call<void>("DELETE", `${base}/channel-accounts/${id}`),
     testAccount: (id: Uuid) => call<TestedView>("POST", `${base}/channel-accounts/${id}/test`),
+    replyDefaults: (id: Uuid) => call<ReplyDefaults>("GET", `${base}/conversations/${id}/reply-defaults`),
+    deleteUpload: (id: Uuid) => call<void>("DELETE", `${base}/attachments/${id}`),
+    deadLetters: (filter: { state?: string; before?: string | null; limit?: number }) =>
+      call<DeadLetterPage>("GET", `${base}/dead-letters${query(filter)}`),
+    deadLetter: (id: Uuid) => call<DeadLetterView>("GET", `${base}/dead-letters/${id}`),
+    replayDeadLetters: (ids: readonly Uuid[]) => call<unknown>("POST", `${base}/dead-letters/replay`, { ids }),
+    dropDeadLetter: (id: Uuid) => call<unknown>("POST", `${base}/dead-letters/${id}/drop`, {}),
+    removeDemo: () => call<void>("DELETE", `${base}/demo`),
     renewSecret: (id: Uuid, name: string) => call<SecretView>("POST", `${base}/channel-accounts/${id}/secrets/${name}`, {}),
   };
 }

@@ -11,8 +11,13 @@ export type Filter = (typeof FILTERS)[number];
 export type Route =
   | { readonly page: "inbox"; readonly tab: Tab; readonly filter: Filter; readonly conversation: Uuid | null }
   | { readonly page: "channels"; readonly connect: string | null; readonly account: Uuid | null }
-  | { readonly page: "members" | "welcome" | "sign-in" | "missing" }
+  | { readonly page: "members" | "dead-letters" }
+  | { readonly page: "welcome" | "sign-in" | "missing" }
   | { readonly page: "setup" | "join" | "reset"; readonly token: string };
+
+export type SettingsRoute = Extract<Route, { page: "channels" | "members" | "dead-letters" }>;
+
+export const isSettings = (route: Route): route is SettingsRoute => route.page === "channels" || route.page === "members" || route.page === "dead-letters";
 
 interface Address {
   readonly pathname: string;
@@ -37,7 +42,7 @@ export function parseRoute({ pathname, search, hash }: Address): Route {
   if (first === "c" && second !== "" && third === "") return inbox(second);
   if (first === "settings" && third === "") {
     if (second === "" || second === "channels") return { page: "channels", connect: parameters.get("connect"), account: parameters.get("account") };
-    if (second === "members") return { page: "members" };
+    if (second === "members" || second === "dead-letters") return { page: second };
   }
   if (second !== "") return { page: "missing" };
   if (first === "setup" || first === "join" || first === "reset") return { page: first, token: hash.slice(1) };
@@ -52,7 +57,7 @@ export function toPath(route: Route): string {
       return path + toSearch({ tab: route.tab === "open" ? null : route.tab, filter: route.filter === "all" ? null : route.filter });
     }
     case "channels": return `/settings/channels${toSearch({ connect: route.connect, account: route.account })}`;
-    case "members": return "/settings/members";
+    case "members": case "dead-letters": return `/settings/${route.page}`;
     case "setup": case "join": case "reset": return `/${route.page}#${route.token}`;
     case "missing": return "/";
     default: return `/${route.page}`;

@@ -150,6 +150,7 @@ export interface ChannelView {
   readonly setup_steps: readonly string[];
   readonly presets: readonly Preset[];
   readonly rank: number;
+  readonly webhook_limit_bytes: number;
   readonly generated: readonly Field[];
   readonly icon: string;
 }
@@ -167,6 +168,7 @@ export interface Capabilities {
   readonly delete: boolean;
   readonly attachments: boolean;
   readonly attachment_limit_bytes: number;
+  readonly attachment_total_bytes: number;
   readonly attachment_limit_count: number;
   readonly attachment_mimes: readonly string[];
   readonly subject: boolean;
@@ -320,6 +322,20 @@ export interface ConnectedView {
   readonly webhook_url: string;
   readonly channel_account: ChannelAccount;
   readonly warnings: readonly string[];
+  readonly health: Health;
+}
+
+export interface Health {
+  readonly last_item_at: Timestamp | null;
+  readonly progress: Progress | null;
+  readonly lag_s: number | null;
+  readonly error: string | null;
+}
+
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  readonly what: string;
 }
 
 export interface TestedView {
@@ -330,6 +346,18 @@ export interface TestedView {
 export interface SecretView {
   readonly name: string;
   readonly value: string;
+}
+
+export interface HtmlView {
+  readonly html: string;
+  readonly remote_images: number;
+  readonly blocked: number;
+}
+
+export interface ReplyDefaults {
+  readonly subject: string | null;
+  readonly to: readonly Party[] | null;
+  readonly cc: readonly Party[] | null;
 }
 
 export interface MessageReceived {
@@ -411,6 +439,13 @@ export interface MessageStatusChanged {
   readonly message_id: Uuid;
   readonly status: DeliveryStatus;
   readonly error: MessageError | null;
+}
+
+export interface MessageAttachmentsChanged {
+  readonly type: "message_attachments_changed";
+  readonly conversation_id: Uuid;
+  readonly message_id: Uuid;
+  readonly attachments: readonly Attachment[];
 }
 
 export interface ConversationRead {
@@ -594,6 +629,7 @@ export type HubEvent =
   | ConversationMoved
   | ConversationRemoved
   | MessageStatusChanged
+  | MessageAttachmentsChanged
   | ConversationRead
   | ContactChanged
   | MemberAdded

@@ -1,5 +1,5 @@
 /** Rows and events for tests, each with the few fields a test cares about. */
-import type { Contact, Conversation, HubEvent, Member, Message, Snapshot } from "../src/types.gen";
+import type { Attachment, Contact, Conversation, HubEvent, Member, Message, Snapshot } from "../src/types.gen";
 import type { EventFrame } from "../src/sync/frames";
 
 export const ME = "m-1";
@@ -35,6 +35,13 @@ export function snapshot(over: Partial<Snapshot> = {}): Snapshot {
     members: [member(), member({ id: "m-2", name: "Hugo Laurent", email: "hugo@example.com", role: "agent" })],
     inboxes: [], channel_accounts: [{ id: "a-1", inbox_id: "i-1", channel: "livechat", name: "Website chat", status: "connected", status_reason: "", settings: {}, created_at: "2026-01-01T09:00:00Z", version: 0, demo: false }],
     counts: { open: 0, pending: 0, snoozed: 0, closed: 0 }, conversations: [], contacts: [], reads: [], ...over,
+  };
+}
+
+export function attachment(over: Partial<Attachment> = {}): Attachment {
+  return {
+    id: "f-1", kind: "file", filename: "invoice.pdf", mime: "application/pdf", size_bytes: 82_000, state: "ready", width: null, height: null,
+    has_thumbnail: false, has_preview: false, inline: false, error: null, ...over,
   };
 }
 

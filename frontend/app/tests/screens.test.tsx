@@ -6,40 +6,12 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { App } from "../src/App";
 import { showHelp } from "../src/inbox/HelpSheet";
 import { INBOX, navigate } from "../src/router";
-import type { ClientFrame } from "../src/sync/frames";
 import type { ConversationChange } from "../src/types.gen";
-import { FakeSocket } from "./fakes";
 import { ME, contact, conversation, frame, message, snapshot } from "./rows";
+import { Server } from "./server";
 
 const ANA = conversation({ id: "c-1", contact_id: "p-1", last_inbound_seq: 9, version: 9, preview: "Where is my parcel?" });
 const BO = conversation({ id: "c-2", contact_id: "p-2", last_inbound_seq: 5, version: 5, preview: "Thanks!", last_activity_at: "2026-01-01T09:00:00Z" });
-
-class Server {
-  readonly calls: { method: string; path: string; body: unknown }[] = [];
-  socket = new FakeSocket();
-  signedIn = true;
-  answers: Record<string, (body: unknown) => unknown> = {};
-
-  install(): void {
-    vi.stubGlobal("fetch", (url: string, { method = "GET", body }: RequestInit) => this.fetch(method, url, body === undefined ? undefined : JSON.parse(String(body))));
-    vi.stubGlobal("WebSocket", function open(this: unknown) {
-      setTimeout(() => server.socket.accept());
-      return server.socket;
-    });
-    this.socket.answer = (sent: ClientFrame) => {
-      if (sent.type === "hello") this.socket.deliver({ type: "welcome", protocol: 1, connection_id: "k", epoch: 1, head: 10, recovered: true, heartbeat_s: 25, resume_ticket: "t", member_id: ME, conversation_id: null });
-    };
-  }
-
-  private fetch(method: string, url: string, body: unknown): Promise<Response> {
-    const path = url.replace("/api/v1", "").replace("/workspaces/1", "").split("?")[0] ?? "";
-    this.calls.push({ method, path, body });
-    const answer = this.answers[`${method} ${path}`];
-    if (answer === undefined) return Promise.resolve(Response.json({ code: "not_found", message: `No ${method} ${path}` }, { status: 404 }));
-    const value = answer(body);
-    return Promise.resolve(value instanceof Response ? value : Response.json(value));
-  }
-}
 
 let server: Server;
 

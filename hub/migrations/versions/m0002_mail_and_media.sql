@@ -101,6 +101,8 @@ CREATE TABLE pending_reference (
     UNIQUE (workspace_id, dedupe_key)
 );
 CREATE INDEX pending_reference_target ON pending_reference (workspace_id, channel_account_id, reference);
+-- Ids are time-ordered: the oldest of an account are found when it has too many.
+CREATE INDEX pending_reference_order ON pending_reference (workspace_id, channel_account_id, id);
 CREATE INDEX pending_reference_age ON pending_reference (created_at);
 -- Stream items taken while Redis was away, in the order they came (ids are time-ordered).
 CREATE TABLE intake_spool (
@@ -111,7 +113,7 @@ CREATE TABLE intake_spool (
     created_at   timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, id)
 );
-CREATE INDEX intake_spool_order ON intake_spool (id);
+CREATE INDEX intake_spool_order ON intake_spool (partition, id);
 
 -- ── polled channels ─────────────────────────────────────────────────────────────────────────────────────────────
 -- Where polling an account goes on; one holder at a time, anybody may take an expired lease.
@@ -122,6 +124,7 @@ CREATE TABLE channel_cursor (
     progress           jsonb,
     error              text,
     checked_at         timestamptz,
+    last_item_at       timestamptz,
     holder             text,
     lease_until        timestamptz,
     PRIMARY KEY (workspace_id, channel_account_id),
@@ -152,9 +155,12 @@ END $$;
 
 GRANT SELECT (demo) ON channel_account TO hub_router;
 GRANT SELECT (workspace_id, id, state, message_id, due_at, lease_until, created_at, raw_item_id) ON attachment TO hub_router;
-GRANT SELECT (workspace_id, id, created_at) ON raw_item, pending_reference, intake_spool TO hub_router;
+GRANT SELECT (workspace_id, id, created_at) ON raw_item, pending_reference TO hub_router;
+GRANT SELECT (workspace_id, id, partition, created_at) ON intake_spool TO hub_router;
+GRANT SELECT (workspace_id, channel_account_id, error) ON channel_cursor TO hub_router;
 GRANT SELECT, INSERT ON blob_trash TO hub_router;
 CREATE POLICY router ON attachment FOR SELECT TO hub_router USING (true);
+CREATE POLICY router ON channel_cursor FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON raw_item FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON pending_reference FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON intake_spool FOR SELECT TO hub_router USING (true);
@@ -217,10 +223,30 @@ CREATE FUNCTION hub_old_pending_references(made_before timestamptz, at_most inte
         WHERE p.created_at < made_before ORDER BY p.created_at LIMIT at_most
     $$;
 
--- The oldest spooled items.
-CREATE FUNCTION hub_spooled_items(at_most integer) RETURNS TABLE (workspace_id bigint, id uuid)
+-- The oldest spooled items of a partition.
+CREATE FUNCTION hub_spooled_items(of_partition integer, at_most integer) RETURNS TABLE (workspace_id bigint, id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    AS $$ SELECT s.workspace_id, s.id FROM intake_spool s ORDER BY s.id LIMIT at_most $$;
+    AS $$
+        SELECT s.workspace_id, s.id FROM intake_spool s WHERE s.partition = of_partition ORDER BY s.id LIMIT at_most
+    $$;
+
+-- Workspaces with spooled items: one probe of the index each, however many items they have.
+CREATE FUNCTION hub_spooled_workspaces() RETURNS TABLE (workspace_id bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        WITH RECURSIVE found AS (
+            (SELECT s.workspace_id FROM intake_spool s ORDER BY s.workspace_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT s.workspace_id FROM intake_spool s WHERE s.workspace_id > f.workspace_id
+                    ORDER BY s.workspace_id LIMIT 1)
+            FROM found f WHERE f.workspace_id IS NOT NULL)
+        SELECT f.workspace_id FROM found f WHERE f.workspace_id IS NOT NULL
+    $$;
+
+-- Workspaces with dead letters, for an operator who looks at all of them.
+CREATE FUNCTION hub_dead_letter_workspaces() RETURNS TABLE (workspace_id bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ SELECT DISTINCT d.workspace_id FROM dead_letter d $$;
 
 CREATE FUNCTION hub_spool_count() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
@@ -239,6 +265,15 @@ CREATE FUNCTION hub_delivery_backlog()
 CREATE FUNCTION hub_attachment_backlog() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT count(*) FROM attachment a WHERE a.state = 'pending' AND a.due_at IS NOT NULL $$;
+
+-- Connected accounts that could not be read at the last try, by channel; for `hub doctor`.
+CREATE FUNCTION hub_polling_faults() RETURNS TABLE (channel text, amount bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT a.channel, count(*) FROM channel_cursor c
+        JOIN channel_account a ON a.workspace_id = c.workspace_id AND a.id = c.channel_account_id
+        WHERE c.error IS NOT NULL AND a.status = 'connected' AND NOT a.demo GROUP BY a.channel ORDER BY a.channel
+    $$;
 
 -- A function's new owner needs CREATE on its schema at that moment, and not afterwards.
 GRANT CREATE ON SCHEMA public TO hub_router;

@@ -34,6 +34,7 @@ async def test_metrics_hold_what_operations_need(database_urls, redis_durable, r
     names = {line.split("{")[0].split(" ")[0] for line in page.splitlines() if not line.startswith("#")}
     wanted = {
         "hub_ingress_lag",
+        "hub_spool_depth",
         "hub_ingress_pending",
         "hub_dead_letters",
         "hub_socket_frames_out_total",

@@ -23,7 +23,7 @@ class PlainConnectors:
     """Every channel's parser: the body is the text; ``malformed`` is not."""
 
     def get(self, channel):
-        return SimpleNamespace(parse=self.parse)
+        return SimpleNamespace(parse=self.parse, keeps_raw=False)
 
     def parse(self, body: bytes, context) -> list[InboundItem]:
         if body == b"malformed":

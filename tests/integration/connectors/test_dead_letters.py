@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors import dead_letters
-from connectors.dead_letters import Place
+from connectors.dead_letters import Place, Wanted
 from hub.clock import new_id
 from hub.envelope import StreamItem
 from hub.errors import Conflict, NotFound
@@ -33,7 +33,7 @@ async def keep(database, item: StreamItem, entry_id: str = "1-0", error: str = "
 
 async def listed(database, workspace_id: int, state="new"):
     async with database.transaction([workspace_id]) as conn:
-        return await dead_letters.list_dead_letters(conn, workspace_id, state)
+        return await dead_letters.list_dead_letters(conn, [workspace_id], Wanted(state=state))
 
 
 async def test_store_keeps_an_entry_once(database, workspace):
@@ -100,7 +100,7 @@ async def test_another_workspace_sees_nothing(database, workspace):
     with pytest.raises(NotFound):
         await dead_letters.replay(database, append, other.id, letter.id)
     async with database.transaction([other.id]) as conn:
-        assert await dead_letters.list_dead_letters(conn, workspace.id) == []
+        assert await dead_letters.list_dead_letters(conn, [workspace.id]) == []
         with pytest.raises(NotFound):
             await dead_letters.drop(conn, workspace.id, letter.id)
 

@@ -35,10 +35,25 @@ def test_bench_ingest_loses_nothing_and_prints_one_line_a_result():
     assert stream["median"]["messages"] == 500
 
 
+@pytest.mark.processes
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_bench_outage_loses_nothing():
+    """A second of calls while Redis hangs are acknowledged, spooled and stored once each; no figure is judged."""
+    command = ["scripts/bench", "outage", "--seconds", "1", "--runs", "1", "--workspaces", "1", "--json"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["lost"], result["duplicated"], result["median"]["refused"]) == (0, 0, 0)
+    assert result["median"]["spooled"] >= result["median"]["messages"] > 0
+
+
 def test_bench_names_what_it_can_measure():
     """Without a name it explains itself, and ``--list`` has every benchmark."""
     listed = subprocess.run(["scripts/bench", "--list"], cwd=ROOT, capture_output=True, text=True, check=True)
     helped = subprocess.run(["scripts/bench"], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ingest", "latency", "start"]
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ingest", "latency", "outage", "start"]
     assert "--list" in helped.stdout

@@ -143,3 +143,37 @@ def test_address_is_believed_only_from_our_own_proxy(client, forwarded, public_u
     """Nobody gets a fresh allowance by writing X-Forwarded-For, or by walking through their own /64."""
     headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
     assert auth.address_of(edge(public_url), request(headers, client=client)) == address
+
+
+@pytest.mark.parametrize(
+    ("client", "forwarded", "address"),
+    [
+        ("172.30.231.10", "198.51.100.1", "198.51.100.1"),
+        ("::ffff:172.30.231.10", "198.51.100.1", "198.51.100.1"),
+        # What a caller wrote itself stands before what our proxy wrote.
+        ("172.30.231.10", "6.6.6.6, 198.51.100.1", "198.51.100.1"),
+        # Two proxies of ours in a row: the first one's word is the second one's entry.
+        ("172.30.231.10", "6.6.6.6, 198.51.100.1, 10.1.2.3", "198.51.100.1"),
+        # Nobody else is believed, whatever they write.
+        ("172.30.231.11", "198.51.100.1", "172.30.231.11"),
+        ("127.0.0.1", "198.51.100.1", "127.0.0.1"),
+        ("172.30.231.10", "rubbish", "unknown"),
+        ("172.30.231.10", "", "172.30.231.10"),
+        ("172.30.231.10", "10.1.2.3", "10.1.2.3"),
+        ("fd00::1", "2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+    ],
+)
+def test_address_is_believed_from_proxies_the_operator_names(client, forwarded, address):
+    """HUB_TRUSTED_PROXIES may name the caller; the header is read from its end, as far as our proxies wrote it."""
+    proxies = "172.30.231.10, 10.1.0.0/16 fd00::/64"
+    named = auth.edge_of(read_settings({"HUB_TRUSTED_PROXIES": proxies, "HOME": "/x"}))
+    assert auth.address_of(named, request({"x-forwarded-for": forwarded}, client=client)) == address
+    assert auth.caller_of(named, client, forwarded) == address
+
+
+@pytest.mark.parametrize("text", ["nginx", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.1, proxy.example"])
+def test_proxies_that_are_no_addresses_are_refused_in_words(text):
+    """A slip would quietly throttle everybody as one: it is an error at the start."""
+    with pytest.raises(ConfigurationError, match="HUB_TRUSTED_PROXIES") as caught:
+        read_settings({"HUB_TRUSTED_PROXIES": text, "HOME": "/x"})
+    assert caught.value.field == "HUB_TRUSTED_PROXIES"

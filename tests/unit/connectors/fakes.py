@@ -11,7 +11,7 @@ import msgspec
 from connectors.entries import BatchPorts
 from hub.envelope import InboundItem, ItemKind, StreamItem
 from hub.errors import MalformedPayload, NotFound, UnsupportedPayload
-from hub.inbox.batch import Outcome, OutcomeKind
+from hub.inbox.batch import Outcome, OutcomeKind, ReceivedItem
 from hub.streams import Claimed, Entry
 from tests.factories import make_item
 
@@ -104,6 +104,9 @@ class FakeStreams:
             self.pending.pop(one, None)
         return len(ids)
 
+    async def delivery_counts(self, partition, first, last, limit):
+        return {first: self.pending[first].deliveries} if first in self.pending else {}
+
     async def set_aside(self, partition, entry):
         self.aside.append(entry)
         await self.ack(partition, [entry.id])
@@ -115,7 +118,7 @@ class FakeConnectors:
     def get(self, channel):
         if channel != "sms":
             raise NotFound("channel")
-        return SimpleNamespace(parse=self.parse)
+        return SimpleNamespace(parse=self.parse, keeps_raw=False)
 
     def parse(self, body: bytes, context) -> list[InboundItem]:
         if body == b"malformed":
@@ -124,7 +127,8 @@ class FakeConnectors:
             raise UnsupportedPayload("A kind we do not handle.")
         if body == b"bug":
             raise KeyError("a bug in the parser")
-        return [make_item(kind=ItemKind.MESSAGE, key=context.key, text=body.decode())]
+        html = body.decode() if body.startswith(b"<") else None
+        return [make_item(kind=ItemKind.MESSAGE, key=context.key, text="" if html else body.decode(), html=html)]
 
 
 class FakeRoutes:
@@ -144,10 +148,12 @@ class FakeReceive:
         self.poison: dict[str, Exception] = {}
         self.errors: list[Exception] = []
         self.batches: list[list[str]] = []
+        self.items: list[ReceivedItem] = []
 
     async def __call__(self, conn, batch):
         keys = [one.item.key for one in batch]
         self.batches.append(keys)
+        self.items.extend(batch)
         if self.errors:
             raise self.errors.pop(0)
         for key in keys:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+import structlog
 
 from connectors.attempt import Attempts
 from connectors.base import Account, Connector, Limit
@@ -342,3 +343,37 @@ async def test_missing_account_fails_only_after_a_while(bench):
     assert bench.row.state == "failed"
     assert bench.row.info is not None
     assert bench.row.info.message == "The channel account was removed."
+
+
+async def test_vendor_that_is_away_is_one_line_and_so_is_its_return(bench):
+    """However many messages wait for a vendor, the log says once that it is away and once that it is back."""
+    away = [refuse(ErrorClass.RETRYABLE), refuse(ErrorClass.AMBIGUOUS), refuse(ErrorClass.RETRYABLE)]
+    others = [bench.outbox.add(f"Me too {number}") for number in range(2)]
+    bench.vendor.answers = [*away, *[refuse(ErrorClass.RETRYABLE) for _ in range(5)]]
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(4):
+            await bench.step()
+            bench.clock.move(seconds=30)
+        assert [line["event"] for line in lines] == ["channel_unavailable"]
+        bench.vendor.answers = []
+        for _ in range(30):
+            await bench.step()
+            bench.clock.move(minutes=1)
+        assert [line["event"] for line in lines] == ["channel_unavailable", "channel_available_again"]
+    assert {line["log_level"] for line in lines} == {"warning"}
+    assert {line["channel_account_id"] for line in lines} == {str(ACCOUNT)}
+    assert "Me too" not in str(lines)
+    assert {row.state for row in others} <= {"sent", "unknown"}
+
+
+async def test_vendor_that_refuses_one_message_is_there(bench):
+    """A refused message says nothing about the vendor's health, and ends an outage."""
+    other = bench.outbox.add("Me too")
+    bench.vendor.answers = [refuse(ErrorClass.RETRYABLE), refuse(ErrorClass.CONTENT)]
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            await bench.step()
+            bench.clock.move(minutes=1)
+    warned = [line["event"] for line in lines if line["log_level"] == "warning"]
+    assert warned == ["channel_unavailable", "channel_available_again"]
+    assert other.state in ("failed", "sent")

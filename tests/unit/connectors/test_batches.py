@@ -41,6 +41,30 @@ async def test_store_acknowledges_after_commit(intake, store):
     assert intake.ports.metrics.outcomes == {"stored": 2}
 
 
+async def test_store_gets_only_clean_html(intake, store):
+    """What a sender wrote as HTML is cleaned before the transaction; the store never sees it as it came."""
+    hostile = b'<p onclick="steal()">Hi<script>steal()</script><img src="https://tracker.example/p.gif"></p>'
+
+    await store.store([make_entry(1, hostile), make_entry(2)])
+
+    (mail, plain) = intake.receive.items
+    assert (mail.item.html, plain.formatted) == (None, None)
+    assert mail.formatted.remote_images == 1
+    assert "Hi" in mail.formatted.html
+    assert "steal" not in mail.formatted.html
+
+
+async def test_store_spreads_huge_texts_over_transactions(intake, store):
+    """Mails of megabytes are stored few at a time: together they would run into the statement timeout."""
+    # Counted twice: as the bytes that came, and as the text they are.
+    body = b"x" * (batches.MAX_BYTES // 6 - 1000)
+
+    await store.store([make_entry(number, body) for number in range(1, 6)])
+
+    assert intake.receive.batches == [["k1", "k2", "k3"], ["k4", "k5"]]
+    assert intake.acked() == [f"{number}-0" for number in range(1, 6)]
+
+
 @pytest.mark.parametrize("guilty", range(1, 10))
 async def test_store_bisects_to_the_guilty_entry(intake, store, guilty):
     """One entry that Postgres refuses does not keep its neighbours from being stored; it alone stays pending."""

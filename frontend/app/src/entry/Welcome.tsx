@@ -1,39 +1,48 @@
-/** After set-up: the two shortest ways to a first message. */
+/** After set-up: the shortest ways to a first message. */
 import { useState } from "react";
 import { useClient, useFeed, useSignedIn } from "../context";
-import { vendorName } from "../lib/names";
 import { INBOX, Link } from "../router";
+import { byRank } from "../settings/rank";
 import { defaultsOf } from "../settings/form";
 import type { ChannelView } from "../types.gen";
-import { Button } from "../ui/basics";
+import { Button, ChannelIcon } from "../ui/basics";
 import { Icon } from "../ui/icons";
 import { showError } from "../ui/toasts";
 import { EntryPage } from "./EntryPage";
 
+/** How the channels of the first screen are offered; the rest are in the settings. */
+const OFFERED = 3;
+
 export function Welcome() {
   const { manifests } = useSignedIn();
   const workspace = useFeed((state) => state.workspace.name);
-  const chat = manifests.find((manifest) => manifest.capabilities.visitors);
-  const sms = manifests.find((manifest) => manifest.capabilities.segments);
+  const offered = byRank(manifests).slice(0, OFFERED);
   return (
     <EntryPage wide title={`${workspace} is ready`} text="Receive a first message. You can connect more channels at any time.">
-      <div className="starts">
-        {chat !== undefined && <TryLiveChat manifest={chat} />}
-        {sms !== undefined && (
-          <section className="start">
-            <span className="start-icon"><Icon name="phone" size={22} /></span>
-            <h2>Connect SMS</h2>
-            <p>Answer texts to your {vendorName(sms)} number from the inbox. You need the account’s keys and the number.</p>
-            <Link className="button button-quiet" to={{ page: "channels", connect: sms.id, account: null }}>Connect SMS</Link>
-          </section>
-        )}
+      <div className="starts" data-count={offered.length}>
+        {offered.map((manifest, index) => (manifest.capabilities.visitors
+          ? <TryLiveChat key={manifest.id} manifest={manifest} first={index === 0} />
+          : <Offer key={manifest.id} manifest={manifest} first={index === 0} />))}
       </div>
       <p className="entry-foot"><Link to={INBOX}>Go to the inbox</Link></p>
     </EntryPage>
   );
 }
 
-function TryLiveChat({ manifest }: { readonly manifest: ChannelView }) {
+function Offer({ manifest, first }: { readonly manifest: ChannelView; readonly first: boolean }) {
+  return (
+    <section className="start">
+      <span className="start-icon"><ChannelIcon channel={manifest} size={22} /></span>
+      <h2>Connect {manifest.name}</h2>
+      <p>{manifest.summary}{manifest.needs_public_url ? " Needs a public address of this hub." : ""}</p>
+      <Link className={`button ${first ? "button-primary" : "button-quiet"}`} to={{ page: "channels", connect: manifest.id, account: null }}>Connect {shortName(manifest)}</Link>
+    </section>
+  );
+}
+
+const shortName = ({ name }: ChannelView): string => name.replace(/\s*\([^()]*\)$/, "");
+
+function TryLiveChat({ manifest, first }: { readonly manifest: ChannelView; readonly first: boolean }) {
   const client = useClient();
   const connected = useFeed((state) => Object.values(state.channelAccounts).find((account) => account.channel === manifest.id && account.status === "connected"));
   const [busy, setBusy] = useState(false);
@@ -68,7 +77,7 @@ function TryLiveChat({ manifest }: { readonly manifest: ChannelView }) {
       <p>A sample page with your chat opens in a new tab. Write something there: it appears in the inbox by itself, without a reload.</p>
       {opened
         ? <Link className="button button-primary" to={INBOX}>Go to the inbox</Link>
-        : <Button look="primary" icon="external" busy={busy} onClick={() => void open()}>Try live chat</Button>}
+        : <Button look={first ? "primary" : "quiet"} icon="external" busy={busy} onClick={() => void open()}>Try live chat</Button>}
     </section>
   );
 }

@@ -1,15 +1,21 @@
 /** Where replies and notes are written: a draft per conversation and mode, its length in the channel's measure. */
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { KeyboardEvent } from "react";
-import { useClient, useFeed, useManifest } from "../context";
+import { useClient, useFeed, useManifest, useSignal } from "../context";
+import { Tray } from "../files/Tray";
+import { acceptOf } from "../files/kinds";
+import type { Upload } from "../files/uploads";
+import { useDrop } from "../files/useDrop";
 import { loadDraft, saveDraft } from "../lib/drafts";
 import { MOD } from "../lib/keys";
 import { contactName } from "../lib/names";
 import { CHANNELS, Link } from "../router";
 import type { WritingKind } from "../sync/frames";
+import { AddressFields, readAddressing } from "../mail/AddressFields";
+import type { AddressText } from "../mail/AddressFields";
 import { may } from "../sync/state";
-import type { ChannelAccount, Conversation } from "../types.gen";
-import { Button, Kbd } from "../ui/basics";
+import type { Attachment, Capabilities, ChannelAccount, Conversation } from "../types.gen";
+import { Button, IconButton, Kbd } from "../ui/basics";
 import { Icon } from "../ui/icons";
 import { Length, tooLong } from "./Length";
 import { newestSeq } from "./thread";
@@ -47,12 +53,21 @@ function Writer({ conversation, blocked }: { readonly conversation: Conversation
 
   const limit = mode === "message" ? manifest?.capabilities : undefined;
   const cannot = mode === "message" && removed;
-  const ready = text.trim() !== "" && !cannot && !tooLong(text, limit);
+  const files = useFiles(conversation, limit, !cannot && (mode === "note" || limit?.attachments === true));
+  const newest = useFeed((state) => newestSeq(state.messages[id]));
+  const [people, setPeople] = useState<AddressText | null>(null);
+  const addressed = mode === "message" && manifest?.capabilities.copies === true;
+  const chosen = readAddressing(addressed ? people : null, manifest?.capabilities.subject === true);
+  const written = text.trim() !== "" || files.ready;
+  const ready = written && !cannot && !files.busy && chosen.problem === "" && !tooLong(text, limit);
   const send = (): void => {
     if (!ready) return;
-    const seen = newestSeq(client.feed.get()?.messages[id]);
-    client.send(id, mode, text.trim(), seen === 0 ? null : seen);
+    client.send({
+      conversation_id: id, kind: mode, text: text.trim(), seen_seq: newest === 0 ? null : newest,
+      attachments: client.uploads.take(id), addressing: chosen.addressing,
+    });
     write("");
+    setPeople(null);
     signalTyping(false);
     area.current?.focus();
   };
@@ -65,7 +80,7 @@ function Writer({ conversation, blocked }: { readonly conversation: Conversation
   };
   const first = contactName(contact).split(" ")[0];
   return (
-    <div className={`composer composer-${mode}`}>
+    <div className={`composer composer-${mode}`} {...files.drop.handlers}>
       {mode === "message" && blocked !== null && (
         <p className="composer-warning"><Icon name="alert" size={14} /><span>{blocked}</span><Link to={CHANNELS}>Open channels</Link></p>
       )}
@@ -73,11 +88,15 @@ function Writer({ conversation, blocked }: { readonly conversation: Conversation
         <ModeTab mode="message" current={mode} onPick={setMode} icon="reply">Reply</ModeTab>
         <ModeTab mode="note" current={mode} onPick={setMode} icon="note">Note</ModeTab>
       </div>
+      {addressed && <AddressFields conversationId={id} newest={newest} value={people} onChange={setPeople} problem={chosen.problem} />}
       <textarea ref={area} className="composer-text" rows={1} value={text} dir="auto" aria-label={mode === "note" ? "Note" : "Reply"} disabled={cannot}
         placeholder={mode === "note" ? "Write a note. Only your team sees it." : `Reply to ${first}…`}
         onChange={(event) => { write(event.target.value); signalTyping(event.target.value.trim() !== ""); }}
         onBlur={() => signalTyping(false)} onKeyDown={onKeyDown} />
+      <Tray conversation={conversation} />
+      {files.drop.over && <div className="drop-here" aria-hidden="true"><Icon name="clip" size={22} />Drop to attach</div>}
       <div className="composer-foot">
+        {files.allowed && <AttachButton accept={acceptOf(limit)} onFiles={files.add} />}
         <Length text={text} capabilities={limit} />
         <span className="composer-space" />
         <span className="composer-hint"><Kbd>{MOD}</Kbd><Kbd>Enter</Kbd></span>
@@ -87,6 +106,33 @@ function Writer({ conversation, blocked }: { readonly conversation: Conversation
       </div>
     </div>
   );
+}
+
+function AttachButton({ accept, onFiles }: { readonly accept: string; readonly onFiles: (files: readonly File[]) => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <IconButton icon="clip" label="Attach files" className="composer-attach" onClick={() => input.current?.click()} />
+      <input ref={input} type="file" multiple hidden accept={accept} aria-hidden="true" tabIndex={-1}
+        onChange={(event) => {
+          onFiles([...(event.target.files ?? [])]);
+          event.target.value = ""; // the same file may be chosen again
+        }} />
+    </>
+  );
+}
+
+/** The files of the message being written: taken from the dialog, a drop or the clipboard. */
+function useFiles(conversation: Conversation, capabilities: Capabilities | undefined, allowed: boolean) {
+  const { uploads } = useClient();
+  const held: readonly Upload[] | undefined = useSignal(uploads)[conversation.id];
+  const add = (files: readonly File[]): void => uploads.add(conversation.id, files, capabilities);
+  const drop = useDrop(add, allowed);
+  return {
+    add, drop, allowed,
+    ready: held?.some((one) => one.attachment !== null) === true,
+    busy: held?.some((one) => one.attachment === null && one.problem === "") === true,
+  };
 }
 
 interface ModeTabProps {
@@ -125,16 +171,26 @@ function useDraft(id: string, mode: WritingKind) {
   return { text, write, area };
 }
 
+/** What "Edit" on an unsent message hands back. */
+export interface EditDetail {
+  readonly conversation_id: string;
+  readonly kind: WritingKind;
+  readonly text: string;
+  readonly attachments: readonly Attachment[];
+}
+
 /** R and N put the caret here; "Edit" on an unsent message brings its text back. */
 function useWriteKeys(id: string, area: React.RefObject<HTMLTextAreaElement | null>, setMode: (mode: WritingKind) => void, write: (text: string, kind: WritingKind) => void): void {
+  const client = useClient();
   useEffect(() => {
     const onWrite = (event: Event): void => {
       setMode((event as CustomEvent<WritingKind>).detail);
       requestAnimationFrame(() => area.current?.focus());
     };
     const onEdit = (event: Event): void => {
-      const { conversation_id, kind, text } = (event as CustomEvent<{ conversation_id: string; kind: WritingKind; text: string }>).detail;
+      const { conversation_id, kind, text, attachments } = (event as CustomEvent<EditDetail>).detail;
       if (conversation_id !== id) return;
+      client.uploads.putBack(id, attachments);
       setMode(kind);
       write(text, kind);
       requestAnimationFrame(() => area.current?.focus());
@@ -145,5 +201,5 @@ function useWriteKeys(id: string, area: React.RefObject<HTMLTextAreaElement | nu
       window.removeEventListener("hub:write", onWrite);
       window.removeEventListener("hub:edit", onEdit);
     };
-  }, [id, area, setMode, write]);
+  }, [id, area, setMode, write, client]);
 }

@@ -13,7 +13,7 @@ export function EmptyList({ route }: { readonly route: InboxRoute }) {
     return (
       <Empty icon="plug" title="No channel is connected yet"
         action={mayConnect ? <Link to={CHANNELS} className="button button-primary">Connect a channel</Link> : undefined}>
-        {mayConnect ? "Connect live chat or SMS and messages arrive here by themselves." : "An owner or admin connects channels in Settings."}
+        {mayConnect ? "Connect e-mail, live chat or SMS and messages arrive here by themselves." : "An owner or admin connects channels in Settings."}
       </Empty>
     );
   }

@@ -1,15 +1,17 @@
 /** A message, a note, or one that is still on its way, with its delivery state in words and ticks. */
 import { memo, useState } from "react";
 import { useClient, useFeed } from "../context";
+import { Attachments } from "../files/Attachments";
 import { contactName, memberName } from "../lib/names";
 import { clockTime, fullTime } from "../lib/time";
+import { MailBody, MailPeople } from "../mail/MailBody";
 import type { OutboxEntry } from "../sync/outbox";
 import { may } from "../sync/state";
 import type { Conversation, Message } from "../types.gen";
 import { Button } from "../ui/basics";
 import { Icon } from "../ui/icons";
 import { showError } from "../ui/toasts";
-import { Linked } from "./Linked";
+import type { EditDetail } from "./Composer";
 import { Ticks } from "./Ticks";
 
 interface MessageProps {
@@ -32,10 +34,9 @@ export const MessageBubble = memo(function MessageBubble({ message, grouped, con
           {message.kind === "form" && <span>form</span>}
         </header>
       )}
-      <p className="bubble-text" dir="auto"><Linked text={message.text} /></p>
-      {message.attachments.map((file) => (
-        <p className="bubble-file" key={file.id}><Icon name="copy" size={14} />{file.filename || file.kind}{file.state === "pending" && " (on its way)"}{file.state === "failed" && " (could not be fetched)"}</p>
-      ))}
+      <MailPeople message={message} subject={conversation.subject} />
+      {(message.text !== "" || message.has_html) && <MailBody message={message} />}
+      <Attachments attachments={message.attachments} />
       {side === "out" && message.status !== null && <Delivery message={message} />}
     </article>
   );
@@ -46,7 +47,7 @@ function useAuthor(message: Message, conversation: Conversation): string {
   const contact = useFeed((state) => state.contacts[conversation.contact_id]);
   const me = useFeed((state) => state.me.id);
   switch (message.author_kind) {
-    case "contact": return contactName(contact);
+    case "contact": return message.author_name || contactName(contact);
     case "member": return message.author_id === me ? "You" : member === undefined ? message.author_name || "Our side" : memberName(member);
     case "ai": return "Assistant";
     case "system": return "Hub";
@@ -81,7 +82,7 @@ export function OutgoingBubble({ entry, newest }: { readonly entry: OutboxEntry;
   const stale = error?.code === "stale";
   const edit = (): void => {
     outbox.discard(id);
-    window.dispatchEvent(new CustomEvent("hub:edit", { detail: { conversation_id: entry.conversation_id, kind: entry.kind, text: entry.text } }));
+    window.dispatchEvent(new CustomEvent("hub:edit", { detail: { conversation_id: entry.conversation_id, kind: entry.kind, text: entry.text, attachments: entry.attachments } satisfies EditDetail }));
   };
   return (
     <article className={`bubble bubble-${entry.kind === "note" ? "note" : "out"} bubble-outgoing`} aria-label="You, on its way">
@@ -91,7 +92,8 @@ export function OutgoingBubble({ entry, newest }: { readonly entry: OutboxEntry;
         <time dateTime={entry.created_at}>{clockTime(entry.created_at)}</time>
         {entry.kind === "note" && <span>internal note</span>}
       </header>
-      <p className="bubble-text" dir="auto">{entry.text}</p>
+      {entry.text !== "" && <p className="bubble-text" dir="auto">{entry.text}</p>}
+      <Attachments attachments={entry.attachments} />
       {error === null ? <Ticks status="waiting" /> : (
         <div className={stale ? "delivery delivery-unknown" : "delivery delivery-failed"} role="alert">
           <Icon name="alert" size={14} />

@@ -66,7 +66,7 @@ function ChannelLink({ account, manifest }: { readonly account: ChannelAccount; 
   const state = accountState(account);
   return (
     <Link className="nav-link" to={{ page: "channels", connect: null, account: account.id }} title={`${account.name} (${channelName(manifest, account.channel)}): ${state.label}`}>
-      <span><ChannelIcon channel={manifest} size={15} /><span className="nav-name">{account.name}</span></span>
+      <span><ChannelIcon channel={manifest} size={15} /><span className="nav-name">{account.name}</span>{account.demo && <span className="nav-demo">Demo</span>}</span>
       <span className={`state-dot state-${state.tone}`}><Unseen>{state.label}</Unseen></span>
     </Link>
   );

@@ -2,7 +2,7 @@
 import { useFeed, useSignedIn } from "../context";
 import { theme, toggleTheme } from "../lib/theme";
 import { memberName } from "../lib/names";
-import { CHANNELS, INBOX, Link, useRoute } from "../router";
+import { CHANNELS, INBOX, Link, isSettings, useRoute } from "../router";
 import { isUnread } from "../sync/state";
 import type { State } from "../sync/state";
 import { Avatar, IconButton, Unseen } from "../ui/basics";
@@ -15,16 +15,16 @@ const hasUnread = (state: State): boolean =>
   Object.values(state.conversations).some((row) => row.status === "open" && isUnread(state, row));
 
 export function Rail() {
-  const { page } = useRoute();
+  const route = useRoute();
   const unread = useFeed(hasUnread);
   useSignal(theme);
   return (
     <nav className="rail" aria-label="Primary">
-      <Link to={INBOX} className="rail-item" title="Inbox" aria-label="Inbox" aria-current={page === "inbox" ? "page" : undefined}>
+      <Link to={INBOX} className="rail-item" title="Inbox" aria-label="Inbox" aria-current={route.page === "inbox" ? "page" : undefined}>
         <Icon name="inbox" size={20} />
         {unread && <span className="rail-dot"><Unseen>unread conversations</Unseen></span>}
       </Link>
-      <Link to={CHANNELS} className="rail-item" title="Settings" aria-label="Settings" aria-current={page === "channels" || page === "members" ? "page" : undefined}>
+      <Link to={CHANNELS} className="rail-item" title="Settings" aria-label="Settings" aria-current={isSettings(route) ? "page" : undefined}>
         <Icon name="settings" size={20} />
       </Link>
       <span className="rail-space" />

@@ -32,6 +32,14 @@ export function shortTime(iso: string, now: Date): string {
   return at.getFullYear() === now.getFullYear() ? dayMonth.format(at) : withYear.format(at);
 }
 
+/** In a sentence: "just now", "12 minutes ago", "today 09:41", "3 Mar 2024". */
+export function ago(iso: string, now: Date): string {
+  const minutes = Math.floor((now.getTime() - new Date(iso).getTime()) / MINUTE_MS);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return minutes === 1 ? "a minute ago" : `${minutes} minutes ago`;
+  return daysAgo(new Date(iso), now) === 0 ? `today ${clockTime(iso)}` : calendarDay(iso);
+}
+
 /** For the separators of a thread. */
 export function dayName(iso: string, now: Date): string {
   const at = new Date(iso);

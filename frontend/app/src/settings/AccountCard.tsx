@@ -9,15 +9,17 @@ import { Button, ChannelIcon } from "../ui/basics";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { showError, showToast } from "../ui/toasts";
+import type { AccountFacts } from "./Channels";
 import { ConnectForm } from "./ConnectForm";
 import { CopyLine } from "./CopyLine";
+import { Health } from "./Health";
 import { SecretLine } from "./SecretLine";
 import { accountState } from "./status";
 
 interface AccountCardProps {
   readonly account: ChannelAccount;
   readonly manifest: ChannelView | undefined;
-  readonly known: Pick<AccountAnswer, "webhook_url" | "warnings"> | undefined;
+  readonly known: AccountFacts | undefined;
   readonly opened: boolean;
   readonly mayManage: boolean;
   readonly onLearn: (answer: AccountAnswer) => void;
@@ -39,10 +41,12 @@ export function AccountCard({ account, manifest, known, opened, mayManage, onLea
         <span className="start-icon"><ChannelIcon channel={manifest} size={20} /></span>
         <span className="account-who">
           <strong>{account.name}</strong>
-          <span>{channelName(manifest, account.channel)}{account.settings["phone_number"] === undefined ? "" : ` · ${account.settings["phone_number"]}`} · since {calendarDay(account.created_at)}</span>
+          <span>{channelName(manifest, account.channel)}{addressOf(account)} · since {calendarDay(account.created_at)}</span>
         </span>
+        {account.demo && <span className="tag tag-warn">Demo</span>}
         <span className={`state state-text-${state.tone}`}><span className={`state-dot state-${state.tone}`} />{state.label}</span>
       </header>
+      {known?.health != null && <Health health={known.health} />}
       {known?.warnings.map((warning) => <p className="notice notice-warn" key={warning}><Icon name="alert" size={16} />{warning}</p>)}
       {test !== null && <p className={test.ok ? "notice notice-ok" : "notice notice-bad"} role="status"><Icon name={test.ok ? "check" : "alert"} size={16} />{test.message}</p>}
       {manifest?.capabilities.visitors === true && <Embed account={account} />}
@@ -53,6 +57,12 @@ export function AccountCard({ account, manifest, known, opened, mayManage, onLea
       {mayManage && <AccountActs account={account} manifest={manifest} onLearn={onLearn} onTest={setTest} />}
     </article>
   );
+}
+
+/** The address customers write to, where the settings have one. */
+function addressOf({ settings }: ChannelAccount): string {
+  const address = settings["phone_number"] ?? settings["address"];
+  return address === undefined || address === "" ? "" : ` · ${address}`;
 }
 
 function Embed({ account }: { readonly account: ChannelAccount }) {

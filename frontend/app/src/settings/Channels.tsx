@@ -3,13 +3,20 @@ import { useEffect, useState } from "react";
 import { useClient, useFeed, useSignedIn } from "../context";
 import { CHANNELS, navigate } from "../router";
 import { may } from "../sync/state";
+import type { AccountHealth } from "../answers";
 import type { AccountAnswer } from "../api";
 import type { ChannelView, Uuid } from "../types.gen";
 import { Button, ChannelIcon, Empty, Skeleton } from "../ui/basics";
 import { AccountCard } from "./AccountCard";
 import { ConnectForm } from "./ConnectForm";
+import { DemoNotice } from "./DemoNotice";
+import { byRank } from "./rank";
 
-export type Known = Readonly<Record<Uuid, Pick<AccountAnswer, "webhook_url" | "warnings">>>;
+/** What only the HTTP API tells of an account. */
+export type AccountFacts = Pick<AccountAnswer, "webhook_url" | "warnings"> & { readonly health?: AccountHealth | null };
+export type Known = Readonly<Record<Uuid, AccountFacts>>;
+
+const REFRESH_MS = 5_000;
 
 export function Channels({ connect, account }: { readonly connect: string | null; readonly account: Uuid | null }) {
   const { manifests } = useSignedIn();
@@ -34,6 +41,7 @@ export function Channels({ connect, account }: { readonly connect: string | null
         <h1>Channels</h1>
         <p>Everything that arrives on a channel lands in your inbox.</p>
       </header>
+      {mayManage && shown.some((one) => one.demo) && <DemoNotice />}
       {shown.length > 0 && (
         <section aria-label="Connected channels" className="cards-list">
           {shown.map((one) => (
@@ -46,7 +54,7 @@ export function Channels({ connect, account }: { readonly connect: string | null
         <h2 className="settings-title" id="available">{shown.length === 0 ? "Connect your first channel" : "Connect another"}</h2>
         {manifests.length === 0 && <Skeleton rows={2} className="skeleton-thread" />}
         {!mayManage && <Empty icon="info" title="Only owners and admins connect channels" />}
-        {mayManage && <div className="available">{manifests.map((manifest) => <Available key={manifest.id} manifest={manifest} />)}</div>}
+        {mayManage && <div className="available">{byRank(manifests).map((manifest) => <Available key={manifest.id} manifest={manifest} />)}</div>}
       </section>
     </div>
   );
@@ -73,10 +81,25 @@ function useKnown(mayManage: boolean): { known: Known; learn: (answer: AccountAn
   };
   useEffect(() => {
     if (!mayManage) return;
-    client.api.accounts().then(({ channel_accounts }) => {
-      client.feed.merge({ channelAccounts: channel_accounts.map((one) => one.channel_account) });
-      setKnown((held) => ({ ...Object.fromEntries(channel_accounts.map((one) => [one.channel_account.id, one])), ...held }));
-    }, () => undefined);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let current = true;
+    const ask = async (): Promise<void> => {
+      try {
+        const { channel_accounts } = await client.api.accounts();
+        if (!current) return;
+        client.feed.merge({ channelAccounts: channel_accounts.map((one) => one.channel_account) });
+        setKnown((held) => ({ ...held, ...Object.fromEntries(channel_accounts.map((one) => [one.channel_account.id, one])) }));
+      } catch {
+        // What is known stays; the next question may be answered.
+      }
+      // Reading a mailbox's history moves while one looks.
+      if (current) timer = setTimeout(() => void ask(), REFRESH_MS);
+    };
+    void ask();
+    return () => {
+      current = false;
+      clearTimeout(timer);
+    };
   }, [client, mayManage]);
   return { known, learn };
 }

@@ -5,12 +5,13 @@ import type { AccountAnswer } from "../api";
 import { useClient } from "../context";
 import { isLoopback } from "../lib/address";
 import { vendorName } from "../lib/names";
-import type { ChannelAccount, Field, ChannelView } from "../types.gen";
+import type { ChannelAccount, Field, ChannelView, Preset } from "../types.gen";
 import { Button, ChannelIcon } from "../ui/basics";
 import { TextField } from "../ui/field";
 import { Icon } from "../ui/icons";
 import { ManifestField } from "./ManifestField";
-import { complaints, fieldKey, firstValues, keyOfRefusal, toForm } from "./form";
+import { Presets } from "./Presets";
+import { applyPreset, complaints, fieldKey, firstValues, keyOfRefusal, presetFor, toForm } from "./form";
 import type { Part, Values } from "./form";
 
 interface ConnectFormProps {
@@ -46,6 +47,7 @@ export function ConnectForm({ manifest, account, onDone, onClose }: ConnectFormP
         <p className="notice"><Icon name="info" size={16} />You opened the hub at {window.location.host}. {vendorName(manifest)} must reach it from outside: after saving, check the warnings on the channel’s card.</p>
       )}
       <form ref={form.element} className="form form-card" onSubmit={(event) => { event.preventDefault(); void form.submit(); }} noValidate>
+        {account === undefined && manifest.presets.length > 0 && <Presets presets={manifest.presets} chosen={form.preset} onChoose={form.choose} />}
         <TextField label="Name" help="What your team calls it." value={form.values["name"] ?? ""} problem={form.problems["name"] ?? ""} maxLength={200} onChange={(event) => form.set("name", event.target.value)} />
         {fields("credentials", manifest.credentials.filter((field) => field.required))}
         {fields("settings", manifest.settings.filter((field) => field.required))}
@@ -76,6 +78,7 @@ function useConnect({ manifest, account, onDone }: ConnectFormProps) {
   const [problems, setProblems] = useState<Values>({});
   const [general, setGeneral] = useState("");
   const [busy, setBusy] = useState(false);
+  const [chosen, setChosen] = useState<Preset | null>(null);
   const element = useRef<HTMLFormElement>(null);
 
   useEffect(() => {
@@ -85,6 +88,14 @@ function useConnect({ manifest, account, onDone }: ConnectFormProps) {
   const set = (key: string, value: string): void => {
     setValues((held) => ({ ...held, [key]: value }));
     setProblems(({ [key]: _mended, ...rest }) => rest);
+    // Typing one's address says who the provider is, until the member says otherwise.
+    const known = account === undefined && chosen === null ? presetFor(manifest, value) : undefined;
+    if (known !== undefined) choose(known);
+  };
+  const choose = (preset: Preset | null): void => {
+    setChosen(preset);
+    if (preset !== null) setValues((held) => applyPreset(manifest, held, preset));
+    setProblems({});
   };
   const submit = async (): Promise<void> => {
     const found = complaints(manifest, values, { secretsMayStay: account !== undefined });
@@ -109,5 +120,5 @@ function useConnect({ manifest, account, onDone }: ConnectFormProps) {
     const typed = Object.entries(credentials).filter(([, value]) => value !== "");
     return client.api.changeAccount(account.id, typed.length > 0 ? { ...form, credentials: Object.fromEntries(typed) } : form);
   };
-  return { values, problems, general, busy, element, set, submit };
+  return { values, problems, general, busy, element, preset: chosen, choose, set, submit };
 }

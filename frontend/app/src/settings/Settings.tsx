@@ -1,13 +1,14 @@
-/** Settings: channels and members. */
+/** Settings: channels, members, and what could not be read. */
 import { useLayoutEffect, useRef } from "react";
+import { useFeed } from "../context";
 import { Link } from "../router";
-import type { Route } from "../router";
+import type { SettingsRoute } from "../router";
+import { may } from "../sync/state";
 import { Icon } from "../ui/icons";
 import { Channels } from "./Channels";
+import { DeadLetters } from "./DeadLetters";
 import { Members } from "./Members";
 import "./settings.css";
-
-type SettingsRoute = Exclude<Route, { page: "inbox" | "setup" | "join" | "reset" }>;
 
 export function Settings({ route }: { readonly route: SettingsRoute }) {
   const pane = useRef<HTMLElement>(null);
@@ -26,12 +27,14 @@ export function Settings({ route }: { readonly route: SettingsRoute }) {
         <nav className="settings-tabs" aria-label="Sections of settings"><SettingsLinks page={route.page} /></nav>
         {route.page === "channels" && <Channels connect={route.connect} account={route.account} />}
         {route.page === "members" && <Members />}
+        {route.page === "dead-letters" && <DeadLetters />}
       </main>
     </>
   );
 }
 
 function SettingsLinks({ page }: { readonly page: string }) {
+  const mayManage = useFeed((state) => may(state, "channels.manage"));
   return (
     <>
       <Link className="nav-link" to={{ page: "channels", connect: null, account: null }} aria-current={page === "channels" ? "page" : undefined}>
@@ -40,6 +43,11 @@ function SettingsLinks({ page }: { readonly page: string }) {
       <Link className="nav-link" to={{ page: "members" }} aria-current={page === "members" ? "page" : undefined}>
         <span><Icon name="people" size={15} />Members</span>
       </Link>
+      {mayManage && (
+        <Link className="nav-link" to={{ page: "dead-letters" }} aria-current={page === "dead-letters" ? "page" : undefined}>
+          <span><Icon name="alert" size={15} />Unreadable</span>
+        </Link>
+      )}
     </>
   );
 }

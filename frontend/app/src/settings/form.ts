@@ -1,6 +1,6 @@
 /** The connect form of a channel, generated from its manifest: first values, checks, what is sent. Pure. */
 import type { AccountForm } from "../api";
-import type { Field, ChannelView } from "../types.gen";
+import type { Field, ChannelView, Preset } from "../types.gen";
 
 export type Values = Readonly<Record<string, string>>;
 export type Part = "credentials" | "settings";
@@ -26,6 +26,18 @@ export function firstValues(manifest: ChannelView, name: string, settings: Value
     ...Object.fromEntries(manifest.credentials.map((field) => [fieldKey("credentials", field), field.default])),
     ...Object.fromEntries(manifest.settings.map((field) => [fieldKey("settings", field), settings[field.name] ?? field.default])),
   };
+}
+
+/** The provider an address belongs to, by its domain; undefined while the address is not whole or nobody we know. */
+export function presetFor(manifest: ChannelView, address: string): Preset | undefined {
+  const domain = /@([^@\s]+\.[^@\s]+)$/.exec(address.trim().toLowerCase())?.[1];
+  return domain === undefined ? undefined : manifest.presets.find((preset) => preset.domains.includes(domain));
+}
+
+/** The values with a provider's settings filled in; what the provider leaves open stays. */
+export function applyPreset(manifest: ChannelView, values: Values, preset: Preset): Values {
+  const known = manifest.settings.filter((field) => preset.values[field.name] !== undefined);
+  return { ...values, ...Object.fromEntries(known.map((field) => [fieldKey("settings", field), preset.values[field.name] ?? ""])) };
 }
 
 /**

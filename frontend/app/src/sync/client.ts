@@ -11,6 +11,8 @@ import { Pages } from "./pages";
 import { Feed } from "./feed";
 import type { Cursor, EventFrame, ServerFrame, Welcome, WritingKind } from "./frames";
 import { Outbox, localOutbox } from "./outbox";
+import type { NewEntry } from "./outbox";
+import { Uploads } from "../files/uploads";
 import { HubSocket } from "./socket";
 import type { Connection, Receiver, SocketLike } from "./socket";
 import { fromSnapshot } from "./store";
@@ -43,6 +45,7 @@ export class HubClient implements Receiver {
   /** Counts what the member did to conversations: the list may move for them even under the pointer. */
   readonly acts = new Signal(0);
   readonly pages: Pages;
+  readonly uploads: Uploads;
   private readonly socket: HubSocket;
   private viewed: Uuid | null = null;
   private keptUnread: Uuid | null = null;
@@ -54,6 +57,7 @@ export class HubClient implements Receiver {
     this.feed = new Feed(options.clock);
     this.pages = new Pages(this.feed, this.api);
     this.company = new Ephemeral(options.clock);
+    this.uploads = new Uploads(`/workspaces/${options.workspaceId}`, (id) => this.api.deleteUpload(id));
     this.socket = new HubSocket(options.openSocket, this, options.clock);
     const owner = `${options.workspaceId}.${options.memberId}`;
     this.outbox = new Outbox(localOutbox(options.storage, owner), (frame) => this.socket.send(frame), options.clock);
@@ -129,8 +133,8 @@ export class HubClient implements Receiver {
 
   // What the member does.
 
-  send(conversationId: Uuid, kind: WritingKind, text: string, seen_seq: number | null): void {
-    this.outbox.add({ client_message_id: crypto.randomUUID(), conversation_id: conversationId, kind, text, seen_seq });
+  send(written: Omit<NewEntry, "client_message_id">): void {
+    this.outbox.add({ client_message_id: crypto.randomUUID(), ...written });
   }
 
   typing(conversation_id: Uuid, on: boolean, kind: WritingKind): void {

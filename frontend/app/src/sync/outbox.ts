@@ -3,7 +3,7 @@
  * and may send again at will: the hub knows the `client_message_id`. Entries leave when the event that carries theirs
  * is applied, never on the ack alone.
  */
-import type { Uuid } from "../types.gen";
+import type { Addressing, Attachment, Uuid } from "../types.gen";
 import type { Clock, Timer } from "./clock";
 import type { Ack, ErrorFrame, EventFrame, Send, WritingKind } from "./frames";
 
@@ -16,12 +16,19 @@ export interface OutboxEntry {
   readonly conversation_id: Uuid;
   readonly kind: WritingKind;
   readonly text: string;
+  /** Uploaded and ready; shown with the text until the event comes. */
+  readonly attachments: readonly Attachment[];
+  /** Subject and people, where the member chose them. */
+  readonly addressing: Addressing | null;
   readonly seen_seq: number | null;
   readonly created_at: string;
   /** Committed at this seq; its event is still to come. */
   readonly acked_seq: number | null;
   readonly error: { readonly code: string; readonly message: string } | null;
 }
+
+export type NewEntry = Pick<OutboxEntry, "client_message_id" | "conversation_id" | "kind" | "text" | "seen_seq">
+  & Partial<Pick<OutboxEntry, "attachments" | "addressing">>;
 
 export interface OutboxStorage {
   load(): readonly OutboxEntry[];
@@ -51,9 +58,9 @@ export class Outbox {
     return () => this.listeners.delete(listener);
   };
 
-  add(entry: Omit<OutboxEntry, "acked_seq" | "error" | "created_at">): void {
+  add(entry: NewEntry): void {
     const created_at = new Date(this.clock.now()).toISOString();
-    this.store({ ...entry, created_at, acked_seq: null, error: null });
+    this.store({ attachments: [], addressing: null, ...entry, created_at, acked_seq: null, error: null });
     this.sendNext();
   }
 
@@ -129,8 +136,9 @@ export class Outbox {
   }
 
   private send(entry: OutboxEntry): void {
-    const { client_message_id, conversation_id, kind, text, seen_seq } = entry;
-    const sent = this.transmit({ type: "send", client_message_id, conversation_id, kind, text, attachments: [], seen_seq });
+    const { client_message_id, conversation_id, kind, text, seen_seq, addressing } = entry;
+    const attachments = entry.attachments.map((file) => file.id);
+    const sent = this.transmit({ type: "send", client_message_id, conversation_id, kind, text, attachments, seen_seq, addressing });
     if (!sent) return;
     const timer = this.clock.setTimeout(() => {
       this.inFlight.delete(client_message_id);
@@ -187,6 +195,8 @@ export function localOutbox(storage: Storage, owner: string): OutboxStorage {
         .filter((key) => key.startsWith(prefix))
         .map((key) => JSON.parse(storage.getItem(key) ?? "null") as OutboxEntry | null)
         .filter((entry) => entry !== null)
+        // Entries of an older version had neither.
+        .map((entry): OutboxEntry => ({ ...entry, attachments: entry.attachments ?? [], addressing: entry.addressing ?? null }))
         .sort((left, right) => left.created_at.localeCompare(right.created_at));
     },
     save: (entry) => attempt(() => storage.setItem(prefix + entry.client_message_id, JSON.stringify(entry))),

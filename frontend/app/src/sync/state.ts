@@ -1,6 +1,6 @@
 /** What a member's client knows: tables of rows by id. Types and readers; only store.ts makes new states. */
 import type {
-  ChannelAccount, Contact, Conversation, Counts, DeliveryStatus, Inbox, Line as WireLine, Member, Message, MessageError,
+  Attachment, ChannelAccount, Contact, Conversation, Counts, DeliveryStatus, Inbox, Line as WireLine, Member, Message, MessageError,
   Permission, ReadMark, Uuid, Workspace,
 } from "../types.gen";
 import type { Cursor } from "./frames";
@@ -19,10 +19,11 @@ export interface Line extends Omit<WireLine, "at"> {
   readonly at: string | null;
 }
 
-/** A status that came for a message we do not hold yet; joined when an HTTP page brings it. */
-export interface StatusNews {
-  readonly status: DeliveryStatus;
-  readonly error: MessageError | null;
+/** What events said of a message we do not hold yet; joined when an HTTP page brings it. */
+export interface MessageNews {
+  readonly status?: DeliveryStatus;
+  readonly error?: MessageError | null;
+  readonly attachments?: readonly Attachment[];
   readonly version: number;
 }
 
@@ -42,7 +43,7 @@ export interface State {
   /** Read marks by conversation, then by member. */
   readonly reads: Table<Table<Mark>>;
   readonly lines: Table<readonly Line[]>;
-  readonly statusNews: Table<StatusNews>;
+  readonly messageNews: Table<MessageNews>;
   /** Conversations that left our inboxes, with the seq at which they did. */
   readonly removed: Table<number>;
 }

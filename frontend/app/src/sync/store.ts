@@ -4,9 +4,9 @@
  */
 import type { Conversation, ConversationStatus, HubEvent, Message, ReadMark, Snapshot, Uuid } from "../types.gen";
 import type { EventFrame } from "./frames";
-import type { Counts, Line, Rows, State, StatusNews, Table } from "./state";
+import type { Counts, Line, Rows, State, MessageNews, Table } from "./state";
 
-const STATUS_NEWS_LIMIT = 2_000;
+const MESSAGE_NEWS_LIMIT = 2_000;
 
 type Tables = {
   [Key in keyof State as State[Key] extends Table<unknown> ? Key : never]: State[Key];
@@ -61,7 +61,7 @@ export function fromSnapshot(snapshot: Snapshot): State {
     channelAccounts: byId(snapshot.channel_accounts),
     contacts: byId(snapshot.contacts),
     conversations: byId(snapshot.conversations),
-    messages: {}, reads: {}, lines: {}, statusNews: {}, removed: {},
+    messages: {}, reads: {}, lines: {}, messageNews: {}, removed: {},
   };
   return mergeRows(empty, { seq: snapshot.seq, reads: snapshot.reads });
 }
@@ -126,7 +126,9 @@ function change(draft: Draft, event: HubEvent, seq: number): void {
     case "conversation_removed":
       return removeConversation(draft, event.conversation_id, event.previous_status, seq);
     case "message_status_changed":
-      return putStatus(draft, event.conversation_id, event.message_id, { status: event.status, error: event.error, version: seq });
+      return putNews(draft, event.conversation_id, event.message_id, { status: event.status, error: event.error, version: seq });
+    case "message_attachments_changed":
+      return putNews(draft, event.conversation_id, event.message_id, { attachments: event.attachments, version: seq });
     case "conversation_read":
       return putMark(draft, event, seq);
     case "contact_changed":
@@ -175,23 +177,23 @@ function putConversation(draft: Draft, row: Conversation, previous: Conversation
 function putMessage(draft: Draft, row: Message): void {
   const held = draft.state.messages[row.conversation_id]?.[row.id];
   if (held !== undefined && held.version > row.version) return;
-  const news = draft.state.statusNews[row.id];
-  if (news !== undefined) delete draft.table("statusNews")[row.id];
+  const news = draft.state.messageNews[row.id];
+  if (news !== undefined) delete draft.table("messageNews")[row.id];
   const message = news !== undefined && news.version > row.version ? { ...row, ...news } : row;
   draft.inner<Message>("messages", row.conversation_id)[row.id] = message;
 }
 
-function putStatus(draft: Draft, conversationId: Uuid, messageId: Uuid, news: StatusNews): void {
+function putNews(draft: Draft, conversationId: Uuid, messageId: Uuid, news: MessageNews): void {
   const held = draft.state.messages[conversationId]?.[messageId];
   if (held !== undefined) {
     if (held.version <= news.version) draft.inner<Message>("messages", conversationId)[messageId] = { ...held, ...news };
     return;
   }
-  const table = draft.table("statusNews");
-  table[messageId] = news;
+  const table = draft.table("messageNews");
+  table[messageId] = { ...table[messageId], ...news };
   const ids = Object.keys(table);
   // The oldest is only of use to an HTTP page still on its way, which takes seconds, not thousands of events.
-  if (ids.length > STATUS_NEWS_LIMIT) delete table[ids[0] as Uuid];
+  if (ids.length > MESSAGE_NEWS_LIMIT) delete table[ids[0] as Uuid];
 }
 
 function putMark(draft: Draft, mark: ReadMark, version: number): void {

@@ -9,9 +9,10 @@ interface DialogProps {
   readonly children: ReactNode;
   readonly footer?: ReactNode;
   readonly wide?: boolean;
+  readonly className?: string;
 }
 
-export function Dialog({ title, onClose, children, footer, wide = false }: DialogProps) {
+export function Dialog({ title, onClose, children, footer, wide = false, className = "" }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -22,7 +23,7 @@ export function Dialog({ title, onClose, children, footer, wide = false }: Dialo
   return (
     // The keyboard's way to the same is Escape, which <dialog> handles itself.
     // oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions
-    <dialog ref={element} className={wide ? "dialog dialog-wide" : "dialog"} aria-labelledby={id} onCancel={(event) => { event.preventDefault(); onClose(); }}
+    <dialog ref={element} className={`dialog${wide ? " dialog-wide" : ""} ${className}`} aria-labelledby={id} onCancel={(event) => { event.preventDefault(); onClose(); }}
       onClick={(event) => event.target === element.current && onClose()}>
       <div className="dialog-body">
         <header className="dialog-head">

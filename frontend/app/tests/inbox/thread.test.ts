@@ -9,7 +9,7 @@ const say = (seq: number, time: string, over: Partial<Message> = {}): Message =>
 const table = (...rows: Message[]): Record<string, Message> => Object.fromEntries(rows.map((row) => [row.id, row]));
 const line = (seq: number): Line => ({ seq, type: "conversation_closed", actor_id: null, assignee_id: null, inbox_id: "i-1", snoozed_until: null, at: null });
 const entry = (client_message_id: string): OutboxEntry =>
-  ({ client_message_id, conversation_id: "c-1", kind: "message", text: "On its way", seen_seq: null, created_at: "2026-01-02T12:00:00Z", acked_seq: null, error: null });
+  ({ client_message_id, conversation_id: "c-1", kind: "message", text: "On its way", seen_seq: null, created_at: "2026-01-02T12:00:00Z", acked_seq: null, error: null, attachments: [], addressing: null });
 const parts = { lines: [], outgoing: [], readSeqAtOpening: 1_000 };
 const keys = (items: ReturnType<typeof threadItems>): string[] => items.map((item) => item.key);
 

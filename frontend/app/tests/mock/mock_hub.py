@@ -10,12 +10,13 @@ import asyncio
 import json
 import sys
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import uvicorn
+from mail import mail_routes
 from seed import EMPTY, seed
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -75,6 +76,7 @@ class Hub:
             "direction": "inbound" if inbound else "outbound", "author_kind": "contact" if inbound else "member",
             "author_id": row["contact_id"] if inbound else author, "author_name": "", "text": text, "attachments": [],
             "status": "queued" if not inbound and kind == "message" else None, "error": None, "client_message_id": client,
+            "headers": None, "has_html": False, "quoted": "",
             "occurred_at": now(), "version": seq,
         }  # fmt: skip
         self.s["messages"].append(message)
@@ -325,6 +327,7 @@ def build(hub: Hub) -> Starlette:
         Route(f"{workspace}/channel-accounts/{{id}}", hub.account, methods=["PATCH", "DELETE"]),
         Route(f"{workspace}/channel-accounts/{{id}}/test", hub.test, methods=["POST"]),
         Route(f"{workspace}/channel-accounts/{{id}}/secrets/{{name}}", hub.secret, methods=["POST"]),
+        *mail_routes(workspace),
         Route("/mock", hub.play, methods=["POST"]),
         WebSocketRoute("/ws", hub.socket),
         Mount("/assets", StaticFiles(directory=DIST / "assets")),

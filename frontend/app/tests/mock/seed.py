@@ -31,7 +31,7 @@ def _at(minutes_ago: float) -> str:
     return (datetime.now(UTC) - timedelta(minutes=minutes_ago)).isoformat().replace("+00:00", "Z")
 
 
-def EMPTY() -> Row:  # noqa: N802
+def EMPTY() -> Row:
     """A workspace nobody has written to yet."""
     me = {"id": _id(1), "name": "Priya Raman", "email": "priya@northwind.example", "role": "owner", "active": True, "version": 0}
     return {
@@ -49,13 +49,14 @@ def seed() -> Row:
         state["members"].append({"id": _id(number), "name": name, "email": f"{name.split()[0].lower()}@northwind.example", "role": role, "active": active, "version": 0})
     chat, sms = _id(60), _id(61)
     state["channel_accounts"] = [
-        {"id": chat, "inbox_id": _id(50), "channel": "livechat", "name": "Website chat", "status": "connected", "status_reason": "", "settings": {"title": "Chat with us", "color": "#2454ff"}, "created_at": _at(60 * 24 * 40), "version": 0},
-        {"id": sms, "inbox_id": _id(50), "channel": "twilio_sms", "name": "Support number", "status": "connected", "status_reason": "", "settings": {"phone_number": "+15550100200"}, "created_at": _at(60 * 24 * 12), "version": 0},
-        {"id": _id(62), "inbox_id": _id(50), "channel": "twilio_sms", "name": "Old number", "status": "needs_sign_in", "status_reason": "Twilio no longer accepts the Auth Token", "settings": {"phone_number": "+15550100300"}, "created_at": _at(60 * 24 * 90), "version": 0},
+        {"id": chat, "inbox_id": _id(50), "channel": "livechat", "name": "Website chat", "status": "connected", "status_reason": "", "settings": {"title": "Chat with us", "color": "#2454ff"}, "created_at": _at(60 * 24 * 40), "version": 0, "demo": False},
+        {"id": sms, "inbox_id": _id(50), "channel": "twilio_sms", "name": "Support number", "status": "connected", "status_reason": "", "settings": {"phone_number": "+15550100200"}, "created_at": _at(60 * 24 * 12), "version": 0, "demo": True},
+        {"id": _id(62), "inbox_id": _id(50), "channel": "twilio_sms", "name": "Old number", "status": "needs_sign_in", "status_reason": "Twilio no longer accepts the Auth Token", "settings": {"phone_number": "+15550100300"}, "created_at": _at(60 * 24 * 90), "version": 0, "demo": False},
     ]
     for number in range(140):
         _conversation(state, number, chat if number % 3 else sms)
     _showcase(state)
+    _mail(state)
     return state
 
 
@@ -91,7 +92,7 @@ def _message(state: Row, conversation: str, text: str, minutes: float, *, contac
     return {
         "id": _id(20000 + state["seq"]), "conversation_id": conversation, "seq": state["seq"], "kind": "message", "direction": "inbound" if inbound else "outbound",
         "author_kind": "contact" if inbound else "member", "author_id": contact if inbound else author, "author_name": "", "text": text, "attachments": [],
-        "status": None if inbound else "delivered", "error": None, "client_message_id": None, "occurred_at": _at(minutes), "version": state["seq"], **more,
+        "status": None if inbound else "delivered", "error": None, "client_message_id": None, "occurred_at": _at(minutes), "version": state["seq"], "headers": None, "has_html": False, "quoted": "", **more,
     }  # fmt: skip
 
 
@@ -117,3 +118,20 @@ def _showcase(state: Row) -> None:
     row.update(preview="مرحبا، شكرا جزيلا", last_inbound_seq=state["seq"], version=state["seq"], last_activity_at=_at(2), assignee_id=me)
     state["reads"] = [one for one in state["reads"] if one["conversation_id"] != row["id"]]
     state["reads"].append({"conversation_id": row["id"], "member_id": me, "read_seq": state["seq"] - 2})
+
+
+def _mail(state: Row) -> None:
+    """The second conversation is a mail thread of three people with files."""
+    row = state["conversations"][1]
+    row.update(channel="imap_smtp", subject="Broken lamp, order 20481", channel_account_id=state["channel_accounts"][0]["id"])
+    state["channel_accounts"][0].update(channel="imap_smtp", name="Support mail", settings={"address": "support@northwind.example"})
+    state["messages"] = [one for one in state["messages"] if one["conversation_id"] != row["id"]]
+    people = {"subject": row["subject"], "sender": {"name": "Bo Lindqvist", "address": "bo@shop.example"}, "to": [{"name": "", "address": "support@northwind.example"}], "cc": [{"name": "Carla Moreau", "address": "carla@shop.example"}], "bcc": []}
+    file = {"id": "", "kind": "file", "filename": "", "mime": "", "size_bytes": 1, "state": "ready", "width": None, "height": None, "has_thumbnail": False, "has_preview": False, "inline": False, "error": None}
+    image = {**file, "kind": "image", "mime": "image/jpeg", "has_thumbnail": True, "width": 320, "height": 240, "size_bytes": 482_000}
+    add = lambda *args, **more: state["messages"].append(_message(state, row["id"], *args, **more))  # noqa: E731
+    add("The lamp arrived with a broken shade. Photos are attached.", 300, contact=row["contact_id"], headers=people, attachments=[{**image, "id": _id(90001), "filename": "shade-front.jpg"}, {**image, "id": _id(90002), "filename": "shade-back.jpg"}, {**image, "id": _id(90003), "filename": "box.jpg"}, {**file, "id": _id(90004), "filename": "Invoice 20481 — with quite a long name that does not fit.pdf", "size_bytes": 82_000}])
+    add("So sorry. A new shade leaves today.", 200, author=_id(1), headers={**people, "to": [people["sender"]], "cc": people["cc"], "subject": "Re: " + row["subject"]}, quoted="On Mon, Bo Lindqvist wrote:\n> The lamp arrived with a broken shade.")
+    add("Thanks! Carla will be at home.", 100, contact=_id(1002), author_name="Carla Moreau", headers={**people, "subject": "Re: " + row["subject"]}, has_html=True, quoted="On Mon …")
+    add("", 50, contact=row["contact_id"], headers={**people, "subject": "A different thing", "cc": []}, attachments=[{**image, "id": _id(90005), "filename": "contract.pdf", "kind": "file", "mime": "application/pdf", "has_preview": True}, {**file, "id": _id(90006), "filename": "voice.ogg", "kind": "audio"}, {**file, "id": _id(90007), "filename": "film.mp4", "state": "pending"}, {**file, "id": _id(90008), "filename": "tax.xlsm", "state": "failed", "error": "The file is larger than 100 MB."}])
+    row.update(preview="Thanks! Carla will be at home.", last_inbound_seq=state["seq"], version=state["seq"])

@@ -166,7 +166,7 @@ async function run(seed: number) {
     else if (chance < 0.13 && hub.rows.size > 0) {
       const text = `mine ${sent.length}`;
       sent.push(text);
-      client.send("c-0", "message", text, null);
+      client.send({ conversation_id: "c-0", kind: "message", text, seen_seq: null });
     }
     await clock.advance(random() < 0.1 ? 25_000 : random() * 900);
   }

@@ -46,7 +46,7 @@ function toState(vector: VectorState): State {
   return {
     cursor: vector.cursor, workspace: vector.workspace, me, permissions: [], counts: vector.counts, members: vector.members, inboxes: vector.inboxes,
     channelAccounts: vector.channel_accounts, contacts: vector.contacts, conversations: vector.conversations, messages, reads,
-    lines: {}, statusNews: {}, removed: {},
+    lines: {}, messageNews: {}, removed: {},
   };
 }
 

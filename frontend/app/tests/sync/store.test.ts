@@ -26,6 +26,18 @@ describe("applyEvent", () => {
     expect(back.removed["c-1"]).toBeUndefined();
   });
 
+  it("changes the files of a message it holds, and remembers those of one that an HTTP page brings later", () => {
+    const files = [{ id: "f-1", kind: "image", filename: "a.jpg", mime: "image/jpeg", size_bytes: 9, state: "ready" as const, width: 3, height: 4, has_thumbnail: true, has_preview: false, inline: false, error: null }];
+    const event = { type: "message_attachments_changed" as const, conversation_id: "c-1", message_id: "x-9", attachments: files };
+    const held = applyEvent(applyEvent(fromSnapshot(snapshot()), received(9), 9), event, 10);
+    expect(held.messages["c-1"]?.["x-9"]).toMatchObject({ attachments: files, version: 10, text: "text 9" });
+    const told = applyEvent(applyEvent(fromSnapshot(snapshot()), event, 10), { type: "message_status_changed", conversation_id: "c-1", message_id: "x-9", status: "read", error: null }, 11);
+    const late = mergeRows(told, { seq: 8, messages: [message({ id: "x-9", version: 8 })] });
+    expect(late.messages["c-1"]?.["x-9"]).toMatchObject({ attachments: files, status: "read", version: 11 });
+    const fresh = mergeRows(told, { seq: 12, messages: [message({ id: "x-9", version: 12 })] });
+    expect(fresh.messages["c-1"]?.["x-9"]).toMatchObject({ attachments: [], version: 12 });
+  });
+
   it("draws a line for what members did", () => {
     const after = applyEvent(fromSnapshot(snapshot()), { type: "conversation_assigned", conversation: conversation({ assignee_id: ME, version: 7 }), previous_status: "open", actor_id: "m-2" }, 7);
     expect(after.lines["c-1"]).toEqual([expect.objectContaining({ type: "conversation_assigned", actor_id: "m-2", assignee_id: ME, seq: 7 })]);

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from connectors import cursors
+from connectors.base import Progress
 from hub.channels import store
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, InvalidInput
 from tests.integration.api.channels.conftest import (
@@ -271,3 +273,26 @@ async def test_only_who_manages_channels_may(owner: Member, application: Starlet
             await agent.http.post(f"channel-accounts/{account_id}/secrets/auth_token", json={}),
         ):
             assert answer.status_code == 403
+
+
+async def test_health_of_a_polled_account_is_listed(channel_parts: Resources, owner: Member):
+    """What the worker notes about reading an account is shown to whoever looks after it; others have none."""
+    posted = await owner.connect()
+    account_id = UUID(posted.json()["id"])
+    listed = await owner.http.get("channel-accounts")
+    before = next(one["health"] for one in listed.json()["channel_accounts"] if one["id"] == str(account_id))
+    workspace_id = owner.facts.id
+    poll = cursors.Poll(workspace_id, account_id, "w/0")
+    async with channel_parts.database.transaction([workspace_id]) as conn:
+        assert await cursors.take(conn, "w/0", [(workspace_id, account_id)], 10.0) == {account_id: None}
+        progress = Progress(done=50, total=200, what="Reading mail since 2 Nov")
+        assert await cursors.save(conn, poll, "c", progress, has_items=True)
+        await cursors.save_error(conn, poll, "The mail server does not answer.")
+    listed = await owner.http.get("channel-accounts")
+    after = next(one["health"] for one in listed.json()["channel_accounts"] if one["id"] == str(account_id))
+
+    assert before == {"last_item_at": None, "progress": None, "lag_s": None, "error": None}
+    assert after["progress"] == {"done": 50, "total": 200, "what": "Reading mail since 2 Nov"}
+    assert after["error"] == "The mail server does not answer."
+    assert after["last_item_at"]
+    assert 0 <= after["lag_s"] < 60

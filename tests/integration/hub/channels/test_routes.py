@@ -123,7 +123,8 @@ async def test_routes_last_an_hour_without_postgres(own_postgres: tuple[Embedded
     now.now_s += routes.USABLE_FOR_S - 1
     route = await cache.find(account_id)
     assert cache.open(route).credentials == {"auth_token": "first"}
-    with pytest.raises(NotFound):
+    # It may have been connected just before Postgres went: not knowing it is our fault.
+    with pytest.raises(Unavailable):
         await cache.find(clock.new_id())
     now.now_s += 2
     with pytest.raises(Unavailable):

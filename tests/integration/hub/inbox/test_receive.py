@@ -209,7 +209,7 @@ async def test_receive_receipts_in_any_order_end_at_the_furthest(database, works
 
 
 async def test_receive_receipt_of_another_workspace_changes_nothing(database, workspace):
-    """A receipt that names our message from a foreign workspace or account is unmatched."""
+    """A receipt that names our message from a foreign workspace or account changes nothing: it waits for its own."""
     other = await make_workspace(database, name="Other")
     (first,) = await receive(database, received(workspace, make_item()))
     sent = await queue(database, workspace, first.conversation_id)
@@ -217,7 +217,10 @@ async def test_receive_receipt_of_another_workspace_changes_nothing(database, wo
 
     outcomes = await receive(database, received(other, receipt), received(workspace, receipt, channel="livechat"))
 
-    assert [one.kind for one in outcomes] == [OutcomeKind.UNMATCHED, OutcomeKind.UNMATCHED]
+    assert [one.kind for one in outcomes] == [OutcomeKind.PENDING, OutcomeKind.PENDING]
+    async with database.transaction([workspace.id]) as conn:
+        row = await store.get_message(conn, workspace.id, sent.message_id)
+    assert (row.status, row.external_id) == (DeliveryStatus.QUEUED, None)
 
 
 async def test_receive_message_and_its_receipt_in_one_batch(database, workspace):

@@ -1,0 +1,112 @@
+/** What a mail said: its people, its text or its formatted form in a closed frame, and what it quoted, folded. */
+import { useEffect, useRef, useState } from "react";
+import { useClient } from "../context";
+import { plural } from "../lib/text";
+import { Linked } from "../inbox/Linked";
+import type { Message, Party } from "../types.gen";
+import { Button } from "../ui/basics";
+import { Icon } from "../ui/icons";
+import { partyName } from "./people";
+import "./mail.css";
+
+/** Higher mails scroll inside: one newsletter must not bury the conversation. */
+const HEIGHT_LIMIT_PX = 1_600;
+// The frame may be measured (same origin) but runs nothing: no scripts, no forms, no way to the page around it.
+const SANDBOX = "allow-same-origin allow-popups allow-popups-to-escape-sandbox";
+
+export function MailPeople({ message, subject }: { readonly message: Message; readonly subject: string }) {
+  const { headers } = message;
+  if (headers === null) return null;
+  const lines = [
+    ["To", headers.to], ["Cc", headers.cc], ["Bcc", headers.bcc],
+  ] as const;
+  const many = headers.to.length + headers.cc.length + headers.bcc.length > 1;
+  return (
+    <>
+      {headers.subject !== "" && headers.subject !== subject && <p className="mail-subject" dir="auto">{headers.subject}</p>}
+      {many && lines.map(([label, people]) => people.length > 0 && (
+        <p className="mail-people" key={label}><span>{label}</span> <People people={people} /></p>
+      ))}
+    </>
+  );
+}
+
+function People({ people }: { readonly people: readonly Party[] }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? people : people.slice(0, 4);
+  return (
+    <>
+      {shown.map((one, index) => <span key={one.address} title={one.address}>{index > 0 && ", "}{partyName(one)}</span>)}
+      {shown.length < people.length && <button type="button" className="link-button" onClick={() => setAll(true)}> and {people.length - shown.length} more</button>}
+    </>
+  );
+}
+
+export function MailBody({ message }: { readonly message: Message }) {
+  return (
+    <>
+      {message.has_html ? <Formatted message={message} /> : <p className="bubble-text" dir="auto"><Linked text={message.text} /></p>}
+      {!message.has_html && message.quoted !== "" && (
+        <details className="quoted">
+          <summary aria-label="Show quoted text" title="Show quoted text"><Icon name="more" size={14} /></summary>
+          <p className="bubble-text" dir="auto">{message.quoted}</p>
+        </details>
+      )}
+    </>
+  );
+}
+
+function Formatted({ message }: { readonly message: Message }) {
+  const { workspaceId } = useClient();
+  const [remote, setRemote] = useState(false);
+  const [blocked, setBlocked] = useState(0);
+  const [plain, setPlain] = useState(false);
+  const address = `/api/v1/workspaces/${workspaceId}/conversations/${message.conversation_id}/messages/${message.id}/html?remote=${remote ? 1 : 0}`;
+  if (plain) {
+    return (
+      <>
+        <p className="bubble-text" dir="auto"><Linked text={message.text} /></p>
+        {message.quoted !== "" && <p className="bubble-text mail-quoted" dir="auto">{message.quoted}</p>}
+        <Button look="ghost" className="mail-switch" onClick={() => setPlain(false)}>Show formatted</Button>
+      </>
+    );
+  }
+  return (
+    <div className="mail">
+      {blocked > 0 && !remote && (
+        <p className="mail-remote">
+          <Icon name="eyeOff" size={14} />
+          <span>{plural(blocked, "picture")} from elsewhere not loaded: the sender would see that you opened this.</span>
+          <Button look="ghost" onClick={() => setRemote(true)}>Load {blocked === 1 ? "it" : "them"}</Button>
+        </p>
+      )}
+      <MailFrame key={address} address={address} onBlocked={setBlocked} />
+      <Button look="ghost" className="mail-switch" onClick={() => setPlain(true)}>Plain text</Button>
+    </div>
+  );
+}
+
+function MailFrame({ address, onBlocked }: { readonly address: string; readonly onBlocked: (count: number) => void }) {
+  const frame = useRef<HTMLIFrameElement>(null);
+  const [height, setHeight] = useState(60);
+  const [loaded, setLoaded] = useState(false);
+  const stop = useRef<(() => void) | null>(null);
+  useEffect(() => () => stop.current?.(), []);
+  const measure = (): void => {
+    const shown = frame.current?.contentDocument;
+    if (shown?.body == null) return;
+    setLoaded(true);
+    onBlocked(shown.querySelectorAll("[data-remote-src]").length);
+    const fit = (): void => setHeight(Math.min(HEIGHT_LIMIT_PX, shown.documentElement.scrollHeight));
+    const watcher = new ResizeObserver(fit);
+    watcher.observe(shown.body);
+    // Opening what is folded changes the height without a load.
+    stop.current?.();
+    stop.current = () => watcher.disconnect();
+    fit();
+  };
+  return (
+    <iframe ref={frame} className={loaded ? "mail-frame" : "mail-frame mail-loading"} title="Formatted message" sandbox={SANDBOX} src={address} referrerPolicy="no-referrer"
+      style={{ height }} onLoad={measure} />
+  );
+}

@@ -1,0 +1,145 @@
+"""
+Makes the HTML of strangers safe to show: cleaned by an allow-list, then a document for a sandboxed frame.
+
+Only what is listed in ``rules.py`` comes through; nothing in the result loads anything by itself. Pure; the
+frame's own sandbox and policy stand behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html import escape, unescape
+
+import msgspec
+import nh3
+
+from hub.html import rules
+from hub.html.nesting import is_bounded
+from hub.html.quotes import fold_quotes
+
+LIMIT_BYTES = 1024 * 1024
+
+# In nh3's output every attribute is quoted and ``<`` in text is escaped, so tags can be told by a pattern.
+_IMAGE = re.compile(r'<img((?: [^\s="<>]+="[^"]*")*)>')
+_TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [^\s="<>]+="[^"]*")*)>')
+_SOURCE = re.compile(r' src="([^"]*)"')
+_REMOTE = re.compile(r' data-remote-src="([^"]*)"')
+_COLOURED = re.compile(r'(?:style="[^"]*(?:color|background)|bgcolor="| color=")', re.IGNORECASE)
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
+
+_STYLE = """
+html{font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;overflow-wrap:anywhere}
+body{margin:0;padding:1px 0;overflow-x:auto}
+img{max-width:100%;height:auto}img:not([src]){display:none}
+table{max-width:100%}pre{white-space:pre-wrap}
+blockquote{margin:0 0 0 .5em;padding:0 0 0 .75em;border-left:2px solid #8884}
+details.quoted{margin-top:.75em}details.quoted>summary{cursor:pointer;opacity:.65;width:max-content;padding:.25em 0}
+"""
+_LIGHT = ":root{color-scheme:light;background:#fff;color:#1c1c1e}"
+# Only mails that set no colour of their own follow the reader's theme: dark text on dark is worse than a white page.
+_BOTH = (
+    ":root{color-scheme:light dark;color:#1c1c1e}a{color:#0b57d0}"
+    "@media(prefers-color-scheme:dark){:root{color:#e8e8ea}a{color:#8ab4f8}}"
+)
+
+
+class Sanitised(msgspec.Struct, frozen=True):
+    """
+    Clean HTML.
+
+    Attributes:
+        html: A fragment. Remote images have ``data-remote-src`` in place of ``src``, images of the mail ``cid:``.
+        remote_images: How many images would be fetched from elsewhere if they were allowed.
+    """
+
+    html: str
+    remote_images: int
+
+
+def sanitise(html: str) -> Sanitised:
+    """
+    Clean the HTML of a mail.
+
+    Args:
+        html: As received; what is past 1 MiB is left out. Nesting that would take long to clean becomes plain text.
+
+    Returns:
+        Tags, attributes and styles of the allow-lists; the answered mail inside ``<details class="quoted">``.
+    """
+    if len(html) > LIMIT_BYTES // 4:
+        html = html.encode("utf-8", "replace")[:LIMIT_BYTES].decode("utf-8", "ignore")
+    if not is_bounded(html):
+        return Sanitised(_as_text(html), 0)
+    cleaned = _CLEANER.clean(html)
+    remote = 0
+
+    def mark(found: re.Match[str]) -> str:
+        nonlocal remote
+        marked, count = re.subn(r' src="(?=https?://)', ' data-remote-src="', found[1], count=1)
+        remote += count
+        return f"<img{marked}>" if " src=" in marked or count else ""
+
+    # Images inside attribute values cannot match: their quotes are escaped.
+    return Sanitised(fold_quotes(_IMAGE.sub(mark, cleaned)), remote)
+
+
+def document(html: str, *, remote: bool, cid_urls: Mapping[str, str]) -> str:
+    """
+    Make the whole document for ``srcdoc`` of a sandboxed frame.
+
+    Args:
+        html: ``Sanitised.html``, nothing else.
+        remote: Whether images from elsewhere may load.
+        cid_urls: Absolute http(s) addresses of the mail's own images by Content-ID; images without one are left out.
+
+    Returns:
+        A document with its own Content-Security-Policy: no scripts, no forms, no frames, no requests but images.
+    """
+    origins = sorted({found[0] for url in cid_urls.values() if (found := _ORIGIN.match(url))})
+    if len(origins) < len(cid_urls) and any(not _ORIGIN.match(url) for url in cid_urls.values()):
+        origins.append("'self'")
+    sources = ["data:", *origins, *(["https:", "http:"] if remote else [])]
+    policy = (
+        f"default-src 'none'; img-src {' '.join(sources)}; style-src 'unsafe-inline'; script-src 'none'; "
+        "form-action 'none'; base-uri 'none'; frame-src 'none'; object-src 'none'"
+    )
+    scheme = _LIGHT if _COLOURED.search(html) else _BOTH
+    return (
+        '<!doctype html><html><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'
+        '<meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width">'
+        f"<style>{scheme}{_STYLE}</style></head><body>{_with_sources(html, cid_urls, remote=remote)}</body></html>"
+    )
+
+
+def _with_sources(html: str, cid_urls: Mapping[str, str], *, remote: bool) -> str:
+    def resolve(found: re.Match[str]) -> str:
+        attributes = found[1]
+        attributes = _REMOTE.sub(r' src="\1"' if remote else "", attributes, count=1)
+        source = _SOURCE.search(attributes)
+        if source is not None and source[1].lower().startswith("cid:"):
+            url = cid_urls.get(unescape(source[1])[4:])
+            replaced = f' src="{escape(url)}"' if url else ""
+            attributes = attributes[: source.start()] + replaced + attributes[source.end() :]
+        return f"<img{attributes}>"
+
+    return _IMAGE.sub(resolve, html)
+
+
+def _as_text(html: str) -> str:
+    """The words of HTML that is too deeply nested to clean, as text."""
+    words = " ".join(re.sub(r"<[^<>]{0,4096}>", " ", html).split())
+    return f'<div style="white-space:pre-wrap">{escape(unescape(words), quote=False)}</div>'
+
+
+_CLEANER = nh3.Cleaner(
+    tags=set(rules.TAGS),
+    clean_content_tags=set(rules.DROPPED_WITH_CONTENT),
+    attributes={tag: set(names) for tag, names in rules.ATTRIBUTES.items()},
+    attribute_filter=rules.filter_attribute,
+    url_schemes=set(rules.SCHEMES),
+    link_rel="noopener noreferrer nofollow",
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+    strip_comments=True,
+)
