@@ -185,7 +185,8 @@ class _Collected(Collector):
 
 
 def _family(metric: Metric) -> Family:
-    samples = [Sample(one.name, dict(one.labels), one.value) for one in metric.samples]
+    # A True or an int among the values would be refused by whoever reads the page.
+    samples = [Sample(one.name, dict(one.labels), float(one.value)) for one in metric.samples]
     # "_created" stamps say when a counter was made: a series each, and nobody reads them.
     kept = [one for one in samples if not one.name.endswith("_created")]
     return Family(metric.name, metric.type, metric.documentation, kept)

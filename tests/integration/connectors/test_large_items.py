@@ -245,7 +245,7 @@ async def test_batches_are_cut_by_bytes(worker, workspace, database, streams, wr
     sizes = []
 
     async def receive(conn, batch):
-        sizes.append(sum(len(one.item.html) for one in batch))
+        sizes.append(sum(len(one.formatted.html) for one in batch))
         return await actions.receive(conn, batch)
 
     worker.receive = receive

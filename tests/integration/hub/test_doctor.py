@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -273,6 +274,34 @@ async def test_other_secret_key_is_told(looking, owner, workspace):
     title = "The secret key is not the one credentials were sealed with"
     assert title not in await looking.bad()
     assert (await looking.bad(HUB_SECRET_KEY="another-key-another-key-another-key"))[title] is Level.FAULT
+
+
+async def test_items_that_stay_in_the_spool_are_a_fault(looking, owner, workspace):
+    """What was spooled two minutes ago, with Redis there, will not leave by itself: its id tells when it came."""
+    born_ms = clock.now_ms() - 120_000
+    old_id = UUID(int=(born_ms << 80) | (0x7 << 76) | (0b10 << 62) | 1)
+    await owner.execute(
+        "INSERT INTO intake_spool (workspace_id, id, partition, item, created_at) VALUES ($1, $2, 1, '', now())",
+        workspace.id,
+        old_id,
+    )
+    assert await looking.bad(HUB_PUBLIC_URL="https://hub.example.com") == {"Items do not leave the spool": Level.FAULT}
+
+
+async def test_accounts_that_cannot_be_read_are_told(looking, owner, workspace):
+    """A mailbox with an error is counted by its channel; one that was read, or is paused, is not."""
+    await owner.execute(
+        "INSERT INTO channel_cursor (workspace_id, channel_account_id, error) VALUES ($1, $2, NULL)",
+        workspace.id,
+        workspace.sms_id,
+    )
+    public = {"HUB_PUBLIC_URL": "https://hub.example.com"}
+    assert await looking.bad(**public) == {}
+    await owner.execute("UPDATE channel_cursor SET error = 'The mail server does not answer.'")
+    assert await looking.bad(**public) == {"Accounts cannot be read": Level.WARNING}
+    assert "does not answer" not in str(await looking.findings(**public))
+    await owner.execute("UPDATE channel_account SET status = 'paused'")
+    assert await looking.bad(**public) == {}
 
 
 async def test_workers_and_partitions_are_counted(looking, owner):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -83,3 +84,17 @@ async def test_page_without_redis_shows_the_process_that_was_asked():
     await one._leave()
     assert await shown(one) == {("serve", "a/0"): 1}
     assert await shown(process(None, "serve", "alone", 3)) == {("serve", "alone"): 3}
+
+
+async def test_values_that_are_no_floats_travel_too():
+    """A switch given as True is 1 on another process's page, which shows all of its counts."""
+
+    class Switch:
+        def collect(self):
+            yield GaugeMetricFamily("switch", "On or off.", value=True)
+
+    redis, registry = FakeRedis(), CollectorRegistry()
+    registry.register(Switch())
+    await MetricsExchange(redis, registry, "work", "a/0")._leave()
+    page = (await process(redis, "serve", "a/0", 1).exposition()).decode()
+    assert 'switch{process="work",worker="a/0"} 1.0' in page
