@@ -65,10 +65,11 @@ async def append(call: MemberCall) -> UploadView | Response:
 
 
 async def read_upload(call: MemberCall) -> UploadView:
-    """Say where an upload goes on."""
-    row = await Uploads.of(call.resources).find(
-        call.actor.workspace_id, call.path_id("attachment_id"), call.actor.member_id
-    )
+    """Say where an upload goes on; one that is whole and was never checked (a process died) is checked now."""
+    uploads = Uploads.of(call.resources)
+    row = await uploads.find(call.actor.workspace_id, call.path_id("attachment_id"), call.actor.member_id)
+    if row.state == "pending" and 0 < row.size_bytes == row.upload_offset:
+        row = await uploads.finish(row)
     return upload_view(row)
 
 

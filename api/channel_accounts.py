@@ -135,7 +135,7 @@ async def change(call: MemberCall) -> ConnectedView:
     signs_in = wanted.status == "connected" and account.status is AccountStatus.NEEDS_SIGN_IN
     checked = Checked()
     if form != old or wanted.credentials or signs_in:
-        route = _route(call.actor.workspace_id, account.id, account.channel, form)
+        route = _route(call.actor.workspace_id, account.id, account.channel, form, demo=account.demo)
         checked = await _check(call, connector, route, form)
     replaces = form.credentials != old.credentials or bool(wanted.credentials)
     change_ = AccountChange(
@@ -166,7 +166,7 @@ async def test(call: MemberCall) -> TestedView:
     connector = _connector(call, account.channel)
     workspace_id = call.actor.workspace_id
     try:
-        await _ask(call, connector, _route(workspace_id, account.id, account.channel, form), form)
+        await _ask(call, connector, _route(workspace_id, account.id, account.channel, form, demo=account.demo), form)
     except ConnectorError as error:
         if error.info.klass is ErrorClass.AUTH:
             async with call.resources.database.transaction([workspace_id]) as conn:
@@ -238,7 +238,7 @@ async def _check_inbox(call: MemberCall, inbox_id: UUID | None) -> None:
         raise InvalidInput("inbox_id", "There is no such inbox.") from None
 
 
-def _route(workspace_id: int, account_id: UUID, channel: str, form: Form) -> Route:
+def _route(workspace_id: int, account_id: UUID, channel: str, form: Form, *, demo: bool = False) -> Route:
     # Only what the connector is shown; the inbox is chosen when the account is saved.
     return Route(
         workspace_id=workspace_id,
@@ -247,6 +247,7 @@ def _route(workspace_id: int, account_id: UUID, channel: str, form: Form) -> Rou
         channel=channel,
         status=AccountStatus.CONNECTED,
         settings=form.settings,
+        demo=demo,
     )
 
 
@@ -281,7 +282,7 @@ def _blamed(manifest: Manifest, klass: ErrorClass) -> str:
 def _view(call: MemberCall, account: ChannelAccount, warnings: tuple[str, ...]) -> ConnectedView:
     manifest = _connector(call, account.channel).manifest
     settings = call.resources.settings
-    if manifest.needs_public_url and is_loopback(settings.base_url):
+    if manifest.needs_public_url and is_loopback(settings.base_url) and not account.demo:
         warnings = (
             f"{_vendor(manifest)} cannot reach this computer. "
             "Set HUB_PUBLIC_URL to an https address that forwards here.",

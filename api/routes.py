@@ -11,6 +11,7 @@ from api import (
     contacts,
     conversations,
     dead_letters,
+    demo,
     files,
     health,
     livechat,
@@ -129,8 +130,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         f"{_CONVERSATION}/messages/{{message_id}}/html",
         mails.read_html,
         Permission.INBOX_READ,
-        answer=mails.HtmlView,
-        query={"remote": "1 lets pictures from elsewhere load; 0 by default."},
+        query={"remote": "1 lets pictures from elsewhere load; 0 by default.", "theme": "light or dark."},
     ),
     Route(
         "GET", f"{_CONVERSATION}/reply-defaults", mails.read_defaults, Permission.INBOX_READ, answer=mails.ReplyDefaults
@@ -234,6 +234,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.CHANNELS_MANAGE,
         answer=channel_accounts.SecretView,
     ),
+    Route("DELETE", f"{_WORKSPACE}/demo", demo.remove, Permission.CHANNELS_MANAGE, status=204),
     # What could not be stored.
     Route(
         "GET",

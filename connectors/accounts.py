@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from hub.channels.model import Route
     from hub.config import Settings
 
+# The setting of a demo account that says where its emulator listens; no form has it.
+DEMO_URL = "demo_url"
+# Fields that say whom to talk to.
+_PLACES = ("host", "server", "url", "origin", "endpoint", "domain")
+# Nobody listens there: what a demo account without an emulator gets in place of the vendor's own address.
+_NOWHERE = "http://127.0.0.1:1"
+
 
 def account_of(route: Route, credentials: Mapping[str, str], settings: Settings) -> Account:
     """
@@ -32,7 +39,8 @@ def account_of(route: Route, credentials: Mapping[str, str], settings: Settings)
         The account, good for one call; secrets are open in it.
 
     Raises:
-        ConfigurationError: ``HUB_VENDOR_URL_…`` would send the keys over plain http to another machine.
+        ConfigurationError: ``HUB_VENDOR_URL_…`` would send the keys over plain http to another machine; or the account
+            belongs to the demo and names another machine.
     """
     return Account(
         id=str(route.id),
@@ -40,7 +48,7 @@ def account_of(route: Route, credentials: Mapping[str, str], settings: Settings)
         credentials=credentials,
         settings=route.settings,
         webhook_url=webhook_url(route.channel, route.id, settings),
-        base_url=_vendor_base_url(route.channel, settings),
+        base_url=_demo_base_url(route, credentials) if route.demo else _vendor_base_url(route.channel, settings),
         signing_key=signing_key(settings.secret_key, route.workspace_id, route.id) if settings.secret_key else b"",
         reach=_reach(route, settings),
     )
@@ -58,6 +66,14 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _demo_base_url(route: Route, credentials: Mapping[str, str]) -> str:
+    """Return the emulator a demo account talks to, never the vendor: nothing of a demo may leave this computer."""
+    for name, value in (*route.settings.items(), *credentials.items()):
+        if value and name.endswith(_PLACES) and not is_loopback(value if "//" in value else f"//{value}"):
+            raise ConfigurationError(f"A demo account reaches this computer only: {name} names another.", field=name)
+    return route.settings.get(DEMO_URL) or _NOWHERE
 
 
 def _reach(route: Route, settings: Settings) -> Reach:

@@ -74,8 +74,12 @@ def read_changes(
     generated = {one.name for one in manifest.credentials if one.generated}
     kept = {name: value for name, value in old.credentials.items() if name in generated}
     entered = {name: value for name, value in old.credentials.items() if name not in generated}
-    form = read_form(manifest, {**entered, **(credentials or {})}, {**old.settings, **(settings or {})})
-    return Form({**form.credentials, **kept}, form.settings)
+    # What no form asks for (any more) stays: it was not entered here, so it cannot be cleared here.
+    known = {one.name for one in manifest.settings}
+    unasked = {name: value for name, value in old.settings.items() if name not in known}
+    asked = {name: value for name, value in old.settings.items() if name in known}
+    form = read_form(manifest, {**entered, **(credentials or {})}, {**asked, **(settings or {})})
+    return Form({**form.credentials, **kept}, {**unasked, **form.settings})
 
 
 def generate_credentials(manifest: Manifest, new_secret: Callable[[], str]) -> dict[str, str]:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 # at most: after a long outage, being late would be worse than being out of order.
 HOLD_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.25
+# With so few items left nothing more is added: calls wait for the spool to be empty, so that traffic which never pauses
+# gets out of it, in order. Beyond the time they go into the spool after all.
+LAST_ITEMS: Final = 400
+LAST_WAIT_S: Final = 2.0
 
 _log = get_logger("connectors.ingress")
 
@@ -87,6 +91,8 @@ class IngressWriter:
         # last spooled something of theirs.
         self._held: set[int] = set()
         self._spooled_at_s: dict[int, float] = {}
+        self._is_nearly_empty = False
+        self._looked = asyncio.Event()
         self.metrics = IngressMetrics()
 
     async def append(self, item: StreamItem) -> None:
@@ -103,6 +109,7 @@ class IngressWriter:
         if len(item.body) > INLINE_LIMIT_BYTES:
             item = await keep_large(self._database, item)
             self.metrics.large += 1
+        await self._wait_for_last(item.workspace_id)
         if self._state is _State.DIRECT or (self._state is _State.DRAINING and not self._is_held(item.workspace_id)):
             try:
                 await self._streams.append(item)
@@ -122,6 +129,18 @@ class IngressWriter:
 
     def _is_held(self, workspace_id: int) -> bool:
         return workspace_id in self._held or workspace_id in self._spooled_at_s
+
+    async def _wait_for_last(self, workspace_id: int) -> None:
+        """While the last items leave the spool, wait with those that must come after them."""
+        if not self._is_leaving(workspace_id):
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WAIT_S):
+                while self._is_leaving(workspace_id):
+                    await self._looked.wait()
+
+    def _is_leaving(self, workspace_id: int) -> bool:
+        return self._state is _State.DRAINING and self._is_nearly_empty and self._is_held(workspace_id)
 
     async def _write_spool(self, item: StreamItem) -> None:
         self._spooled_at_s[item.workspace_id] = self._monotonic_s()
@@ -157,6 +176,8 @@ class IngressWriter:
                 _log.exception("ingress_hold_failed")
             if self._state is _State.DRAINING:
                 self._state = _State.DIRECT
+            self._is_nearly_empty = False
+            self._wake()
         self._held.clear()
         self._spooled_at_s.clear()
         self.metrics.is_spooling = False
@@ -183,8 +204,15 @@ class IngressWriter:
                 # Nothing more can be spooled either.
                 return
             self._held = {row["workspace_id"] for row in rows}
+            self._is_nearly_empty = not rows or rows[0]["depth"] <= LAST_ITEMS
             # What was spooled while we looked may not have been seen.
             self._spooled_at_s = {one: at_s for one, at_s in self._spooled_at_s.items() if at_s >= looked_at_s}
+            self._wake()
             if not self._held and not self._spooled_at_s:
                 return
             await self._sleep(LOOK_EVERY_S)
+
+    def _wake(self) -> None:
+        """Let those who wait look again."""
+        self._looked.set()
+        self._looked = asyncio.Event()

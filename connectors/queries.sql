@@ -153,8 +153,8 @@ SELECT s.workspace_id, s.id, s.partition, s.item, $5
 FROM unnest($1::bigint[], $2::uuid[], $3::integer[], $4::bytea[]) AS s (workspace_id, id, partition, item)
 
 -- name: spooled_workspaces
--- Workspaces that have spooled items.
-SELECT workspace_id FROM hub_spooled_workspaces()
+-- Workspaces that have spooled items, and how many items there are in all.
+SELECT workspace_id, (SELECT hub_spool_count()) AS depth FROM hub_spooled_workspaces()
 
 -- name: spooled_items
 -- The oldest spooled items of a partition: where they are, not what they are.

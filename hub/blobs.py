@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # An upload holds two parts in memory at most. S3 takes parts of 5 MiB or more, and 10,000 of them.
 PART_BYTES: Final = 5 * 1024 * 1024
 PARTS_AT_ONCE: Final = 2
-READ_BYTES: Final = 256 * 1024
+READ_BYTES: Final = 1024 * 1024
 
 
 class Blobs:

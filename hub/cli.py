@@ -19,6 +19,7 @@ import asyncpg
 
 from hub import log
 from hub.config import Settings, read_settings
+from hub.demo_process import commands as demo_commands
 from hub.embedded.folders import private_dir
 from hub.embedded.process import Launch, last_lines
 from hub.embedded.services import log_path
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hub", description="A real-time messaging hub with a unified inbox.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start everything on this machine and show the address to open")
+    demo_commands.add_up_options(up)
     up.set_defaults(run=_up)
     serve = commands.add_parser("serve", help="run the HTTP API, the webhooks, the frontend and the WebSocket hub")
     serve.add_argument("--workers", type=_worker_count, default=1, help="processes that share the port (default 1)")
@@ -86,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     member.add_argument("--role", choices=("admin", "agent", "viewer"), default="agent", help="default agent")
     member.add_argument("--workspace-id", type=int, default=None, help="needed where there are several")
     member.set_defaults(run=_member)
+    demo = commands.add_parser("demo", help="let simulated customers write to a running hub, or remove them")
+    demo_commands.add_options(demo)
+    demo.set_defaults(run=_demo)
     tail = commands.add_parser("tail", help="show events as they pass: types and ids, never what was said")
     tail.add_argument("--workspace", type=int, default=None, metavar="ID", help="only this workspace")
     tail.add_argument("--type", action="append", default=[], metavar="TYPE", help="only these types; may be repeated")
@@ -127,7 +132,7 @@ def _add_dead_letters(parser: argparse.ArgumentParser) -> None:
         one.set_defaults(run=_dead_letters, action=name)
 
 
-def _up(settings: Settings, _options: argparse.Namespace) -> int:
+def _up(settings: Settings, options: argparse.Namespace) -> int:
     """Run everything; only the announced lines go to the terminal, the rest to logs/up.log."""
     from hub.migrations.runner import schema_state, upgrade
 
@@ -146,6 +151,7 @@ def _up(settings: Settings, _options: argparse.Namespace) -> int:
                 log=log.get_logger("hub.embedded"),
                 command=_command_line,
             )
+            steps = demo_commands.with_demo(settings, steps, options, _channels(), _command_line)
             asyncio.run(run_up(settings, steps))
     except HubError:
         raise
@@ -154,6 +160,35 @@ def _up(settings: Settings, _options: argparse.Namespace) -> int:
         print(f"The hub could not start; its log is {path}.", file=sys.stderr)
         return EXIT_FAILED
     return 0
+
+
+def _channels() -> frozenset[str]:
+    from connectors.registry import ConnectorRegistry
+
+    return frozenset(one.id for one in ConnectorRegistry.load().manifests())
+
+
+def _demo(settings: Settings, options: argparse.Namespace) -> int:
+    from hub import operator
+
+    log.configure("demo")
+    if options.action == "remove":
+        asyncio.run(_end_demo(settings, options.workspace))
+    else:
+        asyncio.run(demo_commands.run(operator.of_running_hub(settings), options, _channels(), _say))
+    return 0
+
+
+async def _end_demo(settings: Settings, workspace_id: int | None) -> None:
+    from hub import operator
+    from hub.demo_process.ending import end_demo
+
+    async with operator.reached(settings) as stores:
+        await end_demo(stores.database_url, stores.redis_ephemeral_url, workspace_id, _say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:

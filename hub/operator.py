@@ -13,6 +13,7 @@ from hub.accounts.passwords import Passwords
 from hub.db import Database
 from hub.embedded.runfile import is_running, read_run_file
 from hub.embedded.services import LocalServices
+from hub.errors import ConfigurationError
 from hub.migrations import runner
 
 if TYPE_CHECKING:
@@ -75,6 +76,28 @@ async def reset_password(settings: Settings, email: str) -> str:
     """Return a one-time link, good for 30 minutes, with which somebody chooses a new password."""
     async with reached(settings) as stores, _opened(stores) as database:
         return f"{stores.base_url}/reset#{await actions.make_reset_link(database, email)}"
+
+
+def of_running_hub(settings: Settings) -> Settings:
+    """
+    Fill in what a command needs to join a hub that runs: the addresses given, else the running hub's.
+
+    Raises:
+        ConfigurationError: No hub runs here, and no address is given.
+    """
+    if settings.database_url:
+        return settings
+    run = read_run_file(settings.data_dir / "hub.json")
+    if run is None or not is_running(run):
+        raise ConfigurationError("The hub does not run here. Start it with ./scripts/run, or set DATABASE_URL.")
+    return msgspec.structs.replace(
+        settings,
+        database_url=run.database_url,
+        redis_ephemeral_url=settings.redis_ephemeral_url or run.redis_ephemeral_url,
+        host=run.host,
+        port=run.port,
+        public_url=settings.public_url or run.url.rstrip("/"),
+    )
 
 
 @asynccontextmanager

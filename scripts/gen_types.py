@@ -17,13 +17,14 @@ from typing import get_args
 import msgspec
 from msgspec import inspect
 
-from api import channel_accounts, conversations, mails, members, session
+from api import channel_accounts, conversations, dead_letters, mails, members, session
 from api import contacts as contact_views
 from api.channels import ChannelView
 from api.snapshot import Snapshot
 from hub.accounts import model as accounts
 from hub.channels import model as channels
 from hub.contacts import model as contacts
+from hub.demo import model as demo
 from hub.inbox import model as inbox
 from hub.realtime import protocol
 
@@ -52,13 +53,16 @@ ANSWERS: tuple[type, ...] = (
     contact_views.ContactChange,
     members.MembersView,
     channel_accounts.AccountsView,
+    dead_letters.DeadLetterPage,
+    dead_letters.DeadLetterDetail,
+    dead_letters.ReplayedView,
     channel_accounts.TestedView,
     channel_accounts.SecretView,
-    mails.HtmlView,
     mails.ReplyDefaults,
 )
 EVENTS: tuple[type, ...] = (
     *get_args(inbox.InboxEvent),
+    *get_args(demo.DemoEvent),
     contacts.ContactChanged,
     accounts.MemberAdded,
     accounts.MemberChanged,

@@ -44,6 +44,12 @@ def apply_event(state: State, seq: int, event: State) -> State:
         after["reads"][f"{event['conversation_id']}:{event['member_id']}"] = event["read_seq"]
     elif kind == "conversation_removed":
         _remove(after, event)
+    elif kind == "contacts_removed":
+        for contact_id in event["contact_ids"]:
+            after["contacts"].pop(contact_id, None)
+    elif kind == "demo_removed":
+        for account_id in event["channel_account_ids"]:
+            after["channel_accounts"].pop(account_id, None)
     else:
         _put_rows(after, event)
     return after

@@ -26,6 +26,7 @@ from hub.attachments.pictures import PIXEL_LIMIT, Looked
 from hub.attachments.store import Settled
 from hub.blobs import new_key
 from hub.errors import TooLarge
+from hub.log import get_logger
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -40,7 +41,14 @@ PICTURE_TIMEOUT_S: Final = 30.0
 # Each may take a core and its memory limit.
 PICTURES_AT_ONCE: Final = 2
 
+# Isolated from the folder it runs in and from the environment, but with the code this process has.
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_CHILD: Final = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from hub.attachments.pictures import main; main(sys.argv[2:])"
+)
 _UNREADABLE: Final = Looked(outcome="unreadable")
+
+_log = get_logger("hub.attachments")
 
 
 class Transactions(Protocol):
@@ -201,7 +209,7 @@ async def look(source: Path, folder: Path, mime: str, *, timeout_s: float = PICT
         What it made; ``unreadable`` where it died, was killed, or said nothing we understand.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "hub.attachments.pictures", str(source), str(folder), mime),
+        *(sys.executable, "-I", "-c", _CHILD, str(_ROOT), str(source), str(folder), mime),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -213,12 +221,14 @@ async def look(source: Path, folder: Path, mime: str, *, timeout_s: float = PICT
         async with asyncio.timeout(timeout_s):
             said, _ = await process.communicate()
     except TimeoutError:
+        _log.info("picture process took too long", mime=mime)
         return _UNREADABLE
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
+        _log.info("picture process died", returncode=process.returncode, mime=mime)
         return _UNREADABLE
     try:
         looked = msgspec.json.decode(said, type=Looked)

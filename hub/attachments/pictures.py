@@ -1,5 +1,5 @@
 """
-Pictures made from untrusted files, in a process of its own: ``python -m hub.attachments.pictures IN OUT_FOLDER MIME``.
+Pictures made from untrusted files, in a process of its own that ``keeping.look`` starts with IN, OUT_FOLDER, MIME.
 
 A hostile file may take this process down, never its parent: memory, time and file sizes are limited before a decoder
 sees a byte. Prints one JSON line; writes ``original`` (the picture made anew), ``preview`` and ``thumbnail``.
@@ -172,7 +172,3 @@ def _shrink(picture: Image.Image, side_px: int, target: Path) -> None:
     small.thumbnail((side_px, side_px))
     small.info = {}
     small.save(target, "WEBP", quality=80, method=3)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -30,6 +30,8 @@ USABLE_FOR_S = 3600.0
 MISS_EVERY_S = 1.0
 RETRY_EVERY_S = 2.0
 CHANGE_EVERY_S = 0.2
+# How the types of events begin after which there are other accounts.
+_TELLING = ("channel_account_", "demo_removed")
 
 _log = get_logger("hub.channels.routes")
 
@@ -70,7 +72,7 @@ class ChannelRoutes:
 
     def notice(self, notices: Iterable[Notice]) -> None:
         """Take note of committed events, from this process or another: a changed account is read again at once."""
-        if any(isinstance(one, LoggedEvent) and one.type.startswith("channel_account_") for one in notices):
+        if any(isinstance(one, LoggedEvent) and one.type.startswith(_TELLING) for one in notices):
             self._wanted.set()
 
     async def refresh(self) -> None:

@@ -50,11 +50,13 @@ class ChildProcess:
     Args:
         name: Names it in logs.
         launch: How to start it.
+        may_end: Whether an exit with code 0 means that its work is done, and it is not started again.
     """
 
-    def __init__(self, name: str, launch: Launch) -> None:
+    def __init__(self, name: str, launch: Launch, *, may_end: bool = False) -> None:
         self.name = name
         self.launch = launch
+        self.may_end = may_end
         self._process: ServerProcess | None = None
 
     @property
@@ -127,6 +129,9 @@ class Supervisor:
             if member.process is not None:
                 await member.process.wait(poll_s=WATCH_S)
                 code = member.process.exit_code
+                if code == 0 and isinstance(member, ChildProcess) and member.may_end:
+                    self._log.info("process_ended", name=member.name)
+                    return
                 failures = 0 if monotonic_s() - started_s >= HEALTHY_AFTER_S else failures
                 self._log.warning("process_died", name=member.name, exit_code=code, failures=failures)
             await asyncio.sleep(restart_pause_s(failures))

@@ -67,6 +67,9 @@ class Steps(msgspec.Struct, frozen=True):
         announce: Shows one line to the person who started it.
         log: Where deaths and restarts are told.
         command: Turns ``serve`` and ``work`` into a command line.
+        begin_demo: Makes a demo ready, given the application's database, the key that seals and our port; returns lines
+            for the person who started it. Without a demo wanted it may only look after one that is there.
+        demo_command: What keeps the demo running; ends by itself when the demo is removed.
     """
 
     schema_state: Callable[[str], Awaitable[Schema]]
@@ -75,6 +78,8 @@ class Steps(msgspec.Struct, frozen=True):
     announce: Callable[[str], None]
     log: Logger
     command: Callable[[str], tuple[str, ...]]
+    begin_demo: Callable[[str, str, int], Awaitable[tuple[str, ...]]] | None = None
+    demo_command: tuple[str, ...] = ()
 
 
 class Members(msgspec.Struct, frozen=True):
@@ -84,6 +89,7 @@ class Members(msgspec.Struct, frozen=True):
     children: list[ChildProcess]
     stopping: Stopping
     open_url: str
+    notes: tuple[str, ...] = ()
 
 
 async def run_up(settings: Settings, steps: Steps) -> None:
@@ -121,6 +127,7 @@ async def _run_locked(settings: Settings, steps: Steps) -> None:
         try:
             await _migrate(settings, services, addresses, steps)
             steps.announce(f"[3/4] Database and streams ready   {_shown(settings.data_dir)}")
+            notes = await _begin_demo(settings, steps, addresses, port)
             has_owner = await steps.has_owner(addresses.database_url)
         except BaseException:
             await services.stop()
@@ -138,7 +145,7 @@ async def _run_locked(settings: Settings, steps: Steps) -> None:
             redis_url="" if settings.redis_url else addresses.redis_url,
         )
         children = _children(settings, _environment(settings, addresses, port, token), steps)
-        members = Members(services.members, children, stopping, run.url if has_owner else run.setup_url)
+        members = Members(services.members, children, stopping, run.url if has_owner else run.setup_url, notes)
         await _serve(settings.data_dir, steps, run, members)
 
 
@@ -156,6 +163,8 @@ async def _serve(data_dir: Path, steps: Steps, run: RunFile, members: Members) -
             if await _is_ready(data_dir, run, supervisor, members.stopping):
                 steps.announce("[4/4] Hub ready")
                 steps.announce(f"  Open   {members.open_url}")
+                for note_ in members.notes:
+                    steps.announce(note_)
                 steps.announce(f"  Stop   Ctrl-C      Logs   {_shown(data_dir / 'logs')}")
                 await members.stopping.event.wait()
     finally:
@@ -174,6 +183,13 @@ async def _is_ready(data_dir: Path, run: RunFile, supervisor: Supervisor, stoppi
                 raise Unavailable(f"{log}\n`hub {name}` does not come up. Its whole log is {log_path(data_dir, name)}.")
         await asyncio.sleep(READY_POLL_S)
     return False
+
+
+async def _begin_demo(settings: Settings, steps: Steps, addresses: Addresses, port: int) -> tuple[str, ...]:
+    if steps.begin_demo is None:
+        return ()
+    secret_key = settings.secret_key or ensure_secret_key(settings.data_dir)
+    return await steps.begin_demo(addresses.database_url, secret_key, port)
 
 
 async def _migrate(settings: Settings, services: LocalServices, addresses: Addresses, steps: Steps) -> None:
@@ -204,9 +220,16 @@ def _environment(settings: Settings, addresses: Addresses, port: int, token: str
 
 
 def _children(settings: Settings, environ: dict[str, str], steps: Steps) -> list[ChildProcess]:
+    commands = {name: steps.command(name) for name in ("serve", "work")}
+    if steps.demo_command:
+        commands["demo"] = steps.demo_command
     return [
-        ChildProcess(name, Launch(steps.command(name), log_path(settings.data_dir, name), environ=environ))
-        for name in ("serve", "work")
+        ChildProcess(
+            name,
+            Launch(command, log_path(settings.data_dir, name), environ=environ),
+            may_end=name == "demo",
+        )
+        for name, command in commands.items()
     ]
 
 

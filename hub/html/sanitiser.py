@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from html import escape, unescape
+from typing import Literal
 
 import msgspec
 import nh3
@@ -36,12 +37,14 @@ table{max-width:100%}pre{white-space:pre-wrap}
 blockquote{margin:0 0 0 .5em;padding:0 0 0 .75em;border-left:2px solid #8884}
 details.quoted{margin-top:.75em}details.quoted>summary{cursor:pointer;opacity:.65;width:max-content;padding:.25em 0}
 """
-_LIGHT = ":root{color-scheme:light;background:#fff;color:#1c1c1e}"
-# Only mails that set no colour of their own follow the reader's theme: dark text on dark is worse than a white page.
-_BOTH = (
-    ":root{color-scheme:light dark;color:#1c1c1e}a{color:#0b57d0}"
-    "@media(prefers-color-scheme:dark){:root{color:#e8e8ea}a{color:#8ab4f8}}"
-)
+# A mail that sets colours is shown on white paper whatever the reader's theme: dark text on dark is worse than a white
+# page. One that sets none has no page of its own and follows the theme.
+_PAPER = ":root{color-scheme:light;background:#fff;color:#1c1c1e}body{padding:10px 12px}"
+_PLAIN = {
+    "light": ":root{color-scheme:light;color:#1c1c1e}a{color:#0b57d0}",
+    "dark": ":root{color-scheme:dark;color:#e8e8ea}a{color:#8ab4f8}",
+}
+Theme = Literal["light", "dark"]
 
 
 class Sanitised(msgspec.Struct, frozen=True):
@@ -84,17 +87,19 @@ def sanitise(html: str) -> Sanitised:
     return Sanitised(fold_quotes(_IMAGE.sub(mark, cleaned)), remote)
 
 
-def document(html: str, *, remote: bool, cid_urls: Mapping[str, str]) -> str:
+def document(html: str, *, remote: bool, cid_urls: Mapping[str, str], theme: Theme = "light") -> str:
     """
-    Make the whole document for ``srcdoc`` of a sandboxed frame.
+    Make the whole document for a sandboxed frame.
 
     Args:
         html: ``Sanitised.html``, nothing else.
         remote: Whether images from elsewhere may load.
-        cid_urls: Absolute http(s) addresses of the mail's own images by Content-ID; images without one are left out.
+        cid_urls: Addresses of the mail's own images by Content-ID; images without one are left out.
+        theme: The reader's; for mails without colours of their own.
 
     Returns:
-        A document with its own Content-Security-Policy: no scripts, no forms, no frames, no requests but images.
+        A document with its own Content-Security-Policy: no scripts, no forms, no frames, no requests but images. An
+        image that was left out carries ``data-blocked``.
     """
     origins = sorted({found[0] for url in cid_urls.values() if (found := _ORIGIN.match(url))})
     if len(origins) < len(cid_urls) and any(not _ORIGIN.match(url) for url in cid_urls.values()):
@@ -104,7 +109,7 @@ def document(html: str, *, remote: bool, cid_urls: Mapping[str, str]) -> str:
         f"default-src 'none'; img-src {' '.join(sources)}; style-src 'unsafe-inline'; script-src 'none'; "
         "form-action 'none'; base-uri 'none'; frame-src 'none'; object-src 'none'"
     )
-    scheme = _LIGHT if _COLOURED.search(html) else _BOTH
+    scheme = _PAPER if _COLOURED.search(html) else _PLAIN[theme]
     return (
         '<!doctype html><html><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'
@@ -116,7 +121,7 @@ def document(html: str, *, remote: bool, cid_urls: Mapping[str, str]) -> str:
 def _with_sources(html: str, cid_urls: Mapping[str, str], *, remote: bool) -> str:
     def resolve(found: re.Match[str]) -> str:
         attributes = found[1]
-        attributes = _REMOTE.sub(r' src="\1"' if remote else "", attributes, count=1)
+        attributes = _REMOTE.sub(r' src="\1"' if remote else ' data-blocked=""', attributes, count=1)
         source = _SOURCE.search(attributes)
         if source is not None and source[1].lower().startswith("cid:"):
             url = cid_urls.get(unescape(source[1])[4:])

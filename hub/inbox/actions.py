@@ -53,13 +53,14 @@ _log = get_logger("hub.inbox")
 SNOOZE_LIMIT = timedelta(days=366)
 
 
-async def receive(conn: TenantConn, batch: Sequence[ReceivedItem]) -> list[Outcome]:
+async def receive(conn: TenantConn, batch: Sequence[ReceivedItem], *, now: datetime | None = None) -> list[Outcome]:
     """
     Store a batch of parsed items, each once, in the order given.
 
     Args:
         conn: A transaction for all workspaces of the batch.
         batch: 1-200 items, of one or many workspaces; may repeat each other and what came before.
+        now: When they came; the clock's time when left out. Earlier for a history that is filled in afterwards.
 
     Returns:
         One outcome an item.
@@ -70,7 +71,7 @@ async def receive(conn: TenantConn, batch: Sequence[ReceivedItem]) -> list[Outco
     """
     heads = await events.lock(conn, [one.workspace_id for one in batch])
     known = await store.read_known(conn, _mentioned(batch))
-    now = clock.now()
+    now = now or clock.now()
     if mails := [one for one in batch if one.item.thread]:
         await mail_store.read_threads(conn, known, _claims(mails, now))
     clockwork = Clockwork(now, clock.new_ids(sum(ids_needed(one) + file_ids_needed(one) for one in batch)))

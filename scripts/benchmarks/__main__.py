@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from scripts.benchmarks.attachments import AttachmentOptions, attachments
 from scripts.benchmarks.ingest import IngestOptions, ingest
 from scripts.benchmarks.latency import LatencyOptions, latency
 from scripts.benchmarks.mail_parse import MailParseOptions, mail_parse
@@ -26,6 +27,7 @@ BENCHES = {
     "latency": "webhook in → frame at a member's socket, at fixed rates",
     "outage": "signed webhooks HTTP → COMMIT in the spool while Redis hangs, beside the same with Redis there",
     "mail-parse": "mails parsed a second over our corpus, with Python's own parser as the floor",
+    "attachments": "files up and down, with plain streaming to a disk as the floor",
     "start": "hub up on an installed machine until the inbox answers",
 }
 
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.list:
-        print("\n".join(f"{name:10} {text}" for name, text in BENCHES.items()))
+        print("\n".join(f"{name:12} {text}" for name, text in BENCHES.items()))
         return 0
     if options.name is None:
         parser.print_help()
@@ -84,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     mails.set_defaults(run=lambda given: mail_parse(_read(given, MailParseOptions)))
     three = _add(names, "start", StartOptions().runs)
     three.set_defaults(run=lambda given: start(_read(given, StartOptions)))
+    files = AttachmentOptions()
+    five = _add(names, "attachments", files.runs)
+    five.add_argument("--megabytes", type=int, default=files.megabytes, help="of each file, 1-100")
+    five.add_argument("--files", type=int, default=files.files, help="sent and fetched in a run")
+    five.add_argument("--at-once", type=int, default=files.at_once, help="at the same time")
+    five.set_defaults(run=lambda given: attachments(_read(given, AttachmentOptions)))
     return parser
 
 

@@ -56,8 +56,9 @@ def as_json(status: int, value: object, headers: Mapping[str, str] | None = None
 class Listener:
     """A running server; ``close`` also ends the connections it has."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, body_limit_bytes: int = BODY_LIMIT_BYTES) -> None:
         self._handler = handler
+        self._body_limit_bytes = body_limit_bytes
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -83,7 +84,7 @@ class Listener:
         self._connections.add(task)
         try:
             with contextlib.suppress(ConnectionError, h11.RemoteProtocolError):
-                await _converse(self._handler, reader, writer)
+                await _converse(self._handler, reader, writer, self._body_limit_bytes)
         finally:
             self._connections.discard(task)
             writer.close()
@@ -92,9 +93,9 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def listen(handler: Handler, port: int = 0) -> AsyncIterator[Listener]:
+async def listen(handler: Handler, port: int = 0, body_limit_bytes: int = BODY_LIMIT_BYTES) -> AsyncIterator[Listener]:
     """Serve ``handler`` while the block runs."""
-    listener = Listener(handler)
+    listener = Listener(handler, body_limit_bytes)
     await listener.start(port)
     try:
         yield listener
@@ -102,10 +103,12 @@ async def listen(handler: Handler, port: int = 0) -> AsyncIterator[Listener]:
         await listener.close()
 
 
-async def _converse(handler: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _converse(
+    handler: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body_limit_bytes: int
+) -> None:
     connection = h11.Connection(h11.SERVER)
     while True:
-        request = await _read(connection, reader)
+        request = await _read(connection, reader, body_limit_bytes)
         if request is None:
             return
         answer = await handler(request)
@@ -123,9 +126,9 @@ async def _converse(handler: Handler, reader: asyncio.StreamReader, writer: asyn
         connection.start_next_cycle()
 
 
-async def _read(connection: h11.Connection, reader: asyncio.StreamReader) -> Request | None:
+async def _read(connection: h11.Connection, reader: asyncio.StreamReader, body_limit_bytes: int) -> Request | None:
     head: h11.Request | None = None
-    body = b""
+    body = bytearray()
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
@@ -134,13 +137,13 @@ async def _read(connection: h11.Connection, reader: asyncio.StreamReader) -> Req
             head = event
         elif isinstance(event, h11.Data):
             body += event.data
-            if len(body) > BODY_LIMIT_BYTES:
+            if len(body) > body_limit_bytes:
                 return None
         elif isinstance(event, h11.EndOfMessage) and head is not None:
             parts = urlsplit(head.target.decode("ascii"))
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
             query = parse_qsl(parts.query, keep_blank_values=True)
-            return Request(head.method.decode("ascii"), parts.path, query, headers, body)
+            return Request(head.method.decode("ascii"), parts.path, query, headers, bytes(body))
         else:
             return None
 

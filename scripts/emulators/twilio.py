@@ -2,7 +2,8 @@
 Emulates Twilio's SMS side: REST resources checked strictly, status callbacks, signed incoming messages.
 
 Run: ``python -m scripts.emulators.twilio --port 0 --account-sid AC… --auth-token …``; the first line printed is the
-port. ``GET /_control`` tells what happened; ``POST /_control`` with ``{"op": …}`` steers (see ``Emulator._steer``).
+port. ``GET /_control`` tells what happened, with ``?messages_after=N&wait_s=S`` only what was sent since.
+``POST /_control`` with ``{"op": …}`` steers (see ``Emulator._steer``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
+import os
 import re
 import secrets
 from collections.abc import Callable
@@ -55,6 +58,7 @@ class Emulator:
         self.next_answers: list[dict[str, object]] = []
         self.plan = CallbackPlan()
         self.released = asyncio.Event()
+        self.accepted = asyncio.Event()
         self.caller = Caller(auth_token)
         self.media = MediaStore(f"/2010-04-01/Accounts/{account_sid}")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,6 +137,8 @@ class Emulator:
             "_media": [],
         }
         self.messages.append(row)
+        self.accepted.set()
+        self.accepted = asyncio.Event()
         if row["_callback"] or row["_media_urls"]:
             self._start(row)
         return row
@@ -203,12 +209,22 @@ class Emulator:
 
     async def _control(self, request: Request) -> Answer:
         if request.method == "GET":
+            query = dict(request.query)
+            if "messages_after" in query:
+                return await self._messages_after(int(query["messages_after"]), float(query.get("wait_s", 0)))
             return as_json(200, {"requests": self.requests, "messages": self.messages, "callbacks": self.caller.made})
         try:
             order = json.loads(request.body)
             return as_json(200, await self._steer(order.pop("op"), order))
         except (ValueError, KeyError, TypeError, AttributeError) as reason:
             return as_json(400, {"error": f"{type(reason).__name__}: {reason}"})
+
+    async def _messages_after(self, amount: int, wait_s: float) -> Answer:
+        """Tell the messages taken after the first ``amount``, waiting for one up to 30 s."""
+        if len(self.messages) <= amount and wait_s > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.accepted.wait(), min(wait_s, 30.0))
+        return as_json(200, {"messages": [_public(row) for row in self.messages[amount:]]})
 
     async def _steer(self, op: str, order: dict[str, object]) -> object:
         """
@@ -329,6 +345,7 @@ async def _run(arguments: argparse.Namespace) -> None:
     emulator = Emulator(
         arguments.account_sid, arguments.auth_token, arguments.phone_number, arguments.messaging_service_sid
     )
+    emulator.caller.reach_at = arguments.reach_at
     for number in emulator.numbers.values():
         number["sms_url"] = arguments.sms_url
     async with listen(emulator.handle, arguments.port) as listener:
@@ -341,9 +358,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--account-sid", required=True)
-    parser.add_argument("--auth-token", required=True)
+    parser.add_argument("--auth-token", default=os.environ.get("EMULATED_AUTH_TOKEN", ""), help="or in the environment")
     parser.add_argument("--phone-number", action="append", default=[], help="a number of the account; repeatable")
     parser.add_argument("--messaging-service-sid", action="append", default=[])
+    parser.add_argument("--reach-at", default="", help="origin to call in place of the one in webhook addresses")
     parser.add_argument("--sms-url", default="", help="where incoming messages go, until set over the API")
     try:
         asyncio.run(_run(parser.parse_args()))

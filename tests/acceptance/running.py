@@ -28,7 +28,9 @@ START_WITHIN_S = 90
 class RunningHub:
     """`hub up` on a free port; ``owner`` is signed in."""
 
-    def __init__(self, **environ: str) -> None:
+    def __init__(self, *arguments: str, **environ: str) -> None:
+        self.arguments = arguments
+        self.said = ""
         self.folder = tempfile.TemporaryDirectory(prefix="hub-up-")
         self.port = free_port()
         self.base_url = f"http://localhost:{self.port}"
@@ -46,7 +48,7 @@ class RunningHub:
 
     def _start(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "hub.cli", "up"],
+            [sys.executable, "-m", "hub.cli", "up", *self.arguments],
             cwd=ROOT,
             env=self.environ,
             stdout=subprocess.PIPE,
@@ -59,6 +61,7 @@ class RunningHub:
             if found := re.search(r"/setup#(\S+)", line):
                 self.setup_token = found.group(1)
             if line.startswith("  Stop"):
+                self.said = "".join(lines)
                 return process
         raise AssertionError("hub up ended: " + "".join(lines))
 
@@ -69,8 +72,15 @@ class RunningHub:
             done = client.post("/api/v1/setup", json=body | {"token": self.setup_token})
             assert done.status_code == 200, done.text
             self.workspace_id = done.json()["workspace_id"]
-            signed_in = client.post("/api/v1/session", json={"email": EMAIL, "password": PASSWORD, "bearer": True})
-            self.token = signed_in.json()["token"]
+        self.sign_in(EMAIL, PASSWORD)
+
+    def sign_in(self, email: str, password: str) -> None:
+        """Sign in for a bearer token, and choose the first workspace."""
+        with httpx.Client(base_url=self.base_url) as client:
+            signed_in = client.post("/api/v1/session", json={"email": email, "password": password, "bearer": True})
+            assert signed_in.status_code == 200, signed_in.text
+        self.token = signed_in.json()["token"]
+        self.workspace_id = signed_in.json()["workspaces"][0]["workspace_id"]
 
     def api(self) -> httpx.Client:
         """Return a client of the owner under the workspace's address."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests import pictures
 from tests.acceptance.running import RunningHub
 from tests.e2e.pages import Chat, Inbox, Person
 
@@ -253,3 +254,22 @@ def test_a_killed_hub_process_costs_nobody_a_message(hub: RunningHub, owner: Inb
     owner.reply("Send it back, we replace it.")
     expect(chat.message("Send it back, we replace it.")).to_have_count(1)
     assert hub.pid_of("serve") != killed
+
+
+def test_visitor_sends_a_photo_and_keeps_it(owner: Inbox, visit: Callable[..., Chat]):
+    """A chosen photo goes up, out with a message of its own, and is shown in the thread, also after a reload."""
+    chat = visit("I will send you a photo")
+    photo = pictures.photo(300, 200)
+    choose = chat.frame.locator("input[type=file]")
+    choose.set_input_files({"name": "leaf.jpg", "mimeType": "image/jpeg", "buffer": photo})
+    expect(chat.frame.locator(".chosen li")).to_contain_text("leaf.jpg")
+    expect(chat.frame.locator(".chosen li")).to_contain_text("kB")
+    chat.frame.get_by_role("button", name="Send").click()
+
+    shown = chat.frame.locator(".files img")
+    expect(shown).to_have_attribute("alt", "leaf.jpg")
+    expect(owner.row("Photo")).to_be_visible()
+    assert shown.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") > 0
+    chat.page.reload()
+    expect(chat.frame.locator(".files img")).to_be_visible()
+    assert chat.person.axe() == []

@@ -21,6 +21,7 @@ from hub import clock
 from hub.accounts.model import Actor, Role
 from hub.attachments import store as files
 from hub.contacts import actions as contacts
+from hub.demo import actions as demo
 from hub.envelope import AttachmentRef, DeliveryStatus, Receipt
 from hub.errors import ConnectorErrorInfo, ErrorClass
 from hub.inbox import actions, deliveries, replies
@@ -137,6 +138,17 @@ async def story_contact_renamed(desk: Desk) -> None:
         await contacts.change_contact(conn, desk.workspace.id, contact_id, patch, actor_id=desk.workspace.owner_id)
 
 
+async def story_demo_removed(desk: Desk) -> None:
+    await desk.receive()
+    await desk.reply()
+    async with desk.database.transaction([desk.workspace.id]) as conn:
+        await conn.execute("UPDATE channel_account SET demo = true WHERE id = $1", desk.workspace.sms_id)
+    # Without emptying the log: a client that missed events from before that starts from a snapshot.
+    for step in (demo.remove_some, demo.remove_accounts):
+        async with desk.database.transaction([desk.workspace.id]) as conn:
+            await step(conn, desk.workspace.id, desk.workspace.owner_id)
+
+
 async def story_mail_thread_of_two_people(desk: Desk) -> None:
     """Ana writes with a copy to Bob, Bob answers all, we answer both with a copy to a third, and that answer fails."""
     ana, bob = "ana@example.com", "bob@example.com"
@@ -170,6 +182,7 @@ STORIES = [
     story_read_and_unread,
     story_moved_away_and_back,
     story_contact_renamed,
+    story_demo_removed,
     story_mail_thread_of_two_people,
 ]
 

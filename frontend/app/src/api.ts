@@ -1,8 +1,7 @@
 /** The HTTP API of docs/http-api.md: one function that calls, and the shapes of the answers. */
-import type { DeadLetterPage, DeadLetterView, ReplyDefaults } from "./answers";
 import type {
   AccountsView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
-  ConversationView, MembersView, MessagePage, SecretView, SessionView, Snapshot, TestedView, Uuid,
+  ConversationView, DeadLetterDetail, DeadLetterPage, MembersView, MessagePage, ReplayedView, ReplyDefaults, SecretView, SessionView, Snapshot, TestedView, Uuid,
 } from "./types.gen";
 
 /** A refusal in the hub's words; `code` is "offline" when no answer came at all. */
@@ -105,8 +104,8 @@ export function workspaceApi(workspaceId: number) {
     deleteUpload: (id: Uuid) => call<void>("DELETE", `${base}/attachments/${id}`),
     deadLetters: (filter: { state?: string; before?: string | null; limit?: number }) =>
       call<DeadLetterPage>("GET", `${base}/dead-letters${query(filter)}`),
-    deadLetter: (id: Uuid) => call<DeadLetterView>("GET", `${base}/dead-letters/${id}`),
-    replayDeadLetters: (ids: readonly Uuid[]) => call<unknown>("POST", `${base}/dead-letters/replay`, { ids }),
+    deadLetter: (id: Uuid) => call<DeadLetterDetail>("GET", `${base}/dead-letters/${id}`),
+    replayDeadLetters: (ids: readonly Uuid[]) => call<ReplayedView>("POST", `${base}/dead-letters/replay`, { ids }),
     dropDeadLetter: (id: Uuid) => call<unknown>("POST", `${base}/dead-letters/${id}/drop`, {}),
     removeDemo: () => call<void>("DELETE", `${base}/demo`),
     renewSecret: (id: Uuid, name: string) => call<SecretView>("POST", `${base}/channel-accounts/${id}/secrets/${name}`, {}),

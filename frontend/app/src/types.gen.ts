@@ -338,6 +338,33 @@ export interface Progress {
   readonly what: string;
 }
 
+export interface DeadLetterPage {
+  readonly dead_letters: readonly DeadLetterView[];
+  readonly next: string | null;
+}
+
+export interface DeadLetterView {
+  readonly id: Uuid;
+  readonly channel: string;
+  readonly channel_account_id: Uuid;
+  readonly error: string;
+  readonly received_at: Timestamp;
+  readonly created_at: Timestamp;
+  readonly state: "dropped" | "new" | "replayed";
+  readonly size_bytes: number;
+}
+
+export interface DeadLetterDetail {
+  readonly dead_letter: DeadLetterView;
+  readonly body_text: string;
+  readonly is_binary: boolean;
+}
+
+export interface ReplayedView {
+  readonly replayed: readonly Uuid[];
+  readonly skipped: readonly Uuid[];
+}
+
 export interface TestedView {
   readonly ok: boolean;
   readonly message: string;
@@ -346,12 +373,6 @@ export interface TestedView {
 export interface SecretView {
   readonly name: string;
   readonly value: string;
-}
-
-export interface HtmlView {
-  readonly html: string;
-  readonly remote_images: number;
-  readonly blocked: number;
 }
 
 export interface ReplyDefaults {
@@ -453,6 +474,16 @@ export interface ConversationRead {
   readonly conversation_id: Uuid;
   readonly member_id: Uuid;
   readonly read_seq: number;
+}
+
+export interface ContactsRemoved {
+  readonly type: "contacts_removed";
+  readonly contact_ids: readonly Uuid[];
+}
+
+export interface DemoRemoved {
+  readonly type: "demo_removed";
+  readonly channel_account_ids: readonly Uuid[];
 }
 
 export interface ContactChanged {
@@ -631,6 +662,8 @@ export type HubEvent =
   | MessageStatusChanged
   | MessageAttachmentsChanged
   | ConversationRead
+  | ContactsRemoved
+  | DemoRemoved
   | ContactChanged
   | MemberAdded
   | MemberChanged

@@ -10,14 +10,14 @@ import { ME, attachment, contact, conversation, message, snapshot } from "./rows
 import { Server } from "./server";
 
 const MAIL: ChannelView = {
-  id: "imap_smtp", name: "E-mail", summary: "A mailbox.", transport: "poll", docs_url: "", read_on: "", unknown_policy: "at_most_once", limits: {}, events: [], needs_public_url: false,
+  id: "imap_smtp", name: "E-mail", summary: "A mailbox.", transport: "poll", docs_url: "", read_on: "", unknown_policy: "at_most_once", limits: {}, events: [], needs_public_url: false, webhook_limit_bytes: 0,
   setup_steps: [], generated: [], icon: "", rank: 10,
   presets: [{ id: "gmail", label: "Gmail", domains: ["gmail.com"], values: { imap_host: "imap.gmail.com" }, help: "Make an app password first." }],
   credentials: [{ name: "address", label: "Address", help: "", kind: "text", required: true, pattern: "", options: [], default: "", generated: false }],
   settings: [{ name: "imap_host", label: "IMAP server", help: "", kind: "text", required: true, pattern: "", options: [], default: "", generated: false }],
   capabilities: {
     text_limit: 20_000, text_limit_unit: "chars", segments: false, receipts: [], typing_in: false, typing_out: false, reply: false, react: false, edit: false, delete: false,
-    attachments: true, attachment_limit_bytes: 1_000_000, attachment_limit_count: 0, attachment_mimes: [], subject: true, copies: true, html: true, visitors: false, start_conversation: true,
+    attachments: true, attachment_limit_bytes: 1_000_000, attachment_limit_count: 0, attachment_total_bytes: 0, attachment_mimes: [], subject: true, copies: true, html: true, visitors: false, start_conversation: true,
   },
 };
 const ANA = conversation({ channel: "imap_smtp", subject: "Broken lamp", last_inbound_seq: 9, version: 9 });
@@ -180,7 +180,7 @@ describe("mail", () => {
     expect(within(second as HTMLElement).getByText("Bo Lindqvist")).toBeVisible();
     const frame = screen.getByTitle("Formatted message");
     expect(frame).toHaveAttribute("sandbox", "allow-same-origin allow-popups allow-popups-to-escape-sandbox");
-    expect(frame).toHaveAttribute("src", "/api/v1/workspaces/1/conversations/c-1/messages/x-1/html?remote=0");
+    expect(frame).toHaveAttribute("src", "/api/v1/workspaces/1/conversations/c-1/messages/x-1/html?remote=0&theme=light");
     fireEvent.click(screen.getByRole("button", { name: "Plain text" }));
     expect(screen.queryByTitle("Formatted message")).toBeNull();
     expect(screen.getByText("Formatted")).toBeVisible();

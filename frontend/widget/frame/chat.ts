@@ -4,10 +4,10 @@ import type { Identity } from "../bridge.ts";
 import { isFinal, type Api, type Person } from "./api.ts";
 import { jitter_ms } from "./backoff.ts";
 import type { Environment, Keep } from "./environment.ts";
-import type { Cursor, EventFrame, HubFrame, Visit, Welcome } from "./frames.ts";
+import type { Cursor, EventFrame, HubFrame, Visit, VisitorFile, Welcome } from "./frames.ts";
 import { openLink } from "./link.ts";
 import { openNotice } from "./notice.ts";
-import { openOutbox, type Outbox } from "./outbox.ts";
+import { openOutbox, type Outbox, type Outgoing } from "./outbox.ts";
 import { countUnread, START, withEarlier, withMessage, withSnapshot, type ChatState } from "./state.ts";
 import { tellTyping, typingLamp } from "./typing.ts";
 import { visiting } from "./visits.ts";
@@ -24,7 +24,9 @@ export interface Chat {
   start(): Promise<void>;
   identify(identity: Identity): void;
   fillForm(form: Record<string, string>): void;
-  send(text: string): void;
+  send(text: string, files?: readonly VisitorFile[]): void;
+  /** Makes a visitor of somebody who only looked: files need one. */
+  begin(): void;
   /** Every keystroke: whether there is text now. */
   typing(on: boolean): void;
   /** Whether the visitor can see the thread: open, and the tab in front. */
@@ -218,13 +220,13 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
     set({ unread: countUnread(state.messages, keep.get("read")) });
   }
 
-  function transmit({ id, text }: { id: string; text: string }): void {
+  function transmit({ id, text, files }: Outgoing): void {
     link.send({
       type: "send",
       client_message_id: id,
       kind: "message",
       text,
-      attachments: [],
+      attachments: files.map((file) => file.id),
       seen_seq: cursor!.seq,
     });
   }
@@ -249,9 +251,10 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
       person.form = form;
       decide();
     },
-    send(text) {
+    begin: visit,
+    send(text, files = []) {
       typing(false);
-      outbox.add(text);
+      outbox.add(text, files);
       if (cursor) link.wake();
       else visit();
     },

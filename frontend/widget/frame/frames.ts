@@ -11,6 +11,18 @@ export type VisitorMessage = {
   text: string;
   occurred_at: string;
   client_message_id: string | null;
+  attachments: readonly VisitorFile[];
+};
+
+export type VisitorFile = {
+  id: string;
+  kind: string;
+  filename: string;
+  size_bytes: number;
+  state: "pending" | "ready" | "failed";
+  width: number | null;
+  height: number | null;
+  error: string | null;
 };
 
 // Client → hub
@@ -21,7 +33,7 @@ export type Send = {
   client_message_id: string;
   kind: "message";
   text: string;
-  attachments: never[];
+  attachments: string[];
   seen_seq: number | null;
 };
 export type Read = { type: "read"; seq: number };

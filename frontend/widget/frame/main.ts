@@ -7,9 +7,12 @@ import { openChime } from "./chime.ts";
 import { browserEnvironment } from "./environment.ts";
 import type { Config } from "./frames.ts";
 import { joinParent } from "./parent.ts";
+import { plug, type Host } from "./plug.ts";
 import { mount } from "./views/app.ts";
 import { wantFocus } from "./views/focus.ts";
 import "./style.css";
+
+declare const __LATER__: string;
 
 const channel = location.pathname.split("/").pop()!;
 const parent = joinParent(window, (body) => (chat ? tell(chat, body) : begin(body)));
@@ -40,6 +43,11 @@ function begin(body: ToFrame): void {
   listen(made);
   show(made, body.open, body.focus);
   void made.start();
+  const host: Host = { plug, channel, token: () => keep.get("token"), begin: made.begin, redraw };
+  const later = document.createElement("script");
+  later.src = __LATER__;
+  document.head.append(later);
+  Object.assign(window, { host });
 }
 
 function tell(to: Chat, body: ToFrame): void {

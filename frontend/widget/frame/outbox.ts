@@ -1,6 +1,7 @@
 // What the visitor wrote and the hub has not confirmed. Kept until its `ack`, across reloads; one message is on the
 // way at a time, so that order holds whatever is lost. The same id is sent again, which the hub answers with the first ack.
 import type { Environment, Keep } from "./environment.ts";
+import type { VisitorFile } from "./frames.ts";
 
 const PREFIX = "p:";
 const RESEND_MS = 10_000;
@@ -9,6 +10,7 @@ const TRIES = 5;
 export interface Outgoing {
   readonly id: string;
   readonly text: string;
+  readonly files: readonly VisitorFile[];
   readonly written_at: number;
   /** `acked`: committed, its event has not come yet. */
   readonly state: "waiting" | "sent" | "acked" | "failed";
@@ -18,7 +20,7 @@ export interface Outgoing {
 export interface Outbox {
   items(): readonly Outgoing[];
   find(id: string): Outgoing | undefined;
-  add(text: string): void;
+  add(text: string, files: readonly VisitorFile[]): void;
   /** The hub listens (or not any more). */
   connected(up: boolean): void;
   acked(id: string): void;
@@ -70,9 +72,9 @@ export function openOutbox(
   return {
     items: () => items,
     find,
-    add(text) {
-      const item: Outgoing = { id: uuid(), text, written_at: now(), state: "waiting" };
-      keep.set(PREFIX + item.id, JSON.stringify([item.written_at, text]));
+    add(text, files) {
+      const item: Outgoing = { id: uuid(), text, files, written_at: now(), state: "waiting" };
+      keep.set(PREFIX + item.id, JSON.stringify([item.written_at, text, files]));
       items = [...items, item];
       flush();
     },
@@ -107,8 +109,8 @@ export function openOutbox(
 function restore(keep: Keep): readonly Outgoing[] {
   const items = keep.keys().flatMap((key): Outgoing[] => {
     if (!key.startsWith(PREFIX)) return [];
-    const [written_at, text] = JSON.parse(keep.get(key)!) as [number, string];
-    return [{ id: key.slice(PREFIX.length), text, written_at, state: "waiting" }];
+    const [written_at, text, files = []] = JSON.parse(keep.get(key)!) as [number, string, VisitorFile[]?];
+    return [{ id: key.slice(PREFIX.length), text, files, written_at, state: "waiting" }];
   });
   return items.sort((a, b) => a.written_at - b.written_at);
 }

@@ -1,6 +1,6 @@
 // The thread as rows to draw: day separators, and messages grouped by who wrote them.
 import { dayLabel, dayOf } from "./days.ts";
-import type { VisitorMessage } from "./frames.ts";
+import type { VisitorFile, VisitorMessage } from "./frames.ts";
 import type { Outgoing } from "./outbox.ts";
 
 const GROUP_MS = 5 * 60_000;
@@ -12,6 +12,7 @@ export interface MessageRow {
   own: boolean;
   author: string;
   text: string;
+  files: readonly VisitorFile[];
   at: Date;
   /** First and last of a run by one author. */
   first: boolean;
@@ -38,17 +39,17 @@ export function threadRows(messages: readonly VisitorMessage[], outgoing: readon
   return rows;
 }
 
-function received({ id, author_kind, author_name, text, occurred_at, client_message_id }: VisitorMessage): MessageRow {
+function received({ id, author_kind, author_name, text, occurred_at, client_message_id, attachments }: VisitorMessage): MessageRow {
   const own = author_kind === "contact";
   const author = own ? "" : (author_name ?? "Support");
   // The same key as while it was on its way, so that its bubble stays the same element.
   const key = client_message_id ?? id;
-  return { ...COMMON, key, id, own, author, text, at: new Date(occurred_at) };
+  return { ...COMMON, key, id, own, author, text, files: attachments, at: new Date(occurred_at) };
 }
 
-function written({ id, text, written_at, state, error }: Outgoing): MessageRow {
+function written({ id, text, files, written_at, state, error }: Outgoing): MessageRow {
   const failed = state === "failed" ? (error ?? "") : null;
-  return { ...COMMON, key: id, id, own: true, author: "", text, at: new Date(written_at), sending: state !== "acked", failed };
+  return { ...COMMON, key: id, id, own: true, author: "", text, files, at: new Date(written_at), sending: state !== "acked", failed };
 }
 
 const COMMON = { kind: "message", first: true, last: true, sending: false, failed: null } as const;

@@ -176,6 +176,7 @@ export class FakeHub implements Api {
       text,
       occurred_at,
       client_message_id: mine,
+      attachments: [],
     };
     this.messages.push(message);
     this.publish({ type: "message_added", message });

@@ -66,6 +66,7 @@ describe("rows", () => {
     text: id,
     occurred_at: new Date(2026, 2, 30, 9, minute).toISOString(),
     client_message_id: null,
+    attachments: [],
   });
 
   it("separates days, names a member once a run, and puts the time under its last message", () => {
@@ -80,7 +81,7 @@ describe("rows", () => {
   });
 
   it("keeps a message's key from writing to confirmation, so that its bubble does not flicker", () => {
-    const written = { id: "u1", text: "x", written_at: 0, state: "sent" as const };
+    const written = { id: "u1", text: "x", files: [], written_at: 0, state: "sent" as const };
     const [, before] = threadRows([], [written], new Date());
     const [, after] = threadRows([{ ...message("m1", 0, "contact"), client_message_id: "u1" }], [], new Date());
     expect(before!.key).toBe(after!.key);

@@ -133,6 +133,10 @@ CREATE TABLE channel_cursor (
 
 -- ── the demo ────────────────────────────────────────────────────────────────────────────────────────────────────
 ALTER TABLE channel_account ADD COLUMN demo boolean NOT NULL DEFAULT false;
+-- Whoever deletes a contact is asked what refers to it; without these each of them reads the whole workspace.
+CREATE INDEX conversation_participant_by_contact ON conversation_participant (workspace_id, contact_id);
+CREATE INDEX contact_merged ON contact (workspace_id, merged_into) WHERE merged_into IS NOT NULL;
+CREATE INDEX consent_by_contact ON consent (workspace_id, contact_id);
 
 -- ── tenancy ─────────────────────────────────────────────────────────────────────────────────────────────────────
 DO $$
@@ -154,6 +158,13 @@ BEGIN
 END $$;
 
 GRANT SELECT (demo) ON channel_account TO hub_router;
+-- Removing the demo empties its events: seq stays gapless and says nothing any more.
+GRANT SELECT (type, conversation_id, contact_id, data) ON event TO hub_router;
+GRANT UPDATE (type, former_inbox_id, conversation_id, conversation_seq, contact_id, actor_id, dedupe_key, data)
+    ON event TO hub_router;
+GRANT SELECT (workspace_id, id) ON contact TO hub_router;
+CREATE POLICY router_erases ON event FOR UPDATE TO hub_router USING (true) WITH CHECK (true);
+CREATE POLICY router ON contact FOR SELECT TO hub_router USING (true);
 GRANT SELECT (workspace_id, id, state, message_id, due_at, lease_until, created_at, raw_item_id) ON attachment TO hub_router;
 GRANT SELECT (workspace_id, id, created_at) ON raw_item, pending_reference TO hub_router;
 GRANT SELECT (workspace_id, id, partition, created_at) ON intake_spool TO hub_router;
@@ -178,6 +189,31 @@ CREATE FUNCTION hub_channel_routes()
                a.external_ref, a.demo
         FROM channel_account a WHERE a.status <> 'removed'
     $$;
+
+-- Empties events of one workspace (the transaction's own) after one seq, up to another: those of conversations and
+-- contacts that have gone, and those of the demo's accounts. They keep seq and inbox; returns how many.
+CREATE FUNCTION hub_erase_events(wanted_workspace bigint, after_seq bigint, until_seq bigint) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+    DECLARE
+        amount bigint;
+    BEGIN
+        IF NOT wanted_workspace = ANY (nullif(current_setting('app.ws_set', true), '')::bigint[]) THEN
+            RAISE insufficient_privilege USING MESSAGE = 'not a workspace of this transaction';
+        END IF;
+        UPDATE event e
+        SET type = 'event_erased', data = '{"type":"event_erased"}', former_inbox_id = NULL, conversation_id = NULL,
+            conversation_seq = NULL, contact_id = NULL, actor_id = NULL, dedupe_key = NULL
+        WHERE e.workspace_id = wanted_workspace AND e.seq > after_seq AND e.seq <= until_seq
+          AND e.type NOT IN ('conversation_removed', 'event_erased')
+          AND ((e.conversation_id IS NOT NULL AND NOT EXISTS (
+                   SELECT FROM conversation v WHERE v.workspace_id = wanted_workspace AND v.id = e.conversation_id))
+            OR (e.contact_id IS NOT NULL AND NOT EXISTS (
+                   SELECT FROM contact c WHERE c.workspace_id = wanted_workspace AND c.id = e.contact_id))
+            OR (e.type LIKE 'channel\_account\_%' AND e.data -> 'channel_account' ->> 'demo' = 'true'));
+        GET DIAGNOSTICS amount = ROW_COUNT;
+        RETURN amount;
+    END $$;
 
 -- Files whose bytes are still to be fetched.
 CREATE FUNCTION hub_due_attachments(due_before timestamptz, at_most integer) RETURNS TABLE (workspace_id bigint, id uuid)

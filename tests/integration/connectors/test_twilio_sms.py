@@ -370,4 +370,4 @@ async def test_incoming_stop_and_files_are_understood(twilio, hook):
     )
     await asyncio.to_thread(twilio.control, "inbound", **{"from": CUSTOMER, "url": hook.url, "media": media})
     assert hook.items[0].consent == "stop"
-    assert (hook.items[1].text, hook.items[1].attachments[0].ref) == ("[image]", "https://api.twilio.com/ME1")
+    assert (hook.items[1].text, hook.items[1].attachments[0].ref) == ("", "https://api.twilio.com/ME1")

@@ -55,5 +55,17 @@ def test_bench_names_what_it_can_measure():
     listed = subprocess.run(["scripts/bench", "--list"], cwd=ROOT, capture_output=True, text=True, check=True)
     helped = subprocess.run(["scripts/bench"], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["ingest", "latency", "outage", "start"]
+    names = [line.split()[0] for line in listed.stdout.splitlines()]
+    assert names == ["ingest", "latency", "outage", "attachments", "mail-parse", "start"]
     assert "--list" in helped.stdout
+
+
+def test_bench_attachments_tells_its_share_of_the_floor():
+    """One line with throughput both ways, the floor of the same run, and no file that came back different."""
+    command = ["scripts/bench", "attachments", "--runs", "1", "--files", "1", "--megabytes", "9", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    (result,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert result["lost"] == 0
+    assert result["median"]["up_mb_per_s"] > 0
+    assert result["median"]["floor_down_mb_per_s"] > 0

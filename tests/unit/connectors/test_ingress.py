@@ -47,6 +47,7 @@ class FakeDatabase:
         self.can_commit = asyncio.Event()
         self.can_commit.set()
         self.looks = 0
+        self.depth = 0
         self.traces: list[str] = []
 
     @asynccontextmanager
@@ -75,7 +76,8 @@ class FakeDatabase:
         self.looks += 1
         if not self.is_up:
             raise DOWN
-        return [{"workspace_id": one} for one in {workspace_id for workspace_id, _ in self.spool}]
+        depth = self.depth or len(self.spool)
+        return [{"workspace_id": one, "depth": depth} for one in {workspace_id for workspace_id, _ in self.spool}]
 
 
 class Rig:
@@ -190,6 +192,7 @@ async def test_append_follows_what_is_still_spooled(rig):
     rig.streams.is_up = False
     await rig.writer.append(make_item("a", 1))
     rig.streams.is_up = True
+    rig.database.depth = 10_000
     await rig.settle(lambda: rig.database.looks >= 2)
 
     await rig.writer.append(make_item("b", 1))
@@ -201,6 +204,24 @@ async def test_append_follows_what_is_still_spooled(rig):
     await rig.settle(lambda: not rig.writer.metrics.is_spooling)
     await rig.writer.append(make_item("d", 1))
     assert rig.streams.items == ["c", "d"]
+
+
+async def test_append_waits_for_the_last_of_the_spool(rig):
+    """Traffic that never pauses gets out of the spool: with little left in it, calls wait for it and go direct."""
+    rig.streams.is_up = False
+    await rig.writer.append(make_item("a"))
+    rig.streams.is_up = True
+    await rig.settle(lambda: rig.database.looks >= 2)
+
+    task = asyncio.create_task(rig.writer.append(make_item("b")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not task.done()
+    rig.streams.items.append(rig.database.spool.pop()[1])
+    await task
+
+    assert rig.streams.items == ["a", "b"]
+    assert rig.database.spool == []
 
 
 async def test_append_does_not_follow_for_ever(rig):

@@ -187,8 +187,9 @@ def test_document_shows_what_is_allowed():
 
 def test_document_keeps_light_colours_for_a_mail_that_sets_its_own():
     """A mail without colours follows the reader's theme; one with colours stays on white."""
-    assert "color-scheme:light dark" in document("<p>x</p>", remote=False, cid_urls={})
-    assert "color-scheme:light;" in document('<p style="color:#111">x</p>', remote=False, cid_urls={})
+    assert "color-scheme:dark" in document("<p>x</p>", remote=False, cid_urls={}, theme="dark")
+    assert "color-scheme:light" in document("<p>x</p>", remote=False, cid_urls={}, theme="light")
+    assert "color-scheme:light;" in document('<p style="color:#111">x</p>', remote=False, cid_urls={}, theme="dark")
 
 
 ADVERSARIES = {

@@ -9,10 +9,14 @@ const stored = localStorage.getItem(KEY);
 
 export const theme = new Signal<Theme>(stored === "light" || stored === "dark" ? stored : "system");
 
+/** What is on screen. */
+export const shownTheme = new Signal<"light" | "dark">("light");
+
 function apply(): void {
   const choice = theme.get();
   const isDark = choice === "dark" || (choice === "system" && dark.matches);
-  document.documentElement.dataset["theme"] = isDark ? "dark" : "light";
+  shownTheme.set(isDark ? "dark" : "light");
+  document.documentElement.dataset["theme"] = shownTheme.get();
 }
 
 export function startTheme(): void {
@@ -28,5 +32,5 @@ export function startTheme(): void {
 
 /** Switches to the other look than the one on screen. */
 export function toggleTheme(): void {
-  theme.set(document.documentElement.dataset["theme"] === "dark" ? "light" : "dark");
+  theme.set(shownTheme.get() === "dark" ? "light" : "dark");
 }

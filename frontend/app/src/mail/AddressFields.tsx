@@ -1,8 +1,7 @@
 /** To, Cc, Bcc and the subject of a reply: one line until somebody wants to change them. */
 import { useEffect, useId, useState } from "react";
 import { useClient } from "../context";
-import type { ReplyDefaults } from "../answers";
-import type { Addressing, Party, Uuid } from "../types.gen";
+import type { Addressing, Party, ReplyDefaults, Uuid } from "../types.gen";
 import { parseParties, partyName, partyText } from "./people";
 import "./mail.css";
 

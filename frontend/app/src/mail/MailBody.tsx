@@ -1,7 +1,8 @@
 /** What a mail said: its people, its text or its formatted form in a closed frame, and what it quoted, folded. */
 import { useEffect, useRef, useState } from "react";
-import { useClient } from "../context";
+import { useClient, useSignal } from "../context";
 import { plural } from "../lib/text";
+import { shownTheme } from "../lib/theme";
 import { Linked } from "../inbox/Linked";
 import type { Message, Party } from "../types.gen";
 import { Button } from "../ui/basics";
@@ -61,7 +62,8 @@ function Formatted({ message }: { readonly message: Message }) {
   const [remote, setRemote] = useState(false);
   const [blocked, setBlocked] = useState(0);
   const [plain, setPlain] = useState(false);
-  const address = `/api/v1/workspaces/${workspaceId}/conversations/${message.conversation_id}/messages/${message.id}/html?remote=${remote ? 1 : 0}`;
+  const theme = useSignal(shownTheme);
+  const address = `/api/v1/workspaces/${workspaceId}/conversations/${message.conversation_id}/messages/${message.id}/html?remote=${remote ? 1 : 0}&theme=${theme}`;
   if (plain) {
     return (
       <>
@@ -89,14 +91,15 @@ function Formatted({ message }: { readonly message: Message }) {
 function MailFrame({ address, onBlocked }: { readonly address: string; readonly onBlocked: (count: number) => void }) {
   const frame = useRef<HTMLIFrameElement>(null);
   const [height, setHeight] = useState(60);
-  const [loaded, setLoaded] = useState(false);
+  const [paper, setPaper] = useState<boolean | null>(null);
   const stop = useRef<(() => void) | null>(null);
   useEffect(() => () => stop.current?.(), []);
   const measure = (): void => {
     const shown = frame.current?.contentDocument;
     if (shown?.body == null) return;
-    setLoaded(true);
-    onBlocked(shown.querySelectorAll("[data-remote-src]").length);
+    // A mail without colours of its own has no page: it stands in the bubble like any other text.
+    setPaper(getComputedStyle(shown.documentElement).backgroundColor === "rgb(255, 255, 255)");
+    onBlocked(shown.querySelectorAll("[data-blocked]").length);
     const fit = (): void => setHeight(Math.min(HEIGHT_LIMIT_PX, shown.documentElement.scrollHeight));
     const watcher = new ResizeObserver(fit);
     watcher.observe(shown.body);
@@ -106,7 +109,7 @@ function MailFrame({ address, onBlocked }: { readonly address: string; readonly 
     fit();
   };
   return (
-    <iframe ref={frame} className={loaded ? "mail-frame" : "mail-frame mail-loading"} title="Formatted message" sandbox={SANDBOX} src={address} referrerPolicy="no-referrer"
+    <iframe ref={frame} className={paper === null ? "mail-frame mail-loading" : paper ? "mail-frame mail-paper" : "mail-frame"} title="Formatted message" sandbox={SANDBOX} src={address} referrerPolicy="no-referrer"
       style={{ height }} onLoad={measure} />
   );
 }

@@ -46,7 +46,7 @@ export function AccountCard({ account, manifest, known, opened, mayManage, onLea
         {account.demo && <span className="tag tag-warn">Demo</span>}
         <span className={`state state-text-${state.tone}`}><span className={`state-dot state-${state.tone}`} />{state.label}</span>
       </header>
-      {known?.health != null && <Health health={known.health} />}
+      {known !== undefined && <Health health={known.health} />}
       {known?.warnings.map((warning) => <p className="notice notice-warn" key={warning}><Icon name="alert" size={16} />{warning}</p>)}
       {test !== null && <p className={test.ok ? "notice notice-ok" : "notice notice-bad"} role="status"><Icon name={test.ok ? "check" : "alert"} size={16} />{test.message}</p>}
       {manifest?.capabilities.visitors === true && <Embed account={account} />}

@@ -3,7 +3,6 @@ import { useEffect, useState } from "react";
 import { useClient, useFeed, useSignedIn } from "../context";
 import { CHANNELS, navigate } from "../router";
 import { may } from "../sync/state";
-import type { AccountHealth } from "../answers";
 import type { AccountAnswer } from "../api";
 import type { ChannelView, Uuid } from "../types.gen";
 import { Button, ChannelIcon, Empty, Skeleton } from "../ui/basics";
@@ -13,7 +12,7 @@ import { DemoNotice } from "./DemoNotice";
 import { byRank } from "./rank";
 
 /** What only the HTTP API tells of an account. */
-export type AccountFacts = Pick<AccountAnswer, "webhook_url" | "warnings"> & { readonly health?: AccountHealth | null };
+export type AccountFacts = Pick<AccountAnswer, "webhook_url" | "warnings" | "health">;
 export type Known = Readonly<Record<Uuid, AccountFacts>>;
 
 const REFRESH_MS = 5_000;
@@ -77,7 +76,7 @@ function useKnown(mayManage: boolean): { known: Known; learn: (answer: AccountAn
   const [known, setKnown] = useState<Known>({});
   const learn = (answer: AccountAnswer): void => {
     client.feed.merge({ channelAccounts: [answer.channel_account] });
-    setKnown((held) => ({ ...held, [answer.channel_account.id]: { webhook_url: answer.webhook_url, warnings: answer.warnings } }));
+    setKnown((held) => ({ ...held, [answer.channel_account.id]: { webhook_url: answer.webhook_url, warnings: answer.warnings, health: answer.health } }));
   };
   useEffect(() => {
     if (!mayManage) return;

@@ -1,12 +1,11 @@
 /** Settings → Unreadable: what channels delivered and the hub could not read; read it, try again, or drop it. */
 import { useCallback, useEffect, useState } from "react";
 import { useClient, useFeed, useSignedIn } from "../context";
-import type { DeadLetter, DeadLetterView } from "../answers";
 import { sizeText } from "../files/kinds";
 import { channelName } from "../lib/names";
 import { plural } from "../lib/text";
 import { fullTime } from "../lib/time";
-import type { Uuid } from "../types.gen";
+import type { DeadLetterDetail, DeadLetterView, Uuid } from "../types.gen";
 import { Button, ChannelIcon, Empty, Problem, Skeleton } from "../ui/basics";
 import { Confirm, Dialog } from "../ui/dialog";
 import { showError, showToast } from "../ui/toasts";
@@ -18,8 +17,8 @@ export function DeadLetters() {
   const { api } = useClient();
   const [state, setState] = useState<LetterState>("new");
   const { letters, next, problem, load, reload } = useLetters(state);
-  const [shown, setShown] = useState<DeadLetterView | null>(null);
-  const [dropping, setDropping] = useState<DeadLetter | null>(null);
+  const [shown, setShown] = useState<DeadLetterDetail | null>(null);
+  const [dropping, setDropping] = useState<DeadLetterView | null>(null);
   const [busy, setBusy] = useState(false);
   const act = async (what: () => Promise<unknown>, done: string): Promise<void> => {
     setBusy(true);
@@ -35,7 +34,7 @@ export function DeadLetters() {
     setBusy(false);
   };
   const replay = (ids: readonly Uuid[]): Promise<void> => act(() => api.replayDeadLetters(ids), ids.length === 1 ? "It is being read again." : `${ids.length} are being read again.`);
-  const show = (letter: DeadLetter): void => {
+  const show = (letter: DeadLetterView): void => {
     api.deadLetter(letter.id).then(setShown, showError);
   };
   return (
@@ -79,7 +78,7 @@ export function DeadLetters() {
 }
 
 interface LetterProps {
-  readonly letter: DeadLetter;
+  readonly letter: DeadLetterView;
   readonly busy: boolean;
   readonly onShow: () => void;
   readonly onReplay: () => void;
@@ -106,7 +105,7 @@ function Letter({ letter, busy, onShow, onReplay, onDrop }: LetterProps) {
   );
 }
 
-function Content({ view, onClose }: { readonly view: DeadLetterView; readonly onClose: () => void }) {
+function Content({ view, onClose }: { readonly view: DeadLetterDetail; readonly onClose: () => void }) {
   const { dead_letter: letter, body_text, is_binary } = view;
   return (
     <Dialog title="As it came" wide onClose={onClose}>
@@ -119,7 +118,7 @@ function Content({ view, onClose }: { readonly view: DeadLetterView; readonly on
 
 function useLetters(state: LetterState) {
   const { api } = useClient();
-  const [letters, setLetters] = useState<readonly DeadLetter[] | null>(null);
+  const [letters, setLetters] = useState<readonly DeadLetterView[] | null>(null);
   const [next, setNext] = useState<string | null>(null);
   const [problem, setProblem] = useState("");
   const [round, setRound] = useState(0);

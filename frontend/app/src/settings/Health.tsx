@@ -1,7 +1,7 @@
 /** How a connected account does: what it reads now, when it last brought something, what went wrong. */
-import type { AccountHealth } from "../answers";
 import { useMinute } from "../inbox/useMinute";
 import { ago } from "../lib/time";
+import type { Health as AccountHealth } from "../types.gen";
 import { Icon } from "../ui/icons";
 
 export function Health({ health }: { readonly health: AccountHealth }) {

@@ -143,6 +143,14 @@ function change(draft: Draft, event: HubEvent, seq: number): void {
       return put(draft, "channelAccounts", event.channel_account);
     case "channel_account_changed":
       return put(draft, "channelAccounts", event.channel_account);
+    case "contacts_removed":
+      for (const id of event.contact_ids) if (draft.state.contacts[id] !== undefined) delete draft.table("contacts")[id];
+      return;
+    case "demo_removed":
+      for (const id of event.channel_account_ids) {
+        if (draft.state.channelAccounts[id] !== undefined) delete draft.table("channelAccounts")[id];
+      }
+      return;
     default:
       event satisfies never; // a newer hub's event: the cursor moves on, nothing else
   }

@@ -2,12 +2,12 @@
 import type { Chat } from "../chat.ts";
 import type { Chime } from "../chime.ts";
 import type { Keep } from "../environment.ts";
+import { plug } from "../plug.ts";
 import { composer } from "./composer.ts";
 import { draw, h, type Child } from "./dom.ts";
 import { giveFocus } from "./focus.ts";
 import { follow } from "./follow.ts";
 import { icon } from "./icon.ts";
-import { preChat } from "./prechat.ts";
 import { thread } from "./thread.ts";
 
 const NOTICES = {
@@ -45,7 +45,7 @@ export function mount(chat: Chat, keep: Keep, chime: Chime, close: () => void): 
   function body(): Child {
     const { stage, config, complaint } = chat.state();
     if (config && stage === "chat") return [drawThread(config), drawComposer()];
-    if (config && stage === "form") return preChat(config, complaint, chat.fillForm);
+    if (config && stage === "form") return plug.form?.(config, complaint, chat.fillForm);
     if (stage === "identity") return plain("Please sign in to chat with us.");
     if (stage === "unreachable") return plain(NOTICES.lost);
     if (stage !== "stopped") return plain("One moment…");

@@ -1,5 +1,6 @@
 import type { Chat } from "../chat.ts";
 import type { Keep } from "../environment.ts";
+import { plug } from "../plug.ts";
 import { h, type Child } from "./dom.ts";
 import { icon } from "./icon.ts";
 
@@ -30,11 +31,12 @@ export function composer(chat: Chat, keep: Keep, redraw: () => void): () => Chil
     // Half a surrogate pair or a NUL would be refused by the hub.
     const message = text.toWellFormed().replaceAll("\0", "").trim();
     const field = (event.currentTarget as HTMLElement).querySelector("textarea")!;
-    if (message) {
+    const files = plug.take();
+    if (files && (message || files[0])) {
       field.value = "";
       fit(field);
       write("");
-      chat.send(message);
+      chat.send(message, files);
     }
     field.focus();
   };
@@ -56,8 +58,9 @@ export function composer(chat: Chat, keep: Keep, redraw: () => void): () => Chil
     h(
       "form",
       { class: "composer", onsubmit: send, onkeydown: key },
+      plug.tray(),
       h("textarea", field, initial),
-      h("button", { "aria-label": "Send", class: !text.trim() && "off" }, icon("send")),
+      h("button", { "aria-label": "Send", class: !text.trim() && !plug.count && "off" }, icon("send")),
       h("small", { role: "status" }, LIMIT - text.length < WARN_BELOW && `${LIMIT - text.length} characters left`),
     );
 }

@@ -10,7 +10,7 @@ export function wantFocus(): void {
 
 /** Called after every drawing. */
 export function giveFocus(): void {
-  const target = wanted && document.querySelector<HTMLElement>("input, textarea");
+  const target = wanted && document.querySelector<HTMLElement>(".prechat input, textarea");
   if (!target) return;
   target.focus();
   wanted = false;

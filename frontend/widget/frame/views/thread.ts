@@ -2,6 +2,7 @@ import type { Chat } from "../chat.ts";
 import { clockOf } from "../days.ts";
 import type { Config } from "../frames.ts";
 import { splitLinks } from "../links.ts";
+import { plug } from "../plug.ts";
 import { threadRows, type Row } from "../rows.ts";
 import { h, type Child } from "./dom.ts";
 import type { Follow } from "./follow.ts";
@@ -60,7 +61,7 @@ function line(row: Row, chat: Chat): Child {
           h("button", { onclick: () => chat.outbox.remove(id) }, "Remove"),
         )
       : row.last && h("small", null, row.sending ? "Sending…" : time());
-  return h("li", { key, class: own && "own" }, who, bubble(row.text), foot);
+  return h("li", { key, class: own && "own" }, who, row.text && bubble(row.text), plug.show(row.files), foot);
 }
 
 function bubble(text: string): Child {

@@ -89,6 +89,20 @@ async def test_connect_warns_when_the_vendor_cannot_reach_us(owner: Member, chan
     assert body["webhook_url"].startswith("https://hub.example.com/webhooks/paging/")
 
 
+async def test_demo_account_is_not_said_to_need_a_public_address(owner: Member, channel_parts: Resources):
+    """Its vendor is on this computer; the same account outside a demo gets the warning."""
+    account_id = (await owner.connect()).json()["id"]
+
+    async def warnings() -> list[str]:
+        rows = (await owner.http.get("channel-accounts")).json()["channel_accounts"]
+        return next(row["warnings"] for row in rows if row["id"] == account_id)
+
+    assert len(await warnings()) == 1
+    async with channel_parts.database.transaction([owner.facts.id]) as conn:
+        await conn.execute("UPDATE channel_account SET demo = true WHERE id = $1", UUID(account_id))
+    assert await warnings() == []
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

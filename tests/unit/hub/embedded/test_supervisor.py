@@ -153,3 +153,19 @@ async def test_kill_children_ends_a_drain_at_once(make_supervisor, tmp_path):
 
     assert child.process.exit_code == -signal.SIGKILL
     assert loop.time() - started_s < 5
+
+
+@pytest.mark.parametrize(("may_end", "code", "restarts"), [(True, 0, 0), (True, 1, 1), (False, 0, 1)])
+async def test_member_that_may_end_is_left_alone_once_its_work_is_done(may_end, code, restarts):
+    """Exit code 0 of a member whose work can be done means done; anything else is a death, and restarted."""
+    script = f"import sys; sys.exit({code})"
+    child = ChildProcess("demo", Launch((sys.executable, "-c", script)), may_end=may_end)
+    supervisor = Supervisor(structlog.get_logger())
+    async with supervisor.keeping((), [child]):
+        assert child.process is not None
+        await child.process.wait(10)
+        if restarts:
+            await wait_until(lambda: supervisor.restarts["demo"] >= 1)
+        else:
+            await asyncio.sleep(0.5)  # nothing to wait for: it must not come back
+    assert (supervisor.restarts["demo"] > 0) == bool(restarts)

@@ -1,5 +1,5 @@
 import type { Config } from "../frames.ts";
-import { h, type Child } from "./dom.ts";
+import { h, type Child } from "../views/dom.ts";
 
 /** The questions before the first message; the browser's own validation says what is missing. */
 export function preChat(config: Config, complaint: string, done: (form: Record<string, string>) => void): Child {
