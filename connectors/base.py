@@ -37,7 +37,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     label: str
     help: str = ""
-    kind: Literal["text", "secret", "phone", "url", "select", "checkbox", "multiline", "color"] = "text"
+    kind: Literal["text", "secret", "email", "phone", "url", "select", "checkbox", "multiline", "color"] = "text"
     required: bool = True
     pattern: str = ""
     options: tuple[str, ...] = ()

@@ -182,7 +182,7 @@ export interface Field {
   readonly name: string;
   readonly label: string;
   readonly help: string;
-  readonly kind: "checkbox" | "color" | "multiline" | "phone" | "secret" | "select" | "text" | "url";
+  readonly kind: "checkbox" | "color" | "email" | "multiline" | "phone" | "secret" | "select" | "text" | "url";
   readonly required: boolean;
   readonly pattern: string;
   readonly options: readonly string[];

@@ -11,7 +11,7 @@ import { TextField } from "../ui/field";
 import { Icon } from "../ui/icons";
 import { ManifestField } from "./ManifestField";
 import { Presets } from "./Presets";
-import { applyPreset, complaints, fieldKey, firstValues, keyOfRefusal, presetFor, toForm } from "./form";
+import { applyPreset, complaints, fieldKey, firstValues, isAsked, isWho, keyOfRefusal, presetFor, toForm } from "./form";
 import type { Part, Values } from "./form";
 
 interface ConnectFormProps {
@@ -31,8 +31,9 @@ export function ConnectForm({ manifest, account, onDone, onClose }: ConnectFormP
         keeps={account !== undefined && part === "credentials"} onChange={(value) => form.set(key, value)} />
     );
   });
+  const asked = (field: Field): boolean => isAsked(manifest, field);
   const optional = (["credentials", "settings"] as const)
-    .flatMap((part) => manifest[part].filter((field) => !field.required).map((field) => fieldKey(part, field)));
+    .flatMap((part) => manifest[part].filter((field) => !asked(field)).map((field) => fieldKey(part, field)));
   return (
     <div className="settings-page">
       <header className="settings-head">
@@ -49,15 +50,16 @@ export function ConnectForm({ manifest, account, onDone, onClose }: ConnectFormP
       <form ref={form.element} className="form form-card" onSubmit={(event) => { event.preventDefault(); void form.submit(); }} noValidate>
         {account === undefined && manifest.presets.length > 0 && <Presets presets={manifest.presets} chosen={form.preset} onChoose={form.choose} />}
         <TextField label="Name" help="What your team calls it." value={form.values["name"] ?? ""} problem={form.problems["name"] ?? ""} maxLength={200} onChange={(event) => form.set("name", event.target.value)} />
-        {fields("credentials", manifest.credentials.filter((field) => field.required))}
-        {fields("settings", manifest.settings.filter((field) => field.required))}
+        {fields("settings", manifest.settings.filter((field) => asked(field) && isWho(field)))}
+        {fields("credentials", manifest.credentials.filter(asked))}
+        {fields("settings", manifest.settings.filter((field) => asked(field) && !isWho(field)))}
         {optional.length > 0 && (
           // Opens by itself when the complaint is inside.
           <details className="more" open={optional.some((key) => form.problems[key] !== undefined) || undefined}>
             <summary>More options</summary>
             <div>
-              {fields("credentials", manifest.credentials.filter((field) => !field.required))}
-              {fields("settings", manifest.settings.filter((field) => !field.required))}
+              {fields("settings", manifest.settings.filter((field) => !asked(field)))}
+              {fields("credentials", manifest.credentials.filter((field) => !asked(field)))}
             </div>
           </details>
         )}

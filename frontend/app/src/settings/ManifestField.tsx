@@ -12,7 +12,7 @@ interface ManifestFieldProps {
   readonly onChange: (value: string) => void;
 }
 
-const INPUTS: Partial<Readonly<Record<Field["kind"], string>>> = { secret: "password", phone: "tel", url: "url", color: "color" };
+const INPUTS: Partial<Readonly<Record<Field["kind"], string>>> = { secret: "password", email: "email", phone: "tel", url: "url", color: "color" };
 
 export function ManifestField({ field, value, problem, keeps, onChange }: ManifestFieldProps) {
   const id = useId();

@@ -11,6 +11,12 @@ const SHAPES: Partial<Readonly<Record<Field["kind"], readonly [RegExp, string]>>
   color: [/^#[0-9a-f]{6}$/i, "Choose a colour."],
 };
 
+/** What a member is asked at once: needed, and not answered by a default where a provider's settings fill the rest. */
+export const isAsked = (manifest: ChannelView, field: Field): boolean => field.required && (manifest.presets.length === 0 || field.default === "");
+
+/** An address says who one is: it stands before the password that belongs to it. */
+export const isWho = (field: Field): boolean => field.kind === "email";
+
 /** The key of a field in the form; credentials and settings may share names. */
 export const fieldKey = (part: Part, field: Field): string => `${part}.${field.name}`;
 
