@@ -108,7 +108,12 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began_s = time.perf_counter()
-        response = await self._respond(Request(scope, receive))
+        if self._route.method in UNSAFE_METHODS:
+            with self._resources.tracer.span(f"{self._route.method} {self._route.path}", kind="server") as span:
+                response = await self._respond(Request(scope, receive))
+                span.set("http.response.status_code", response.status_code)
+        else:
+            response = await self._respond(Request(scope, receive))
         self._metrics.note(self._route, response.status_code, time.perf_counter() - began_s)
         await response(scope, receive, send)
 

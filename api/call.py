@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from api.body import decode
 from hub.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from hub.tracing import NO_TRACER, Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from hub.channels.sealing import Sealer
     from hub.config import Settings
     from hub.db import Database
+    from hub.metrics import MetricsExchange
     from hub.realtime.hub import RealtimeHub
     from hub.realtime.presence import Presence
     from hub.streams import IngressStreams
@@ -73,6 +75,8 @@ class Resources:
         setup_token: What the set-up page must show; empty closes set-up over HTTP.
         frontend_dir: Holds ``app/index.html`` and ``widget/`` once they are built.
         metrics: Where parts register their counters.
+        exchange: Knows the counters of all processes; without it /metrics shows this one's.
+        tracer: Follows calls that write.
         redis_durable: Only asked whether it answers; the streams have their own way to it.
     """
 
@@ -96,6 +100,8 @@ class Resources:
     keeper: Keeper | None = None
     uploads: Uploads | None = None
     file_links: FileLinks | None = None
+    exchange: MetricsExchange | None = None
+    tracer: Tracer = NO_TRACER
     metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
 
 

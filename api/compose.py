@@ -13,11 +13,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.call import Resources, required
-from api.metrics import FileMetrics, IngressCollector, SocketMetrics
+from api.metrics import SocketMetrics, ThrottleMetrics
 from api.uploads import Uploads
 from api.ws_ports import SocketPorts
 from connectors.ingress import IngressWriter
+from connectors.metrics import AppendMetrics, StoreMetrics, worker_name
 from connectors.registry import ConnectorRegistry
+from connectors.source_metrics import FileMetrics, IngressCollector
 from hub.accounts.passwords import Passwords
 from hub.attachments import links
 from hub.attachments.keeping import Keeper
@@ -28,12 +30,16 @@ from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
+from hub.metrics import MetricsExchange
+from hub.metrics.process import LoopLag, register_process
+from hub.migrations.head import head_revision
 from hub.realtime.broker_redis import RedisBroker
 from hub.realtime.hub import RealtimeHub
 from hub.realtime.presence_redis import RedisPresence
 from hub.realtime.tickets import SocketTickets
 from hub.streams import IngressStreams
 from hub.throttle import Throttle
+from hub.tracing import open_tracer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -47,13 +53,14 @@ _DATABASE_CONNECTIONS: Final = 10
 
 
 @asynccontextmanager
-async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterator[Resources]:
+async def composed(settings: Settings, *, setup_token: str = "", worker: str = "") -> AsyncIterator[Resources]:
     """
     Build every part this version has.
 
     Args:
         settings: Addresses of Postgres and both Redis are filled in.
         setup_token: What the set-up page must show; empty closes set-up over HTTP.
+        worker: What tells this process from other serve processes in /metrics; its process id when left out.
 
     Yields:
         The parts, connected.
@@ -63,6 +70,8 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
         Unavailable: Postgres does not answer. Redis may be away: parts that need it say so by themselves.
     """
     async with AsyncExitStack() as stack:
+        tracer = open_tracer(settings, "serve")
+        stack.push_async_callback(tracer.close)
         notices = CommittedNotices()
         database = await _open_database(settings, notices, stack)
         durable = await _open_redis(settings.redis_url, "REDIS_URL", stack)
@@ -92,10 +101,12 @@ async def composed(settings: Settings, *, setup_token: str = "") -> AsyncIterato
             routes=routes,
             sealer=sealer,
             file_links=FileLinks(sealer.derive_keys(links.PURPOSE)),
+            tracer=tracer,
         )
         _add_files(resources)
         resources.metrics.register(IngressCollector(writer.metrics))
         resources.realtime = await _start_realtime(resources, notices, stack)
+        await _count(resources, worker or worker_name(), stack)
         yield resources
 
 
@@ -111,9 +122,10 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
     broker = RedisBroker(settings.redis_ephemeral_url)
     presence = RedisPresence(required(resources.redis_ephemeral, "ephemeral Redis"))
     keys = required(resources.sealer, "secret key").derive_keys("resume ticket")
-    hub = ServeHub(SocketPorts(resources), broker, presence, secret_key=keys[max(keys)])
+    hub = ServeHub(SocketPorts(resources), broker, presence, secret_key=keys[max(keys)], tracer=resources.tracer)
     hub.routes = resources.routes
     resources.metrics.register(SocketMetrics(hub.counters))
+    resources.metrics.register(StoreMetrics(resources.database, broker, required(resources.ingress, "ingress streams")))
 
     def publish(committed: Sequence[Notice]) -> None:
         broker.publish([one for one in committed if isinstance(one, LoggedEvent)])
@@ -122,6 +134,17 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
     await hub.start()
     stack.push_async_callback(hub.stop)
     return hub
+
+
+async def _count(resources: Resources, worker: str, stack: AsyncExitStack) -> None:
+    """Register what every process counts, and leave it where whichever process is asked finds it."""
+    lag = LoopLag()
+    register_process(resources.metrics, lag, head_revision())
+    resources.metrics.register(AppendMetrics(required(resources.ingress, "ingress streams").metrics))
+    resources.metrics.register(ThrottleMetrics(resources.throttle))
+    resources.exchange = MetricsExchange(resources.redis_ephemeral, resources.metrics, "serve", worker)
+    await _run_beside(lag.run(), stack)
+    await _run_beside(resources.exchange.run(), stack)
 
 
 class ServeHub(RealtimeHub):

@@ -7,19 +7,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from redis.exceptions import RedisError
 from starlette.responses import Response
 
-from api.metrics import ingress_families
+from api.measured import measured_families
 from hub.errors import HubError, NotFound
+from hub.metrics import MetricsExchange
 from hub.migrations.head import head_revision
-from hub.streams import PARTITIONS
 
 if TYPE_CHECKING:
-    from prometheus_client.core import Metric
     from redis.asyncio import Redis
 
     from api.call import Call
@@ -36,9 +34,6 @@ SELECT r.rolsuper, r.rolbypassrls,
                WHERE c.relowner = r.oid AND n.nspname = 'public' AND c.relkind IN ('r', 'p')) AS owns_tables
 FROM pg_roles r WHERE r.rolname = current_user
 """
-_DELIVERIES_SQL: Final = "SELECT state, amount FROM hub_delivery_counts()"
-_DEAD_LETTERS_SQL: Final = "SELECT hub_dead_letter_count() AS amount"
-_SPOOL_SQL: Final = "SELECT hub_spool_count() AS amount"
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -94,25 +89,13 @@ async def ready(call: Call) -> Response:
 
 
 async def metrics(call: Call) -> Response:
-    """Answer every counter of this process, and what only the stores can count, as Prometheus reads it."""
+    """Answer the counters of every process, and what only the stores can count, as Prometheus reads it."""
     if "x-forwarded-for" in call.request.headers:
         # Figures are for whoever runs the machine, not for the internet behind the proxy.
         raise NotFound("page")
     parts = call.resources
-    stored = await _stored_counts(parts.database)
-    if parts.ingress is not None:
-        stored.register(_Measured(await ingress_families(parts.ingress, PARTITIONS)))
-    return Response(generate_latest(parts.metrics) + generate_latest(stored), media_type=CONTENT_TYPE_LATEST)
-
-
-class _Measured(Collector):
-    """Families measured just now."""
-
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> list[Metric]:
-        return self._families
+    exchange = parts.exchange or MetricsExchange(None, parts.metrics, "serve", "this")
+    return Response(await exchange.exposition(await measured_families(parts)), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _check_database(database: Database) -> dict[str, str]:
@@ -155,31 +138,6 @@ async def _check_redis(redis: Redis | None) -> str:
     except (RedisError, OSError, TimeoutError):
         return "does not answer"
     return _OK
-
-
-async def _stored_counts(database: Database) -> CollectorRegistry:
-    """Absent rather than zero while the database is away: a zero would say that nothing waits."""
-    registry = CollectorRegistry(auto_describe=True)
-    up = Gauge("hub_database_up", "Whether the database answered just now.", registry=registry)
-    try:
-        async with asyncio.timeout(_CHECK_TIMEOUT_S), database.across() as conn:
-            deliveries = await conn.fetch(_DELIVERIES_SQL)
-            dead_letters = await conn.fetchval(_DEAD_LETTERS_SQL)
-            spooled = await conn.fetchval(_SPOOL_SQL)
-    except (HubError, TimeoutError):
-        up.set(0)
-        return registry
-    up.set(1)
-    waiting = Gauge("hub_deliveries", "Unfinished deliveries by state.", ("state",), registry=registry)
-    for state in ("queued", "sending", "unknown"):
-        waiting.labels(state).set(0)
-    for row in deliveries:
-        waiting.labels(row["state"]).set(row["amount"])
-    Gauge("hub_dead_letters", "Raw items nobody has dealt with.", registry=registry).set(int(str(dead_letters)))
-    Gauge("hub_spool_depth", "Items waiting in Postgres for the durable Redis.", registry=registry).set(
-        int(str(spooled))
-    )
-    return registry
 
 
 @lru_cache(maxsize=1)

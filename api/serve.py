@@ -17,9 +17,10 @@ from api import auth
 from api.app import create_app
 from api.compose import composed
 from api.metrics import EdgeMetrics
-from api.webhooks import WebhookDeps, WebhookGate
+from api.webhooks import WebhookDeps, WebhookGate, WebhookTiming
 from api.ws import SocketEdge, SocketHttp, make_ws_protocol
 from connectors.accounts import account_of
+from connectors.metrics import worker_name
 from hub import log
 from hub.errors import ConfigurationError
 
@@ -68,7 +69,7 @@ def main(
     token = os.environ.get("HUB_SETUP_TOKEN", "") if setup_token is None else setup_token
     listener = listen(settings.host, settings.port, shared=worker_count > 1)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listener, token, on_ready))
+        runner.run(_serve(settings, listener, token, worker_name(settings.port, worker_index), on_ready))
 
 
 def listen(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -103,8 +104,10 @@ def listen(host: str, port: int, *, shared: bool) -> socket.socket:
     return listener
 
 
-async def _serve(settings: Settings, listener: socket.socket, setup_token: str, on_ready: ReadyHook | None) -> None:
-    async with composed(settings, setup_token=setup_token) as resources:
+async def _serve(
+    settings: Settings, listener: socket.socket, setup_token: str, worker: str, on_ready: ReadyHook | None
+) -> None:
+    async with composed(settings, setup_token=setup_token, worker=worker) as resources:
         server = DrainingServer(_server_config(resources), on_started=lambda: on_ready and on_ready(settings.base_url))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -151,9 +154,11 @@ def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:
         routes=routes,
         connectors=resources.registry,
         streams=resources.ingress_writer,
+        timing=WebhookTiming(one.id for one in resources.registry.manifests()),
+        tracer=resources.tracer,
         account_of=lambda route: account_of(route, routes.open(route).credentials, settings),
     )
-    resources.metrics.register(EdgeMetrics(deps.metrics))
+    resources.metrics.register(EdgeMetrics(deps.metrics, deps.timing))
     return WebhookGate(app, deps)
 
 

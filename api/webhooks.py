@@ -11,6 +11,7 @@ the application as plain ASGI, because routing and middleware cost more than the
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -21,13 +22,14 @@ from starlette.responses import Response
 from api.webhook_body import Body, BodyBudget, BodyLate, CallerGone
 from connectors.base import WebhookReply, WebhookRequest
 from connectors.raw_items import ITEM_LIMIT_BYTES
-from hub import clock
+from hub import clock, tracing
 from hub.envelope import StreamItem
 from hub.errors import HubError, MalformedPayload, NotFound, SignatureRejected, TooLarge, Unavailable
 from hub.log import get_logger
+from hub.metrics import Distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -70,6 +72,30 @@ class WebhookMetrics:
     failed: int = 0
 
 
+class WebhookTiming:
+    """
+    Calls by channel and status, and how long they took; read by /metrics.
+
+    Args:
+        channels: Known ones: whatever else an address names is counted as ``other``, for anybody can call any.
+    """
+
+    def __init__(self, channels: Iterable[str]) -> None:
+        self._channels = frozenset(channels)
+        self.calls: Counter[tuple[str, int]] = Counter()
+        self.seconds: dict[str, Distribution] = {}
+
+    def channel_of(self, path: str) -> str:
+        """Return the channel a path names, if there is such a one."""
+        channel = path[len(PREFIX) :].partition("/")[0]
+        return channel if channel in self._channels else "other"
+
+    def note(self, channel: str, status: int, seconds: float) -> None:
+        """Count one call."""
+        self.calls[channel, status] += 1
+        self.seconds.setdefault(channel, Distribution()).observe(seconds)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookDeps:
     """
@@ -80,6 +106,8 @@ class WebhookDeps:
         streams: Takes items for good (``connectors.ingress``).
         account_of: Opens an account for its connector (``connectors.accounts``).
         bodies: What large calls of this process may hold together.
+        timing: Counts calls by channel.
+        tracer: Begins the trace of what a call brings.
     """
 
     base_url: str
@@ -89,6 +117,8 @@ class WebhookDeps:
     account_of: Callable[[Route], Account]
     metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
     bodies: BodyBudget = field(default_factory=BodyBudget)
+    timing: WebhookTiming = field(default_factory=lambda: WebhookTiming(()))
+    tracer: tracing.Tracer = tracing.NO_TRACER
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -126,7 +156,12 @@ class WebhookGate:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await self._app(scope, receive, send)
             return
-        status, headers, body = await _answer(scope, receive, self._deps)
+        began_s = clock.monotonic_s()
+        channel = self._deps.timing.channel_of(scope["path"])
+        with self._deps.tracer.span("webhook", kind="server", attributes={"hub.channel": channel}) as span:
+            status, headers, body = await _answer(scope, receive, self._deps)
+            span.set("http.response.status_code", status)
+        self._deps.timing.note(channel, status, clock.monotonic_s() - began_s)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -203,7 +238,8 @@ async def _store(request: WebhookRequest, route: Route, connector: Connector, de
         deps.metrics.handshakes += 1
         return handshake
     items = _stream_items(route, connector.split(request), request)
-    await _append(deps.streams, items)
+    with deps.tracer.span("stream.append", kind="producer", attributes={"hub.items": len(items)}):
+        await _append(deps.streams, items)
     deps.metrics.stored += 1
     deps.metrics.items += len(items)
     return connector.stored_reply
@@ -249,6 +285,7 @@ def _stream_items(route: Route, raw_items: Sequence[RawItem], request: WebhookRe
                 key=raw.key,
                 body=raw.body,
                 received_at_ms=received_at_ms,
+                trace=tracing.current(),
             )
         )
     return items

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -29,6 +30,7 @@ from connectors.outcomes import (
     throttle_wait_s,
 )
 from connectors.reach import Reach
+from connectors.traces import OutboundTraces
 from hub import clock, log
 from hub.errors import (
     ConnectorError,
@@ -39,6 +41,8 @@ from hub.errors import (
     Unavailable,
 )
 from hub.inbox.deliveries import Claimed, Due
+from hub.metrics import Distribution
+from hub.tracing import NO_TRACER, Attributes, Tracer
 
 
 class OpenAccount(Protocol):
@@ -71,6 +75,10 @@ class Attempts:
         open_account: Finds account and connector.
         now: The wall clock; tests move it.
         missing_for_s: How long an account must be unknown before its messages fail.
+        tracer: Follows each delivery.
+
+    Attributes:
+        traces: Of what queued the messages, where the process hears of it.
     """
 
     def __init__(
@@ -80,9 +88,13 @@ class Attempts:
         open_account: OpenAccount,
         now: Callable[[], datetime] = clock.now,
         missing_for_s: float = 120.0,
+        *,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._missing_for_s = missing_for_s
         self.counters = Counters()
+        self.traces = OutboundTraces()
+        self._tracer = tracer
         self._outcomes = Outcomes(store, now, self.counters)
         self._store = store
         self._buckets = buckets
@@ -116,13 +128,16 @@ class Attempts:
         if claimed is None:
             return False
         lease_ends_s = clock.monotonic_s() + LEASE_S
-        if claimed.was_sending:
-            step = self._outcomes.lose(claimed, LOST)
-        elif claimed.was_unknown:
-            step = await self._ask(claimed, account, connector)
-        else:
-            step = await self._send(claimed, account, connector)
-        await self._record(claimed, step, lease_ends_s)
+        attributes: Attributes = {"hub.channel": wanted.channel, "hub.message_id": str(wanted.message_id)}
+        parent = self.traces.of(wanted.message_id)
+        with self._tracer.span("dispatch", kind="consumer", parent=parent, attributes=attributes):
+            if claimed.was_sending:
+                step = self._outcomes.lose(claimed, LOST)
+            elif claimed.was_unknown:
+                step = await self._ask(claimed, account, connector)
+            else:
+                step = await self._send(claimed, account, connector)
+            await self._record(claimed, step, lease_ends_s)
         return True
 
     # ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,8 +156,9 @@ class Attempts:
         if wait_s > 0:
             return self._outcomes.put_back(claimed, wait_s, WAIT)
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                result = await connector.send(account, claimed.outbound, calls)
+            with self._call(claimed.due.channel):
+                async with asyncio.timeout(CALL_TIMEOUT_S):
+                    result = await connector.send(account, claimed.outbound, calls)
         except Exception as error:  # loop: whatever a vendor's SDK raises is an outcome of this message
             info = connector.classify(error)
             if not self._reach.failed(claimed.due, info):
@@ -157,6 +173,17 @@ class Attempts:
             self._throttled.pop(charge.key, None)
         self.counters.sent += 1
         return lambda: self._store.mark_sent(claimed, result)
+
+    @contextmanager
+    def _call(self, channel: str) -> Iterator[None]:
+        """Time one call to a vendor, and make it a step of the trace."""
+        began_s = clock.monotonic_s()
+        try:
+            with self._tracer.span("vendor.send", kind="client", attributes={"hub.channel": channel}):
+                yield
+        finally:
+            taken_s = clock.monotonic_s() - began_s
+            self.counters.call_seconds.setdefault(channel, Distribution()).observe(taken_s)
 
     async def _has_newer_keys(self, account: Account, claimed: Claimed) -> bool:
         """Say whether the refused keys were only our cache's: a member may just have mended them."""

@@ -304,6 +304,10 @@ def _no_charges(account: Account, message: OutboundMessage) -> tuple[Charge, ...
     return ()
 
 
+def _no_counts() -> Mapping[str, int]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
     """
@@ -324,6 +328,7 @@ class Connector:
         poll: For polled channels: batches after a cursor. May go on for ever; closing it frees everything.
         fetch: The bytes of an attachment, in pieces. Raises ConnectorError.
         keeps_raw: Attachments are parts of the raw item: it is kept until they are fetched.
+        counts: What the channel counts in this process, ever-growing, by name; for /metrics.
     """
 
     manifest: Manifest
@@ -340,3 +345,4 @@ class Connector:
     poll: Callable[[Account, str | None], AsyncIterator[PolledBatch]] | None = None
     fetch: Callable[[Account, AttachmentRef, RawReader], AsyncIterator[bytes]] | None = None
     keeps_raw: bool = False
+    counts: Callable[[], Mapping[str, int]] = _no_counts

@@ -15,6 +15,7 @@ import msgspec
 
 from connectors import dead_letters, raw_items
 from connectors.backoff import Backoff
+from connectors.batch_spans import BatchSpans
 from connectors.entries import BatchPorts, Failed, Parsed, Skipped, read_entry
 from connectors.failures import FOREIGN_KEY_VIOLATION, describe, is_systemic, must_wait, split
 from connectors.raw_items import reference_of
@@ -201,22 +202,27 @@ class BatchStore:
     async def _commit_and_ack(self, group: list[Parsed]) -> None:
         items = [received for one in group for received in one.received]
         workspace_ids = sorted({one.workspace_id for one in items})
-        async with self._ports.database.transaction(workspace_ids) as conn:
-            outcomes = await self._ports.receive(conn, items)
-            needed = {
-                received.raw_item_id
-                for received, outcome in zip(items, outcomes, strict=True)
-                if outcome.kind not in _TOOK_NO_FILES
-            }
-            for one in group:
-                if one.raw_item_id is not None and one.raw_item_id in needed and not one.item.reference:
-                    await raw_items.keep(conn, one.item, one.raw_item_id)
+        storing = BatchSpans(self._ports.tracer, group)
+        with storing:
+            async with self._ports.database.transaction(workspace_ids) as conn:
+                outcomes = await self._ports.receive(conn, items)
+                needed = {
+                    received.raw_item_id
+                    for received, outcome in zip(items, outcomes, strict=True)
+                    if outcome.kind not in _TOOK_NO_FILES
+                }
+                for one in group:
+                    if one.raw_item_id is not None and one.raw_item_id in needed and not one.item.reference:
+                        await raw_items.keep(conn, one.item, one.raw_item_id)
+                storing.mark(conn, items, outcomes)
         # Only now: an acknowledgement before COMMIT loses the batch when we die in between.
         await self._ports.streams.ack(self._partition, [one.entry.id for one in group])
         await self._forget([one.item for one in group if one.raw_item_id is None or one.raw_item_id not in needed])
         self._metrics.batches += 1
         self._metrics.outcomes.update(outcome.kind.value for outcome in outcomes)
-        self._metrics.lag_s[self._partition] = max(0.0, clock.now().timestamp() - group[0].item.received_at_ms / 1000)
+        lag_s = max(0.0, clock.now().timestamp() - group[0].item.received_at_ms / 1000)
+        self._metrics.lag_s[self._partition] = lag_s
+        self._metrics.seconds.observe(lag_s)
 
     async def _forget(self, items: Sequence[StreamItem]) -> None:
         """Delete bodies nobody needs, after the acknowledgement: an entry that comes again must find its own."""
@@ -302,7 +308,8 @@ class BatchStore:
         if not isinstance(error, Unavailable):
             _log.error("intake_statement_refused", partition=self._partition, error=type(error).__name__)
         elif backoff.is_fresh:
-            _log.warning("intake_waits", partition=self._partition, reason=error.message)
+            # Once a partition; which store is away has been said by whoever lost it.
+            _log.debug("intake_waits", partition=self._partition, reason=error.message)
         await self._ports.sleep(backoff.next_s())
         if not self._may_go_on():
             raise Unavailable("The lease ended.") from error

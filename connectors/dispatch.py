@@ -23,6 +23,7 @@ from connectors.registry import ConnectorRegistry
 from hub import clock, log
 from hub.channels.routes import ChannelRoutes
 from hub.config import Settings
+from hub.errors import Unavailable
 from hub.inbox.deliveries import Due
 
 POLL_S = 1.0
@@ -111,7 +112,9 @@ class Dispatcher:
                 await self._look()
             except Exception as error:  # loop: the outbox is looked at again in a second
                 self.attempts.counters.errors += 1
-                self._log.warning("looking at the outbox failed", error=type(error).__name__)
+                # That a store is away has been said by whoever lost it.
+                if not isinstance(error, Unavailable):
+                    self._log.warning("looking at the outbox failed", error=type(error).__name__)
             await self._pause(stop)
         await self._finish()
 

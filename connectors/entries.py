@@ -24,6 +24,8 @@ from hub.envelope import StreamItem
 from hub.errors import MalformedPayload, NotFound, Unavailable, UnsupportedPayload
 from hub.inbox.batch import Formatted, Outcome, ReceivedItem
 from hub.log import get_logger
+from hub.metrics import Distribution
+from hub.tracing import NO_TRACER, Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +87,7 @@ class IntakeMetrics:
         unreadable: Alarm: entries that are not StreamItems, set aside.
         unavailable: Times Postgres or Redis was waited for.
         stopped: Alarm: partitions at a standstill because of too many dead letters.
+        seconds: How long the oldest item of each batch had been on its way, from the edge to COMMIT.
         lag_s: By partition, how long the last stored item had been waiting since the edge took it.
     """
 
@@ -100,6 +103,7 @@ class IntakeMetrics:
     unavailable: int = 0
     stopped: set[int] = field(default_factory=set)
     lag_s: dict[int, float] = field(default_factory=dict)
+    seconds: Distribution = field(default_factory=Distribution)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +128,7 @@ class BatchPorts:
     loads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOADS_AT_ONCE))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     sanitise: Callable[[str], Formatted] = sanitise_html
+    tracer: Tracer = NO_TRACER
     signing_key: Callable[[int, UUID], bytes] = lambda workspace_id, account_id: b""  # noqa: ARG005  tests sign nothing
 
 

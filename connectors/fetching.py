@@ -77,7 +77,9 @@ class Fetcher:
             try:
                 await self.look()
             except Exception as error:  # loop: looked at again in a second
-                _log.warning("looking for files failed", error=type(error).__name__)
+                # That a store is away has been said by whoever lost it.
+                if not isinstance(error, Unavailable):
+                    _log.warning("looking for files failed", error=type(error).__name__)
             await self._pause(stop)
         await self._finish()
 

@@ -162,12 +162,11 @@ class IngressWriter:
             self._state = _State.SPOOLING
             self.metrics.outages += 1
             self.metrics.is_spooling = True
-            _log.warning("ingress_spooling")
         if self._recovery is None or self._recovery.done():
             self._recovery = asyncio.create_task(self._recover(), name="ingress-recover")
 
     async def _recover(self) -> None:
-        began_s = self._monotonic_s()
+        spooled_before = self.metrics.spooled
         while self._state is not _State.DIRECT:
             await self._wait_for_streams()
             self._state = _State.DRAINING
@@ -182,7 +181,8 @@ class IngressWriter:
         self._held.clear()
         self._spooled_at_s.clear()
         self.metrics.is_spooling = False
-        _log.warning("ingress_direct", after_s=round(self._monotonic_s() - began_s, 1), spooled=self.metrics.spooled)
+        # That Redis went away and came back is said by the streams; here what became of the items meanwhile.
+        _log.info("ingress_spooled", items=self.metrics.spooled - spooled_before)
 
     async def _wait_for_streams(self) -> None:
         while True:

@@ -102,7 +102,8 @@ async def _renew(deps: IntakeDeps, loops: _Loops) -> float:
         if given_up:
             await deps.leases.release(await loops.stop(given_up))
     except HubError as error:
-        _log.warning("intake_leases_not_renewed", reason=error.code)
+        if not isinstance(error, Unavailable):
+            _log.warning("intake_leases_not_renewed", reason=error.code)
         return min(1.0, deps.renew_every_s)
     return deps.renew_every_s
 

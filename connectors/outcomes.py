@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from connectors.base import Connector
@@ -12,6 +12,7 @@ from connectors.outbox import DeliveryStore
 from hub.envelope import DeliveryStatus, SendResult
 from hub.errors import Conflict, ConnectorErrorInfo, ErrorClass
 from hub.inbox.deliveries import Claimed
+from hub.metrics import Distribution
 
 # Longer than everything between claim and record: waiting for a token, the call, a database that is away for a while.
 LEASE_S = 120
@@ -40,7 +41,7 @@ Step = Callable[[], Awaitable[None]]
 
 @dataclass(slots=True)
 class Counters:
-    """Since the process began, for /metrics."""
+    """Since the process began, for /metrics; ``call_seconds``: how long vendors took, by channel."""
 
     sent: int = 0
     failed: int = 0
@@ -51,6 +52,7 @@ class Counters:
     left_unknown: int = 0
     accounts_stopped: int = 0
     errors: int = 0
+    call_seconds: dict[str, Distribution] = field(default_factory=dict)
 
 
 class Outcomes:

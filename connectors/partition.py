@@ -167,7 +167,7 @@ class PartitionLoop:
         """What the failed call was given may be pending: it comes first."""
         self._ports.metrics.unavailable += 1
         if error is not None and self._backoff.is_fresh:
-            _log.warning("intake_interrupted", partition=self._partition, reason=error.message)
+            _log.debug("intake_interrupted", partition=self._partition, reason=error.message)
         self._pending_due_s = 0.0
         await self._pause(self._backoff.next_s())
 

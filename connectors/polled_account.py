@@ -13,11 +13,11 @@ from uuid import UUID
 import asyncpg
 
 from connectors import cursors
-from connectors.base import Account, Connector, PolledBatch
-from hub import clock
+from connectors.base import Account, Connector, PolledBatch, RawItem
+from hub import clock, tracing
 from hub.channels.actions import mark_needs_sign_in
 from hub.envelope import StreamItem
-from hub.errors import ConnectorErrorInfo, ErrorClass, HubError, NotFound
+from hub.errors import ConnectorErrorInfo, ErrorClass, HubError, NotFound, Unavailable
 from hub.log import get_logger
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class PollingPorts:
         open_account: Opens credentials; ``fresh`` past any cache.
         pause_s: First and longest pause after a failure.
         repeat_s: Pause after an iterator that ended: it had read all there was.
+        tracer: Begins the traces of what is read.
     """
 
     database: PollingDatabase
@@ -99,6 +100,7 @@ class PollingPorts:
     registry: Connectors
     open_account: OpenAccount
     metrics: PollingMetrics = field(default_factory=PollingMetrics)
+    tracer: tracing.Tracer = tracing.NO_TRACER
     pause_s: tuple[float, float] = (FIRST_PAUSE_S, LONGEST_PAUSE_S)
     repeat_s: float = REPEAT_S
 
@@ -171,8 +173,20 @@ class PolledAccount:
 
     async def _store(self, batch: PolledBatch) -> None:
         """Items first, all of them on disk, then the cursor behind them."""
-        received_at_ms = int(clock.now().timestamp() * 1000)
+        received_at_ms = clock.now_ms()
         for raw in batch.items:
+            await self._append(raw, received_at_ms)
+        async with self._transaction() as conn:
+            is_ours = await cursors.save(conn, self._poll, batch.cursor, batch.progress, has_items=bool(batch.items))
+        if not is_ours:
+            raise LeaseLost
+        self._cursor = batch.cursor
+        self._ports.metrics.batches += 1
+        self._ports.metrics.items += len(batch.items)
+
+    async def _append(self, raw: RawItem, received_at_ms: int) -> None:
+        """Put one item on its stream; each begins a trace, as each call of a webhook does."""
+        with self._ports.tracer.span("poll", kind="consumer", attributes={"hub.channel": self._route.channel}):
             await self._ports.append(
                 StreamItem(
                     workspace_id=self._poll.workspace_id,
@@ -181,15 +195,9 @@ class PolledAccount:
                     key=raw.key,
                     body=raw.body,
                     received_at_ms=received_at_ms,
+                    trace=tracing.current(),
                 )
             )
-        async with self._transaction() as conn:
-            is_ours = await cursors.save(conn, self._poll, batch.cursor, batch.progress, has_items=bool(batch.items))
-        if not is_ours:
-            raise LeaseLost
-        self._cursor = batch.cursor
-        self._ports.metrics.batches += 1
-        self._ports.metrics.items += len(batch.items)
 
     # ── failures ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -201,7 +209,9 @@ class PolledAccount:
         self._ports.metrics.failures += 1
         if info.klass in _STOPPING and not await self._has_newer_keys() and await self._sign_out(info):
             return True
-        self._note_down(info)
+        # That a store of ours is away has been said by whoever lost it; it is not the account's trouble.
+        if not isinstance(error, Unavailable):
+            self._note_down(info)
         with suppress(HubError, asyncpg.PostgresError):
             async with self._transaction() as conn:
                 await cursors.save_error(conn, self._poll, info.message)

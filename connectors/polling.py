@@ -11,10 +11,10 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from connectors import cursors
-from connectors.polled_account import PolledAccount, PollingPorts
+from connectors.polled_account import PolledAccount, PollingMetrics, PollingPorts
 from hub import clock
 from hub.channels.model import AccountStatus
-from hub.errors import HubError
+from hub.errors import HubError, Unavailable
 from hub.log import get_logger
 
 if TYPE_CHECKING:
@@ -75,12 +75,16 @@ class Polling:
         self._running: dict[UUID, PolledAccount] = {}
         # What was there at the last renewal; anything else is new and is not kept waiting for the next one.
         self._offered: set[UUID] = set()
-        self._is_down = False
 
     @property
     def held(self) -> set[UUID]:
         """The accounts this worker reads."""
         return set(self._running)
+
+    @property
+    def metrics(self) -> PollingMetrics:
+        """What its loops counted."""
+        return self._ports.metrics
 
     async def run(self) -> None:
         """Read until cancelled; then close every connection and release the leases, within five seconds."""
@@ -116,9 +120,10 @@ class Polling:
             free = [one for one in wanted if one not in self._running][: max(0, share - len(self._running))]
             got = await self._take([wanted[one] for one in (*self._running, *free)])
         except HubError as error:
-            self._note_down(error)
+            # That a store is away has been said by whoever lost it.
+            if not isinstance(error, Unavailable):
+                _log.warning("polling_leases_not_renewed", reason=error.code)
             return
-        self._is_down = False
         self._offered = set(wanted)
         self._renew_at_s = started_s + min(RENEW_EVERY_S, self._ttl_s / 4)
         self._held_until_s = started_s + self._ttl_s - min(MARGIN_S, self._ttl_s / 4)
@@ -167,8 +172,3 @@ class Polling:
             return self._ports.registry.get(route.channel).poll is not None
         except HubError:
             return False
-
-    def _note_down(self, error: HubError) -> None:
-        if not self._is_down:
-            self._is_down = True
-            _log.warning("polling_leases_not_renewed", reason=error.code)

@@ -9,26 +9,31 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import redis.asyncio
 import uvloop
+from prometheus_client import CollectorRegistry
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from connectors import files, intake, raw_items
 from connectors.attempt import Attempts, OpenAccount
 from connectors.buckets import RedisBuckets
+from connectors.counted import CountedDeliveries
 from connectors.dispatch import Dispatcher, open_with
 from connectors.drain import SpoolDrain
 from connectors.entries import BatchPorts
 from connectors.fetching import Fetcher
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
+from connectors.metrics import AppendMetrics, DispatchCollector, IntakeCollector, JobCollector, StoreMetrics
 from connectors.outbox import PostgresDeliveries
 from connectors.polled_account import PollingPorts
 from connectors.polling import Polling
 from connectors.raw_items import keep_large
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
+from connectors.source_metrics import ChannelCollector, DrainCollector, FileMetrics, PollingCollector
 from hub import jobs, log
 from hub.attachments.keeping import Keeper
 from hub.attachments.links import PURPOSE, FileLinks
@@ -41,8 +46,12 @@ from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
 from hub.inbox import actions, mail_store, store
 from hub.inbox.deliveries import DeliveryQueued
+from hub.metrics import MetricsExchange
+from hub.metrics.process import LoopLag, register_process
+from hub.migrations.head import head_revision
 from hub.realtime.broker_redis import RedisBroker
 from hub.streams import PARTITIONS, IngressStreams
+from hub.tracing import Tracer, open_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,8 +102,11 @@ class Hints:
 
     def __call__(self, notices: Sequence[Notice]) -> None:
         """Take what this process committed; neither blocks nor raises."""
+        events = [one for one in notices if isinstance(one, LoggedEvent)]
         if self.broker is not None:
-            self.broker.publish([one for one in notices if isinstance(one, LoggedEvent)])
+            self.broker.publish(events)
+        if self.dispatcher is not None:
+            self.dispatcher.attempts.traces.note(events)
         if self.dispatcher is not None and any(isinstance(one, DeliveryQueued) for one in notices):
             self.dispatcher.wake()
         if self.fetcher is not None and any(isinstance(one, LoggedEvent) and one.type in FILED for one in notices):
@@ -105,6 +117,7 @@ class Hints:
         if self.routes is not None:
             self.routes.notice(events)
         if self.dispatcher is not None and any(one.type in WAKING for one in events):
+            self.dispatcher.attempts.traces.note(events)
             self.dispatcher.wake()
 
     def on_signal(self, workspace_id: int, data: bytes) -> None:
@@ -122,6 +135,8 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        tracer = open_tracer(settings, "work")
+        stack.push_async_callback(tracer.close)
         hints = Hints()
         database = await Database.open_patiently(
             settings.database_url, hints, max_size=DATABASE_CONNECTIONS, keeps_plans=True
@@ -133,12 +148,15 @@ async def _work(settings: Settings) -> None:
         sealer = Sealer(read_keys(settings.secret_key))
         routes = ChannelRoutes(database, sealer)
         hints.routes = routes
+        slot = stack.enter_context(worker_slot(settings.data_dir))
+        leases = Leases(database, slot, PARTITIONS)
         keeper = Keeper(database, Blobs.open(settings))
         open_account = open_with(routes, registry, settings, partial(files.make_reader, database, keeper.blobs))
         hints.fetcher = Fetcher(database, keeper, open_account, settings.max_file_bytes)
-        leases = Leases(database, stack.enter_context(worker_slot(settings.data_dir)), PARTITIONS)
         address = files.make_address(FileLinks(sealer.derive_keys(PURPOSE)), settings.base_url)
-        dispatcher = _dispatcher(settings, PostgresDeliveries(database, address), open_account, stack)
+        sending = _sending(settings, PostgresDeliveries(database, address), stack)
+        attempts = Attempts(sending.deliveries, sending.buckets, open_account, tracer=tracer)
+        dispatcher = Dispatcher(sending.deliveries, attempts)
         hints.dispatcher = dispatcher
         hints.broker = RedisBroker(settings.redis_ephemeral_url)
         await hints.broker.start(hints)
@@ -150,6 +168,7 @@ async def _work(settings: Settings) -> None:
             routes=routes,
             receive=actions.receive,
             signing_key=partial(signing_key, settings.secret_key),
+            tracer=tracer,
         )
         drain = SpoolDrain(database, streams, leases.held)
         due = [
@@ -160,13 +179,31 @@ async def _work(settings: Settings) -> None:
             *files.file_jobs(database, keeper.blobs),
             jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
         ]
+        ports_of_polling = _polling_ports(database, streams, registry, open_with(routes, registry, settings), tracer)
+        polling = Polling(ports_of_polling, routes, leases.holder)
+        counted, lag = jobs.JobMetrics(), LoopLag()
+        metrics = CollectorRegistry(auto_describe=False)
+        for collector in (
+            StoreMetrics(database, hints.broker, streams),
+            AppendMetrics(streams.metrics),
+            IntakeCollector(ports.metrics, streams.metrics, leases),
+            DispatchCollector(dispatcher, sending.deliveries, sending.buckets),
+            JobCollector(counted),
+            DrainCollector(drain),
+            FileMetrics(keeper.metrics),
+            PollingCollector(polling),
+            ChannelCollector(registry),
+        ):
+            metrics.register(collector)
+        register_process(metrics, lag, head_revision())
+        exchange = MetricsExchange(sending.redis, metrics, "work", slot)
         loops = [
             asyncio.create_task(routes.run(), name="routes"),
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
-            asyncio.create_task(jobs.run(due, jobs.JobMetrics()), name="jobs"),
-            asyncio.create_task(
-                _polling(settings, database, routes, registry, streams, leases.holder).run(), name="polling"
-            ),
+            asyncio.create_task(jobs.run(due, counted), name="jobs"),
+            asyncio.create_task(polling.run(), name="polling"),
+            asyncio.create_task(lag.run(), name="loop_lag"),
+            asyncio.create_task(exchange.run(), name="metrics"),
         ]
         finishing = [
             asyncio.create_task(dispatcher.run(stop), name="dispatch"),
@@ -178,9 +215,15 @@ async def _work(settings: Settings) -> None:
         await asyncio.gather(*loops, *finishing, return_exceptions=True)
 
 
-def _dispatcher(
-    settings: Settings, outbox: PostgresDeliveries, open_account: OpenAccount, stack: AsyncExitStack
-) -> Dispatcher:
+class Sending(msgspec.Struct, frozen=True):
+    """What dispatch stands on."""
+
+    redis: redis.asyncio.Redis
+    deliveries: CountedDeliveries
+    buckets: RedisBuckets
+
+
+def _sending(settings: Settings, outbox: PostgresDeliveries, stack: AsyncExitStack) -> Sending:
     ephemeral = redis.asyncio.Redis.from_url(
         settings.redis_ephemeral_url,
         socket_timeout=REDIS_TIMEOUT_S,
@@ -188,23 +231,17 @@ def _dispatcher(
         retry=Retry(NoBackoff(), 0),
     )
     stack.push_async_callback(ephemeral.aclose)
-    return Dispatcher(outbox, Attempts(outbox, RedisBuckets(ephemeral), open_account))
+    return Sending(ephemeral, CountedDeliveries(outbox), RedisBuckets(ephemeral))
 
 
-def _polling(
-    settings: Settings,
-    database: Database,
-    routes: ChannelRoutes,
-    registry: ConnectorRegistry,
-    streams: IngressStreams,
-    holder: str,
-) -> Polling:
+def _polling_ports(
+    database: Database, streams: IngressStreams, registry: ConnectorRegistry, open_account: OpenAccount, tracer: Tracer
+) -> PollingPorts:
     async def append(item: StreamItem) -> None:
+        # No spool here: while Redis is away the cursor waits, and the vendor keeps what is behind it.
         await streams.append(await keep_large(database, item))
 
-    open_account = open_with(routes, registry, settings)
-    ports = PollingPorts(database=database, append=append, registry=registry, open_account=open_account)
-    return Polling(ports, routes, holder)
+    return PollingPorts(database=database, append=append, registry=registry, open_account=open_account, tracer=tracer)
 
 
 async def _until_stopped(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -20,7 +20,6 @@ import asyncpg
 from hub import log
 from hub.config import Settings, read_settings
 from hub.demo_process import commands as demo_commands
-from hub.embedded.doctor import Finding, examine
 from hub.embedded.folders import private_dir
 from hub.embedded.process import Launch, last_lines
 from hub.embedded.services import log_path
@@ -93,9 +92,20 @@ def _parser() -> argparse.ArgumentParser:
     demo_commands.add_options(demo)
     demo.set_defaults(run=_demo)
     tail = commands.add_parser("tail", help="show events as they pass: types and ids, never what was said")
+    tail.add_argument("--workspace", type=int, default=None, metavar="ID", help="only this workspace")
+    tail.add_argument("--type", action="append", default=[], metavar="TYPE", help="only these types; may be repeated")
+    tail.add_argument("--conversation", default="", metavar="ID", help="only this one; its end, as shown, is enough")
+    tail.add_argument(
+        "--since", default="", metavar="WHEN", help="begin with what was: 15m, 2h, 1d or 2026-11-22T18:00"
+    )
+    tail.add_argument("--follow", action=argparse.BooleanOptionalAction, default=True, help="go on as events come")
+    tail.add_argument("--json", action="store_true", help="print a JSON object an event")
     tail.set_defaults(run=_tail)
     _add_dead_letters(commands.add_parser("dead-letters", help="raw items that could not be stored: see, replay, drop"))
-    doctor = commands.add_parser("doctor", help="look for what would keep the hub from working")
+    doctor = commands.add_parser(
+        "doctor", help="look for faults and say what to do; exit code 0 well, 1 warnings, 2 faults"
+    )
+    doctor.add_argument("--json", action="store_true", help="print findings as JSON")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -255,11 +265,23 @@ def _member(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _tail(settings: Settings, _options: argparse.Namespace) -> int:
-    from hub import operator
+def _tail(settings: Settings, options: argparse.Namespace) -> int:
+    from hub import clock, tail
 
-    log.configure("tail")
-    asyncio.run(until_stopped(operator.tail(settings, lambda line: print(line, flush=True))))
+    log.configure("tail", level=logging.CRITICAL)
+    wanted = tail.Wanted(
+        workspace_id=options.workspace,
+        types=frozenset(name for one in options.type for name in one.split(",")),
+        conversation=options.conversation,
+        since=tail.read_since(options.since, clock.now()) if options.since else None,
+        follows=options.follow,
+    )
+    show = tail.as_json if options.json else tail.line_writer(in_colour=is_coloured())
+    try:
+        asyncio.run(until_stopped(tail.watch(settings, wanted, lambda one: print(show(one), flush=True))))
+    except BrokenPipeError:
+        # `hub tail | head`: whoever read has seen enough; Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -300,34 +322,24 @@ def _login_of(database_url: str) -> str | None:
     return unquote(name) if name else None
 
 
-def _doctor(settings: Settings, _options: argparse.Namespace) -> int:
-    findings = [*examine(settings), *asyncio.run(_schema_findings(settings))]
-    for finding in findings:
-        print(f"{'ok  ' if finding.is_good else 'MEND'}  {finding.subject:16} {finding.text}")
-    return 0 if all(finding.is_good for finding in findings) else EXIT_FAILED
+def _doctor(settings: Settings, options: argparse.Namespace) -> int:
+    from api.compose import frontend_dir
+    from connectors.registry import ConnectorRegistry
+    from hub.doctor.examine import examine
+    from hub.doctor.model import Patient
+    from hub.doctor.shown import as_json, as_text, exit_code
+
+    log.configure("doctor", level=logging.CRITICAL)
+    registry = ConnectorRegistry.load()
+    patient = Patient(settings, frontend_dir(), lambda channel: registry.get(channel).verify is not None)
+    findings = asyncio.run(examine(patient))
+    print(as_json(findings) if options.json else as_text(findings, in_colour=is_coloured()))
+    return exit_code(findings)
 
 
-async def _schema_findings(settings: Settings) -> list[Finding]:
-    """Look at the schema of the operator's own database, or of the embedded one while the hub runs."""
-    from hub.embedded.runfile import read_run_file
-    from hub.migrations.runner import schema_state
-
-    run = read_run_file(settings.data_dir / "hub.json")
-    url = settings.database_owner_url or (run.database_url if run is not None else "")
-    if not url:
-        return [Finding("schema", is_good=True, text="Seen only while the hub runs; `hub up` migrates by itself.")]
-    try:
-        state = await schema_state(url)
-    except (OSError, asyncpg.PostgresError) as error:
-        return [Finding("schema", is_good=False, text=f"The database does not answer ({type(error).__name__}).")]
-    if state.is_newer:
-        text = f"Schema {state.current} is newer than this version ({state.head}). Run the newer version."
-        return [Finding("schema", is_good=False, text=text)]
-    if not state.is_current:
-        return [
-            Finding("schema", is_good=False, text=f"Schema {state.current} is behind {state.head}: run hub migrate.")
-        ]
-    return [Finding("schema", is_good=True, text=f"{state.current}, as this version needs.")]
+def is_coloured() -> bool:
+    """Whether a person looks on who wants colours (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _command_line(*arguments: str) -> tuple[str, ...]:

@@ -14,6 +14,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def now_ms() -> int:
+    """Return the current time in whole milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
 def from_timestamp(seconds: float) -> datetime:
     """Return the moment so many seconds after 1970, aware, in UTC."""
     return datetime.fromtimestamp(seconds, UTC)

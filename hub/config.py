@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True):
         raw_days: How long raw items are kept that a file was cut out of, 1-3650.
         allow_private_hosts: Whether members may name servers in private networks, e.g. their own mail server.
         trusted_proxies: Networks whose ``X-Forwarded-For`` names the caller, e.g. ``172.30.231.10/32``.
+        otlp_traces_url: Where spans go by OTLP/HTTP, ``…/v1/traces``; empty turns tracing off.
         vendor_base_urls: Override of a vendor's API origin per channel, e.g. ``{"twilio_sms": "http://127.0.0.1:9001"}``.
         files: Where the bytes of files are kept.
         max_file_bytes: Largest file taken from anybody; channels may take less.
@@ -79,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True):
     raw_days: int = DEFAULT_RAW_DAYS
     allow_private_hosts: bool = False
     trusted_proxies: tuple[str, ...] = ()
+    otlp_traces_url: str = ""
 
     @property
     def base_url(self) -> str:
@@ -119,6 +121,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raw_days=_read_days("HUB_RAW_DAYS", env, DEFAULT_RAW_DAYS),
         allow_private_hosts=_read_switch("HUB_ALLOW_PRIVATE_HOSTS", env),
         trusted_proxies=_read_networks("HUB_TRUSTED_PROXIES", env),
+        otlp_traces_url=_read_otlp_url(env),
     )
 
 
@@ -144,6 +147,23 @@ def _read_url(name: str, env: Mapping[str, str]) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"{name} must start with http:// or https://, not {url!r}.", field=name)
     return url
+
+
+def _read_otlp_url(env: Mapping[str, str]) -> str:
+    """
+    Find the collector, by our own variable or OpenTelemetry's.
+
+    Source:
+        OpenTelemetry specification 1.5x, "OpenTelemetry Protocol Exporter": the traces variable is used as it is, the
+        general one gets ``v1/traces`` appended; ``OTEL_SDK_DISABLED=true`` turns everything off.
+    """
+    if env.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return ""
+    if not env.get("HUB_OTLP_URL") and env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        return _read_url("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", env)
+    name = "HUB_OTLP_URL" if env.get("HUB_OTLP_URL") else "OTEL_EXPORTER_OTLP_ENDPOINT"
+    url = _read_url(name, env)
+    return f"{url}/v1/traces" if url else ""
 
 
 def _read_file_store(env: Mapping[str, str]) -> FileStore:

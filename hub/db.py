@@ -17,7 +17,10 @@ import aiosql
 import asyncpg
 import msgspec
 
+from hub import clock
 from hub.errors import ConfigurationError, Unavailable
+from hub.log import Dependency, get_logger
+from hub.metrics import Distribution
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,6 +55,14 @@ _PLANNING = {
     "jit": "off",
 }
 
+# Somebody else was in the way; the database itself is well.
+_BUSY = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
 _LOST_CONNECTION = (
     OSError,
     asyncio.TimeoutError,
@@ -135,12 +146,41 @@ class TenantConn:
         await self._connection.executemany(sql, rows)
 
 
+class PoolUsage:
+    """
+    How one process's pool fares; read by /metrics.
+
+    Attributes:
+        waited: Seconds a caller waited for a connection.
+        server: Whether Postgres answers.
+        busy: Times a lock, a deadlock or a slow statement made a caller try again.
+    """
+
+    def __init__(self) -> None:
+        self.waited = Distribution()
+        self.server = Dependency("postgres", get_logger("hub.db"))
+        self.busy = 0
+
+    def note_error(self, error: Exception) -> None:
+        """Count what became ``Unavailable``."""
+        if isinstance(error, _BUSY):
+            self.busy += 1
+        else:
+            self.server.lost(error=type(error).__name__)
+
+
 class Database:
-    """The pool of one process."""
+    """
+    The pool of one process.
+
+    Attributes:
+        usage: How it fares.
+    """
 
     def __init__(self, pool: asyncpg.Pool[Record], on_commit: CommitHook) -> None:
         self._pool = pool
         self._on_commit = on_commit
+        self.usage = PoolUsage()
         # Changes when the database turns out to be another copy (failover, restore); cursors of older epochs are void.
         self.epoch = 0
 
@@ -162,6 +202,7 @@ class Database:
             ConfigurationError: The database refuses the login or has no ``hub_app`` role.
         """
         database = cls.__new__(cls)
+        database.usage = PoolUsage()
 
         async def note_epoch(connection: Connection[Record] | PoolConnectionProxy[Record]) -> None:
             database.epoch = await connection.fetchval(
@@ -238,6 +279,12 @@ class Database:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, 1.0)
 
+    @property
+    def connections(self) -> tuple[int, int, int]:
+        """How many connections are in use, open, and allowed."""
+        opened = self._pool.get_size()
+        return opened - self._pool.get_idle_size(), opened, self._pool.get_max_size()
+
     async def close(self) -> None:
         """Close every connection; ones in use get five seconds."""
         try:
@@ -286,10 +333,15 @@ class Database:
         Raises:
             Unavailable: The database is away.
         """
+        asked_s = clock.monotonic_s()
         try:
             async with self._pool.acquire(timeout=5) as connection:
-                return await connection.fetch(sql, *arguments)
+                self.usage.waited.observe(clock.monotonic_s() - asked_s)
+                rows = await connection.fetch(sql, *arguments)
+                self.usage.server.found()
+                return rows
         except _LOST_CONNECTION as error:
+            self.usage.note_error(error)
             raise Unavailable("The database is not answering.", retry_after_s=2.0) from error
 
     @asynccontextmanager
@@ -297,8 +349,10 @@ class Database:
         self, workspace_ids: Sequence[int], *, isolation: Isolation, readonly: bool
     ) -> AsyncIterator[TenantConn]:
         ids = tuple(workspace_ids)
+        asked_s = clock.monotonic_s()
         try:
             async with self._pool.acquire(timeout=5) as connection:
+                self.usage.waited.observe(clock.monotonic_s() - asked_s)
                 # One round trip: the transaction names its tenants as it begins.
                 await connection.execute(_begin(ids, isolation, readonly=readonly))
                 try:
@@ -307,7 +361,9 @@ class Database:
                     await _roll_back(connection)
                     raise
                 await _commit(connection)
+                self.usage.server.found()
         except _LOST_CONNECTION as error:
+            self.usage.note_error(error)
             raise Unavailable("The database is not answering.", retry_after_s=2.0) from error
 
 

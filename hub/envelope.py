@@ -195,6 +195,7 @@ class StreamItem(msgspec.Struct, frozen=True, kw_only=True):
         body: The vendor's bytes as received, 64 KiB at most (larger ones travel by reference).
         received_at_ms: Our clock at the edge, milliseconds since 1970.
         reference: Id (UUID text) of the ``raw_item`` row that holds the bytes; ``body`` is empty then.
+        trace: The W3C traceparent of the call it came in with; empty when that is not traced.
     """
 
     workspace_id: int
@@ -204,6 +205,7 @@ class StreamItem(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     received_at_ms: int
     reference: str = ""
+    trace: str = ""
 
 
 class OutboundAttachment(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,11 +65,12 @@ class Job:
 
 @dataclass(slots=True)
 class JobMetrics:
-    """Runs, things done and failed runs by job; read by /metrics."""
+    """Runs, things done, failed runs and the time of the last good one (since 1970) by job; read by /metrics."""
 
     runs: dict[str, int] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
+    succeeded_at_s: dict[str, float] = field(default_factory=dict)
 
 
 async def run(
@@ -188,11 +189,14 @@ async def _run_once(job: Job, metrics: JobMetrics) -> int:
         did = await job.run()
     except HubError as error:
         metrics.failed[job.name] = metrics.failed.get(job.name, 0) + 1
-        _log.warning("job_put_off", job=job.name, reason=error.code)
+        # Which store is away has been said once by whoever lost it; here it would be said every second.
+        if not isinstance(error, Unavailable):
+            _log.warning("job_put_off", job=job.name, reason=error.code)
         return 0
     except Exception:  # loop: the next tick tries again
         metrics.failed[job.name] = metrics.failed.get(job.name, 0) + 1
         _log.exception("job_failed", job=job.name)
         return 0
     metrics.done[job.name] = metrics.done.get(job.name, 0) + did
+    metrics.succeeded_at_s[job.name] = clock.now().timestamp()
     return did

@@ -1,14 +1,12 @@
-"""What an operator does from the shell: first set-up, members' links, and watching events pass. Called by ``cli``."""
+"""What an operator does from the shell: first set-up and members' links. Called by ``cli``."""
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from hub import clock
 from hub.accounts import actions
 from hub.accounts.model import Owner, Role, SetUp
 from hub.accounts.passwords import Passwords
@@ -17,13 +15,11 @@ from hub.embedded.runfile import is_running, read_run_file
 from hub.embedded.services import LocalServices
 from hub.errors import ConfigurationError
 from hub.migrations import runner
-from hub.realtime.broker_redis import RedisBroker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator
 
     from hub.config import Settings
-    from hub.events.model import LoggedEvent
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -102,47 +98,6 @@ def of_running_hub(settings: Settings) -> Settings:
         port=run.port,
         public_url=settings.public_url or run.url.rstrip("/"),
     )
-
-
-async def tail(settings: Settings, announce: Callable[[str], None]) -> None:
-    """
-    Announce each event as it passes, until cancelled: its type and ids, never what was said.
-
-    Raises:
-        ConfigurationError: The hub does not run, so nothing passes.
-    """
-    run = read_run_file(settings.data_dir / "hub.json")
-    url = settings.redis_ephemeral_url or (run.redis_ephemeral_url if run is not None and is_running(run) else "")
-    if not url:
-        raise ConfigurationError("The hub does not run here. Start it with ./scripts/run, or set REDIS_EPHEMERAL_URL.")
-    broker = RedisBroker(url)
-    await broker.start(_Announcer(announce))
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await broker.stop()
-
-
-class _Announcer:
-    """A broker's listener that writes one line an event."""
-
-    def __init__(self, announce: Callable[[str], None]) -> None:
-        self._announce = announce
-
-    def on_events(self, events: Sequence[LoggedEvent]) -> None:
-        """Write the events' lines."""
-        for event in events:
-            self._announce(
-                f"{clock.now():%H:%M:%S}  workspace {event.workspace_id:<4} seq {event.seq:<8} {event.type:<26}"
-                f" conversation {event.conversation_id or '-'}"
-            )
-
-    def on_signal(self, workspace_id: int, data: bytes) -> None:
-        """Typing and presence are not announced: there would be nothing else to see."""
-
-    def on_gap(self) -> None:
-        """Say that lines may be missing."""
-        self._announce(f"{clock.now():%H:%M:%S}  -- the connection was lost for a moment; some events are not shown --")
 
 
 @asynccontextmanager

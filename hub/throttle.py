@@ -8,6 +8,7 @@ counting by itself. What a flushed Redis loses is a window's count, no more.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -15,6 +16,7 @@ from redis.exceptions import RedisError
 
 from hub import clock
 from hub.errors import TooManyRequests, Unavailable
+from hub.log import Dependency, get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +33,7 @@ class Allowance(msgspec.Struct, frozen=True):
     How often something may be tried.
 
     Attributes:
-        key: What is counted, e.g. ``sign_in:address:…``; no personal data, it may be a hash.
+        key: What is counted and for whom, e.g. ``sign_in:address:…``; its first two words are a label of /metrics.
         times: Attempts in one window, 1 or more.
         window_s: Seconds from the first attempt to a new count.
     """
@@ -42,7 +44,13 @@ class Allowance(msgspec.Struct, frozen=True):
 
 
 class Throttle:
-    """Counters of attempts; one per process."""
+    """
+    Counters of attempts; one per process.
+
+    Attributes:
+        refused: Attempts refused, by what was tried; read by /metrics.
+        counting: Whether Redis counts for us; read by /metrics.
+    """
 
     def __init__(self, redis: Redis | None, *, monotonic_s: Callable[[], float] = clock.monotonic_s) -> None:
         self._redis = redis
@@ -51,6 +59,8 @@ class Throttle:
         self._alone_since: float | None = None
         # key -> (attempts, end of its window), used only while Redis is away.
         self._local: dict[str, tuple[int, float]] = {}
+        self.refused: Counter[str] = Counter()
+        self.counting = Dependency("throttle_redis", get_logger("hub.throttle"))
 
     async def take(self, allowances: Sequence[Allowance], *, strict: bool = True) -> None:
         """
@@ -66,6 +76,7 @@ class Throttle:
         """
         for allowance, (count, rest_s) in zip(allowances, await self._count(allowances, strict=strict), strict=True):
             if count > allowance.times:
+                self.refused[_kind(allowance)] += 1
                 raise TooManyRequests(max(1.0, rest_s), "Too many attempts. Wait a little and try again.")
 
     async def forget(self, allowances: Sequence[Allowance]) -> None:
@@ -83,9 +94,10 @@ class Throttle:
         if self._redis is not None:
             try:
                 counts = await self._count_in(self._redis, allowances)
-            except (RedisError, OSError, TimeoutError):
-                pass
+            except (RedisError, OSError, TimeoutError) as error:
+                self.counting.lost(error=type(error).__name__)
             else:
+                self.counting.found()
                 self._alone_since = None
                 self._local.clear()
                 return counts
@@ -121,6 +133,11 @@ class Throttle:
             count, ends_s = 0, now_s + allowance.window_s
         self._local[allowance.key] = (count + 1, ends_s)
         return count + 1, ends_s - now_s
+
+
+def _kind(allowance: Allowance) -> str:
+    """Return what is tried, without who tries: the first two words of the key."""
+    return ":".join(allowance.key.split(":")[:2])
 
 
 def _redis_key(allowance: Allowance) -> str:

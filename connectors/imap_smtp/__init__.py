@@ -80,6 +80,7 @@ def make_connector(poller: Poller, sender: Sender) -> Connector:
         poll=poller.poll,
         fetch=fetch,
         keeps_raw=True,
+        counts=lambda: {"copies_lost": sender.copies_lost},
     )
 
 

@@ -163,7 +163,7 @@ class ChannelRoutes:
         try:
             await self.refresh()
         except HubError as error:
-            _log.warning("channel_routes_not_refreshed", code=error.code)
+            _log.debug("channel_routes_not_refreshed", code=error.code)
             self._has_failed = True
             return False
         return True

@@ -39,8 +39,14 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     dedupe_key: str | None = None
 
 
-class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of the log as sockets need it; the fields are those of ``NewEvent`` plus its ``seq``."""
+class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    An event of the log as sockets need it; the fields are those of ``NewEvent`` plus its ``seq``.
+
+    Attributes:
+        appended_at_ms: Our clock when it got its number, milliseconds since 1970; 0 when it was read from the log.
+        trace: The W3C traceparent of what appended it; empty when that is not traced, or when it was read.
+    """
 
     workspace_id: int
     seq: int
@@ -50,3 +56,28 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
     former_inbox_id: UUID | None = None
     conversation_id: UUID | None = None
     conversation_seq: int | None = None
+    appended_at_ms: int = 0
+    trace: str = ""
+
+
+class PassingEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What whoever runs the installation may see of an event.
+
+    Attributes:
+        appended_at: When it got its number.
+        actor_id: The member or contact who did it, if any.
+        channel: Of its conversation, if it has one.
+        author_kind: Who wrote the message it is about: ``contact``, ``member``, ``ai``, ``system``.
+        status: Of the message or the conversation afterwards, where the event says so.
+    """
+
+    workspace_id: int
+    seq: int
+    type: str
+    appended_at: datetime
+    conversation_id: UUID | None = None
+    actor_id: UUID | None = None
+    channel: str | None = None
+    author_kind: str | None = None
+    status: str | None = None

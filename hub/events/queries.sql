@@ -48,3 +48,16 @@ SELECT workspace_id, head FROM hub_recent_heads($1)
 -- name: heads
 -- Newest seq of the named workspaces.
 SELECT workspace_id, head FROM hub_heads($1::bigint[])
+
+-- name: passing_events
+-- What may be shown of events to whoever runs the installation: kinds, ids and states, never their contents.
+SELECT e.workspace_id, e.seq, e.type, e.conversation_id, e.actor_id, e.appended_at, c.channel,
+       e.data -> 'message' ->> 'author_kind' AS author_kind,
+       coalesce(e.data ->> 'status', e.data -> 'conversation' ->> 'status') AS status
+FROM event e LEFT JOIN conversation c ON c.workspace_id = e.workspace_id AND c.id = e.conversation_id
+WHERE e.workspace_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3
+
+-- name: first_since
+-- The first seq of a workspace not older than $2. The fence keeps the planner from walking up the whole log for a minimum.
+SELECT min(seq) AS seq
+FROM (SELECT seq FROM event WHERE workspace_id = $1 AND appended_at >= $2 OFFSET 0) AS recent

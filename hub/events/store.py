@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub import clock, tracing
 from hub.db import load_queries
 from hub.errors import NotFound
-from hub.events.model import LoggedEvent, NewEvent
+from hub.events.model import LoggedEvent, NewEvent, PassingEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,6 +92,18 @@ async def events_after(conn: TenantConn, workspace_id: int, seq: int, limit: int
     return [_logged(row) for row in rows]
 
 
+async def passing_events(conn: TenantConn, workspace_id: int, seq: int, limit: int) -> list[PassingEvent]:
+    """Return up to ``limit`` events after ``seq``, oldest first, without their contents."""
+    rows = await conn.fetch(QUERIES["passing_events"], workspace_id, seq, limit)
+    return [PassingEvent(**row) for row in rows]
+
+
+async def first_since(conn: TenantConn, workspace_id: int, since: datetime) -> int | None:
+    """Return the first seq of a workspace not older than ``since``, None where there is none."""
+    row = await conn.fetchrow(QUERIES["first_since"], workspace_id, since)
+    return None if row is None or row["seq"] is None else int(row["seq"])
+
+
 async def conversation_events_after(
     conn: TenantConn, workspace_id: int, conversation_id: UUID, conversation_seq: int, limit: int
 ) -> list[LoggedEvent]:
@@ -136,6 +149,8 @@ def _number(heads: dict[int, int], event: NewEvent) -> LoggedEvent:
         former_inbox_id=event.former_inbox_id,
         conversation_id=event.conversation_id,
         conversation_seq=event.conversation_seq,
+        appended_at_ms=clock.now_ms(),
+        trace=tracing.current(),
     )
 
 

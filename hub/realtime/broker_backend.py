@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
-from hub.log import get_logger
+from hub.log import Dependency, get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +73,7 @@ class RedisBackend(BroadcastBackend):
         self._attempted = asyncio.Event()
         self._has_lost = False
         self.reconnects = 0
+        self._hearing = Dependency("broker_subscription", _log)
 
     async def connect(self) -> None:
         """Do nothing yet: ``begin`` listens once the channels are known, publishing connects by itself."""
@@ -145,7 +146,7 @@ class RedisBackend(BroadcastBackend):
                     pause_s = RETRY_FIRST_S
                     await self._read(pubsub)
             except (RedisError, OSError) as error:
-                _log.info("broker_disconnected", error=type(error).__name__)
+                self._hearing.lost(error=type(error).__name__)
             except Exception:  # loop: it connects again
                 _log.exception("broker_reader_failed")
             finally:
@@ -168,6 +169,7 @@ class RedisBackend(BroadcastBackend):
                 elif message is not None:
                     self._take(message)
         self._pubsub = pubsub
+        self._hearing.found()
         if self.reconnects:
             self._received.put_nowait(Event(GAP_CHANNEL, ""))
         self._attempted.set()

@@ -15,7 +15,7 @@ import msgspec
 from broadcaster import Broadcast
 
 from hub.events.model import LoggedEvent
-from hub.log import get_logger
+from hub.log import Dependency, get_logger
 from hub.realtime.broker import SHARDS
 from hub.realtime.broker_backend import GAP_CHANNEL, RedisBackend
 
@@ -51,6 +51,7 @@ class RedisBroker:
 
     Attributes:
         dropped: Hints and signals not sent, because Redis was away or too slow.
+        wire: Whether Redis takes hints.
     """
 
     def __init__(self, url: str) -> None:
@@ -64,6 +65,12 @@ class RedisBroker:
         self._tasks: list[asyncio.Task[None]] = []
         self._is_sending = False
         self.dropped = 0
+        self.wire = Dependency("broker", _log)
+
+    @property
+    def reconnects(self) -> int:
+        """How often the listening connection was made again."""
+        return self._backend.reconnects
 
     async def start(self, listener: Listener | None = None) -> None:
         """See ``Broker``."""
@@ -124,9 +131,10 @@ class RedisBroker:
             signals, self._signals = self._signals, []
             try:
                 await self._backend.publish_all(self._messages(events, signals))
+                self.wire.found()
             except OSError as error:
                 self.dropped += len(events) + len(signals)
-                _log.info("hints_dropped", events=len(events), error=type(error).__name__)
+                self.wire.lost(error=type(error).__name__)
             except Exception:  # loop: hints are lost, healing finds them
                 self.dropped += len(events) + len(signals)
                 _log.exception("broker_send_failed")

@@ -10,19 +10,24 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Protocol
 
+from hub import clock
 from hub.log import get_logger
+from hub.metrics import Distribution
 from hub.realtime.protocol import Bye, CloseCode, Gap, HubFrame, TypingShown, encode
 from hub.realtime.session import Phase, Session
+from hub.tracing import NO_TRACER
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
     from uuid import UUID
 
+    from hub.events.model import LoggedEvent
     from hub.realtime.audience import Audience, VisitorStream
     from hub.realtime.ports import Grant, Handshake
     from hub.realtime.protocol import Cursor, Read, Send, Typing, Viewing
     from hub.realtime.wheel import Wheel
+    from hub.tracing import Attributes, Tracer
 
     Work = Send | Read | Typing | Viewing
 
@@ -58,6 +63,7 @@ class Counters:
         "closes",
         "connections",
         "events_applied",
+        "fanout_seconds",
         "frames_in",
         "frames_out",
         "gaps",
@@ -65,6 +71,7 @@ class Counters:
         "holes",
         "refused",
         "resumes",
+        "unwritten",
     )
 
     def __init__(self) -> None:
@@ -79,6 +86,10 @@ class Counters:
         self.heals = 0
         self.holes = 0
         self.events_applied = 0
+        # From an event's number to its last frame in the sockets' buffers, where this process has any for it.
+        self.fanout_seconds = Distribution()
+        # Events with frames queued in this turn, and when they were; noted once the flush has written them.
+        self.unwritten: list[tuple[LoggedEvent, int]] = []
 
 
 class Connection:
@@ -199,10 +210,12 @@ class Connections:
         wheel: Wheel,
         counters: Counters,
         on_lost: Callable[[Connection], None],
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._call_soon = call_soon
         self._wheel = wheel
         self._on_lost = on_lost
+        self._tracer = tracer
         self._flushing = False
         self.counters = counters
         self.all: dict[Connection, None] = {}
@@ -281,6 +294,19 @@ class Connections:
                 self._write_out(connection)
         if self.dirty:
             self._schedule()
+        elif self.counters.unwritten:
+            self._note_written()
+
+    def _note_written(self) -> None:
+        """Everything queued so far is in the sockets' buffers."""
+        written, self.counters.unwritten = self.counters.unwritten, []
+        now_ms = clock.now_ms()
+        for event, queued_at_ms in written:
+            self.counters.fanout_seconds.observe((now_ms - event.appended_at_ms) / 1000)
+            if event.trace:
+                attributes: Attributes = {"hub.workspace_id": event.workspace_id, "hub.event": event.type}
+                began_ns = queued_at_ms * 1_000_000
+                self._tracer.record("socket.write", parent=event.trace, began_ns=began_ns, attributes=attributes)
 
     def _schedule(self) -> None:
         if not self._flushing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
+from hub import clock
 from hub.log import get_logger
 from hub.realtime.audience import Audience, audience_key
 from hub.realtime.protocol import GapReason, encode, encode_event
@@ -98,6 +99,8 @@ class Fanout:
             stream = feed.streams.get(event.conversation_id)
             if stream is not None:
                 written += self._deliver_to_visitors(stream, event, event.conversation_seq)
+        if written and event.appended_at_ms:
+            self._counters.unwritten.append((event, clock.now_ms()))
         self._on_applied(event)
         return written
 

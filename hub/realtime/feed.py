@@ -243,7 +243,7 @@ class Feeds:
                     await asyncio.sleep(0)
         except HubError as error:
             # Tried again by the next hint and by healing.
-            _log.info("log_unreadable", workspace_id=feed.workspace_id, code=error.code)
+            _log.debug("log_unreadable", workspace_id=feed.workspace_id, code=error.code)
             return False
         except Exception:  # loop: the next hint or healing reads again
             _log.exception("log_reader_failed", workspace_id=feed.workspace_id)

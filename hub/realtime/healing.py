@@ -74,7 +74,7 @@ class Healing:
             try:
                 await self.tick()
             except HubError as error:
-                _log.info("healing_put_off", code=error.code)
+                _log.debug("healing_put_off", code=error.code)
             except Exception:  # loop: the next round asks again
                 _log.exception("healing_failed")
 

@@ -38,6 +38,7 @@ from hub.realtime.resume import RENEW_AFTER_S, ResumeTickets
 from hub.realtime.rights import RIGHTS_EVENTS, Rights
 from hub.realtime.signals import Signals
 from hub.realtime.wheel import Wheel
+from hub.tracing import NO_TRACER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from hub.realtime.feed import Feed
     from hub.realtime.ports import Grant, Handshake, Ports, Sent
     from hub.realtime.presence import Presence
+    from hub.tracing import Tracer
 
 INBOX_LIMIT = 64
 PRESENCE_INTERVAL_S = 20.0
@@ -76,11 +78,13 @@ class RealtimeHub:
         presence: Presence,
         *,
         secret_key: bytes,
+        tracer: Tracer = NO_TRACER,
         now: Callable[[], datetime] = clock.now,
         monotonic_s: Callable[[], float] = clock.monotonic_s,
     ) -> None:
         self._ports = ports
         self._broker = broker
+        self._tracer = tracer
         self._monotonic_s = monotonic_s
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -89,7 +93,7 @@ class RealtimeHub:
         self.wheel = Wheel(monotonic_s())
         self.fanout = Fanout(ports, self.counters, self._on_applied)
         self.feeds = Feeds(ports, self.fanout.deliver, self.counters)
-        self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost)
+        self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost, tracer)
         tickets = ResumeTickets(secret_key, now)
         self.catch_up = CatchUp(ports, self.feeds, self.fanout, tickets, self.counters)
         self.opening = Opening(ports, self.catch_up, self.fanout, self.connections, tickets, on_open=self._on_open)
@@ -259,7 +263,9 @@ class RealtimeHub:
     async def _send(self, connection: Connection, grant: Grant, frame: Send) -> None:
         if not grant.may_reply or (grant.kind == "visitor" and frame.kind == "note"):
             raise Forbidden
-        sent = await self._ports.send(grant, frame)
+        attributes = {"hub.workspace_id": grant.workspace_id, "hub.author": grant.kind, "hub.kind": frame.kind}
+        with self._tracer.span("socket.send", kind="server", attributes=attributes):
+            sent = await self._ports.send(grant, frame)
         connection.send(Ack(frame.client_message_id, sent.message_id, sent.seq))
         if grant.kind == "visitor" and sent.conversation_id != grant.conversation_id:
             self._move_visitor(grant, sent)

@@ -74,7 +74,7 @@ class Rights:
                 await self.poll(None if is_all else urgent)
             except HubError as error:
                 self._urgent |= urgent
-                _log.info("rights_unreadable", code=error.code)
+                _log.debug("rights_unreadable", code=error.code)
             except Exception:  # loop: the next poll reads again
                 _log.exception("rights_failed")
 

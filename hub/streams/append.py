@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.errors import Unavailable
-from hub.log import get_logger
+from hub.log import Dependency, get_logger
 from hub.streams.model import FIELD, StreamMetrics, partition_of, stream_key
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class Appender:
 
     While a write waits for its reply the next ones gather, so the number of callers sets the size of a batch and each
     batch costs Redis one fsync.
+
+    Attributes:
+        streams: Whether Redis took the last write.
     """
 
     def __init__(self, client: Redis, metrics: StreamMetrics) -> None:
@@ -58,6 +61,7 @@ class Appender:
         self._waiting_bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._is_closed = False
+        self.streams = Dependency("ingress_streams", _log)
 
     async def append(self, item: StreamItem) -> None:
         """
@@ -154,7 +158,9 @@ class Appender:
         self._metrics.append_batches += 1
         if refused:
             self._metrics.append_refused += refused
-            _log.error("ingress_append_refused", items=refused, reason=type(reason).__name__)
+            self.streams.lost(error=type(reason).__name__)
+        else:
+            self.streams.found()
 
 
 def _settle(waiting: list[_Waiting], error: Unavailable) -> None:

@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from hub.errors import Unavailable
-from hub.log import get_logger
+from hub.log import Dependency, get_logger
 from hub.streams.append import Appender
 from hub.streams.model import (
     CONSUMER,
@@ -54,6 +54,7 @@ class IngressStreams:
 
     Attributes:
         metrics: Counters, for /metrics.
+        server: Whether Redis answers what is asked besides appends.
     """
 
     def __init__(self, url: str) -> None:
@@ -62,6 +63,7 @@ class IngressStreams:
         self._commands = _client(url, COMMAND_TIMEOUT_S)
         self._reading = _client(url, READ_TIMEOUT_S)
         self.metrics = StreamMetrics()
+        self.server = Dependency("ingress_redis", _log)
         self._appender = Appender(self._writing, self.metrics)
 
     async def append(self, item: StreamItem) -> None:
@@ -83,7 +85,8 @@ class IngressStreams:
         Raises:
             Unavailable: Redis is away, full or refuses writes.
         """
-        async with _redis_errors(0):
+        # An append lost the streams, so this finds them again: nobody else may append for a while.
+        async with _redis_errors(0, self._appender.streams):
             await self._commands.xadd(f"{stream_key(0)}:probe", {FIELD: b""}, maxlen=1, approximate=False)
 
     async def create_groups(self) -> int:
@@ -126,7 +129,7 @@ class IngressStreams:
         """Acknowledge stored entries; returns how many were pending until now. Safe to repeat."""
         if not ids:
             return 0
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             return int(await self._commands.xack(stream_key(partition), GROUP, *ids))
 
     async def claim_stale(self, partition: int, min_idle_ms: int, limit: int) -> Claimed:
@@ -137,7 +140,7 @@ class IngressStreams:
             The entries, and ids whose content has gone; Redis has dropped those from the pending list, and the alarm
             has been raised.
         """
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             reply = await self._commands.xautoclaim(stream_key(partition), GROUP, CONSUMER, min_idle_ms, "0", limit)
         _, claimed, deleted = cast("tuple[bytes, list[_RawEntry], list[bytes]]", reply)
         entries = [_entry(raw) for raw in claimed]
@@ -147,7 +150,7 @@ class IngressStreams:
 
     async def delivery_counts(self, partition: int, first: str, last: str, limit: int) -> dict[str, int]:
         """Return how often each pending entry from ``first`` to ``last`` was handed out."""
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             rows = await self._commands.xpending_range(stream_key(partition), GROUP, min=first, max=last, count=limit)
         return {cast("bytes", row["message_id"]).decode(): int(row["times_delivered"]) for row in rows}
 
@@ -163,7 +166,7 @@ class IngressStreams:
         """
         key = stream_key(partition)
         floors: list[tuple[int, int]] = []
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             # The last delivered id is read first: what is handed out between the two calls lies above it.
             for group in await self._groups(key):
                 pending = await self._commands.xpending(key, cast("bytes", group["name"]))
@@ -179,7 +182,7 @@ class IngressStreams:
     async def backlog(self, partition: int) -> Backlog:
         """Measure how far behind a partition is; also kept in ``metrics.backlog``."""
         key = stream_key(partition)
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             length = await self._commands.xlen(key)
             groups = await self._groups(key)
         mine = [group for group in groups if group["name"] == GROUP.encode()]
@@ -197,7 +200,7 @@ class IngressStreams:
             Unavailable: Redis is away or full; the entry stays pending.
         """
         key = stream_key(partition)
-        async with _redis_errors(partition):
+        async with _redis_errors(partition, self.server):
             await self._commands.xadd(f"{key}:unreadable", {FIELD: entry.payload or b""})
         await self.ack(partition, [entry.id])
 
@@ -210,7 +213,7 @@ class IngressStreams:
     async def _read(self, partition: int, after: str, limit: int, block_ms: int | None) -> list[Entry]:
         client = self._reading if block_ms else self._commands
         try:
-            async with _redis_errors(partition):
+            async with _redis_errors(partition, self.server):
                 reply = await client.xreadgroup(
                     GROUP, CONSUMER, {stream_key(partition): after}, count=limit, block=block_ms or None
                 )
@@ -234,7 +237,7 @@ class IngressStreams:
 
     async def _create_group(self, partition: int) -> int:
         try:
-            async with _redis_errors(partition):
+            async with _redis_errors(partition, self.server):
                 await self._commands.xgroup_create(stream_key(partition), GROUP, id="0", mkstream=True)
         except _GroupExists:
             return 0
@@ -263,11 +266,14 @@ class _GroupExists(Unavailable):
 
 
 @asynccontextmanager
-async def _redis_errors(partition: int) -> AsyncIterator[None]:
+async def _redis_errors(partition: int, server: Dependency) -> AsyncIterator[None]:
     """Turn whatever Redis or the network says into Unavailable; nothing of it can be mended by a caller."""
     try:
         yield
+        server.found()
     except (RedisError, OSError) as error:
+        if not isinstance(error, ResponseError):
+            server.lost(error=type(error).__name__)
         text = str(error)
         kind = Unavailable
         if isinstance(error, ResponseError) and text.startswith("NOGROUP"):

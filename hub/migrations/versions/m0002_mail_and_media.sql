@@ -168,8 +168,10 @@ CREATE POLICY router ON contact FOR SELECT TO hub_router USING (true);
 GRANT SELECT (workspace_id, id, state, message_id, due_at, lease_until, created_at, raw_item_id) ON attachment TO hub_router;
 GRANT SELECT (workspace_id, id, created_at) ON raw_item, pending_reference TO hub_router;
 GRANT SELECT (workspace_id, id, partition, created_at) ON intake_spool TO hub_router;
+GRANT SELECT (workspace_id, channel_account_id, error) ON channel_cursor TO hub_router;
 GRANT SELECT, INSERT ON blob_trash TO hub_router;
 CREATE POLICY router ON attachment FOR SELECT TO hub_router USING (true);
+CREATE POLICY router ON channel_cursor FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON raw_item FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON pending_reference FOR SELECT TO hub_router USING (true);
 CREATE POLICY router ON intake_spool FOR SELECT TO hub_router USING (true);
@@ -285,6 +287,29 @@ CREATE FUNCTION hub_dead_letter_workspaces() RETURNS TABLE (workspace_id bigint)
 CREATE FUNCTION hub_spool_count() RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT count(*) FROM intake_spool s $$;
+
+-- Unfinished sends by channel and state, and since when the oldest of them is due; for /metrics and `hub doctor`.
+CREATE FUNCTION hub_delivery_backlog()
+    RETURNS TABLE (channel text, state text, amount bigint, oldest_due_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT d.channel, d.state, count(*), min(d.due_at) FROM delivery d
+        WHERE d.state IN ('queued', 'sending', 'unknown') GROUP BY d.channel, d.state
+    $$;
+
+-- Files of received messages that are still to be fetched; for /metrics.
+CREATE FUNCTION hub_attachment_backlog() RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ SELECT count(*) FROM attachment a WHERE a.state = 'pending' AND a.due_at IS NOT NULL $$;
+
+-- Connected accounts that could not be read at the last try, by channel; for `hub doctor`.
+CREATE FUNCTION hub_polling_faults() RETURNS TABLE (channel text, amount bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT a.channel, count(*) FROM channel_cursor c
+        JOIN channel_account a ON a.workspace_id = c.workspace_id AND a.id = c.channel_account_id
+        WHERE c.error IS NOT NULL AND a.status = 'connected' AND NOT a.demo GROUP BY a.channel ORDER BY a.channel
+    $$;
 
 -- A function's new owner needs CREATE on its schema at that moment, and not afterwards.
 GRANT CREATE ON SCHEMA public TO hub_router;

@@ -12,7 +12,7 @@ from connectors import cursors
 from connectors.base import Account, PolledBatch, Progress, RawItem
 from connectors.polled_account import PollingPorts
 from connectors.polling import Polling
-from hub import clock
+from hub import clock, tracing
 from hub.channels import actions, store
 from hub.channels.model import AccountStatus, Route
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, NotFound, Unavailable
@@ -65,6 +65,18 @@ class Counter:
         return SimpleNamespace(poll=self.poll, classify=lambda error: error.info)
 
 
+class RecordingTracer:
+    """Spans as they began, each with a context of its own."""
+
+    def __init__(self) -> None:
+        self.began: list[tuple] = []
+
+    def span(self, name, *, kind="internal", parent="", attributes=None):
+        context = f"trace-{len(self.began)}"
+        self.began.append((name, kind, attributes))
+        return tracing.CurrentSpan(SimpleNamespace(traceparent=context, fail=lambda _: None, end=lambda: None))
+
+
 class World:
     """One workspace's polled account as every worker sees it."""
 
@@ -78,6 +90,8 @@ class World:
         self.status = AccountStatus.CONNECTED
         self.settings: dict[str, str] = {}
         self.appended: list[str] = []
+        self.traces: list[str] = []
+        self.tracer = tracing.NO_TRACER
         self.append_fails_after: int | None = None
 
     def known(self) -> list[Route]:
@@ -113,6 +127,7 @@ class World:
             raise Unavailable("The message queue does not take messages at the moment.")
         await self.streams.append(item)
         self.appended.append(item.key)
+        self.traces.append(item.trace)
 
     def worker(self, holder: str, ttl_s: float = 5.0) -> Polling:
         ports = PollingPorts(
@@ -120,6 +135,7 @@ class World:
             append=self.append,
             registry=self.vendor,
             open_account=self.open_account,
+            tracer=self.tracer,
             pause_s=(0.05, 0.2),
             repeat_s=0.05,
         )
@@ -165,10 +181,12 @@ def expected(count: int) -> list[str]:
 
 async def test_items_reach_the_stream_and_the_cursor_follows(world):
     """Everything is read once, in order; the cursor, the time and the end of the progress are kept."""
-    async with running(world.worker("a")):
+    polling = world.worker("a")
+    async with running(polling):
         await wait_until(lambda: len(world.appended) >= 35)
         world.vendor.items = 40
-        await wait_until(lambda: len(world.appended) >= 40)
+        # Counted once the cursor is saved.
+        await wait_until(lambda: polling.metrics.items >= 40)
 
     health = await world.health()
     assert world.appended == expected(40)
@@ -313,6 +331,33 @@ async def test_vendor_that_is_away_is_logged_once_each_way(world, monkeypatch):
 
     assert lines == ["polled_account_down", "polled_account_up"]
     assert health.error == "The vendor is away."
+
+
+async def test_outages_of_our_own_stores_are_not_the_accounts(world, monkeypatch):
+    """While the streams take nothing the cursor waits and no mailbox is called unreachable: it is not."""
+    from connectors import polled_account
+
+    lines: list[str] = []
+    monkeypatch.setattr(polled_account, "_log", SimpleNamespace(warning=lambda event, **_: lines.append(event)))
+    world.append_fails_after = 12
+    polling = world.worker("a")
+    async with running(polling):
+        await wait_until(lambda: polling.metrics.failures >= 3)
+        down = set(polling.metrics.down)
+        world.append_fails_after = None
+        await wait_until(lambda: "n34" in world.appended)
+
+    assert (lines, down) == ([], set())
+
+
+async def test_each_item_begins_a_trace(world):
+    """Items carry the span that put them on the stream, one each, named by channel alone."""
+    world.tracer = RecordingTracer()
+    async with running(world.worker("a")):
+        await wait_until(lambda: len(world.appended) >= 35)
+
+    assert world.traces == [f"trace-{number}" for number in range(35)]
+    assert world.tracer.began == [("poll", "consumer", {"hub.channel": "twilio_sms"})] * 35
 
 
 async def test_worker_stops_within_five_seconds(world):

@@ -48,6 +48,7 @@ class FakeDatabase:
         self.can_commit.set()
         self.looks = 0
         self.depth = 0
+        self.traces: list[str] = []
 
     @asynccontextmanager
     async def transaction(self, workspace_ids):
@@ -69,6 +70,7 @@ class FakeDatabase:
             raise PostgresRefusal("23503")
         items = [msgspec.msgpack.decode(one, type=StreamItem) for one in payloads]
         self.written = [(item.workspace_id, item.key) for item in items]
+        self.traces += [item.trace for item in items]
 
     async def ask(self, sql):
         self.looks += 1
@@ -134,6 +136,17 @@ async def test_append_spools_while_redis_is_away(rig):
     assert rig.database.spool == [(1, "a"), (1, "b"), (1, "c")]
     assert rig.streams.calls == 1
     assert (rig.writer.metrics.spooled, rig.writer.metrics.outages, rig.writer.metrics.is_spooling) == (3, 1, True)
+
+
+async def test_append_keeps_the_trace_on_every_way(rig):
+    """An item that is spooled, its body put into Postgres on top, goes on in the trace it came with."""
+    rig.streams.is_up = False
+
+    await rig.writer.append(msgspec.structs.replace(make_item("a"), trace="t-1"))
+    large = make_item("b", body=b"x" * (INLINE_LIMIT_BYTES + 1))
+    await rig.writer.append(msgspec.structs.replace(large, trace="t-2"))
+
+    assert rig.database.traces == ["t-1", "t-2"]
 
 
 async def test_append_returns_after_commit(rig):

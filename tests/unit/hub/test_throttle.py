@@ -90,3 +90,14 @@ async def test_every_allowance_must_have_room(throttle):
         await throttle.take([wide, THREE])
     with pytest.raises(TooManyRequests):
         await throttle.take([wide, THREE])
+
+
+async def test_refusals_are_counted_by_what_was_tried_and_not_by_whom():
+    """The label names the allowance's first two words; the address stays out of it."""
+    throttle = Throttle(None)
+    one = Allowance("sign_in:address:2001:db8::/64", times=1, window_s=30)
+    await throttle.take([one])
+    for _ in range(2):
+        with pytest.raises(TooManyRequests):
+            await throttle.take([one])
+    assert throttle.refused == {"sign_in:address": 2}

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from msgspec import structs
 
+from hub import clock
 from hub.errors import InvalidInput
 from hub.events.model import LoggedEvent
 from hub.realtime.ports import Handshake
@@ -446,3 +447,23 @@ async def test_a_hello_without_its_workspace_is_told_not_to_come_back():
         _, sink = await rig.open()
         assert sink.closed_with[0] == 4500
         assert "workspace_id" in of_type(sink, "bye")[0]["reason"]
+
+
+async def test_delay_is_counted_once_an_event_and_only_where_somebody_got_it():
+    """From its number to the last of many sockets' buffers; events read from the log, or for nobody, count nothing."""
+    async with Rig() as rig:
+        rig.ports.member()
+        sinks = [(await rig.open())[1] for _ in range(3)]
+        event = structs.replace(rig.ports.append(), appended_at_ms=clock.now_ms() - 200)
+        rig.broker.publish([event])
+        await until(lambda: all(events_of(sink) == [1] for sink in sinks))
+        await settle()
+        buckets, sum_s = rig.hub.counters.fanout_seconds.buckets()
+        rig.commit()
+        await until(lambda: all(events_of(sink) == [1, 2] for sink in sinks))
+        await settle()
+
+        assert buckets[-1] == ("+Inf", 1.0)
+        assert 0.2 <= sum_s < 5
+        assert rig.hub.counters.fanout_seconds.count == 1
+        assert rig.hub.counters.unwritten == []
