@@ -13,18 +13,11 @@ import time
 from typing import TYPE_CHECKING
 
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
+from hub.net import is_public, plain
 
 if TYPE_CHECKING:
     from connectors.base import Reach
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-# ``is_global`` alone lets these through: they carry an IPv4 address inside, or are of old private or test ranges.
-# Source: IANA special-purpose address registries; measured against Python 3.11, 2026-11-22.
-_REFUSED = tuple(
-    ipaddress.ip_network(one)
-    for one in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "fec0::/10", "::/96", "0.0.0.0/8")
-)
 _MOST_ADDRESSES = 8
 
 
@@ -37,14 +30,14 @@ def may_reach(address: str, reach: Reach) -> bool:
         reach: ``public`` takes only what is reachable by everybody, ``loopback`` only this computer, ``any`` both and
             private networks; link-local (a cloud's metadata service) and multicast are never taken.
     """
-    one = _plain(ipaddress.ip_address(address.partition("%")[0]))
+    one = plain(ipaddress.ip_address(address.partition("%")[0]))
     if one.is_multicast or one.is_unspecified or one.is_link_local:
         return False
     if reach == "any":
         return True
     if reach == "loopback":
         return one.is_loopback
-    return one.is_global and not any(one in network for network in _REFUSED if network.version == one.version)
+    return is_public(address)
 
 
 def connect(host: str, port: int, reach: Reach, timeout_s: float) -> socket.socket:
@@ -102,8 +95,3 @@ def _addresses(host: str, port: int, reach: Reach) -> list[str]:
         words = f"{host} is in a private network, which this installation does not connect to."
         raise ConnectorError(ConnectorErrorInfo(ErrorClass.PERMANENT, "host_refused", words))
     return addresses
-
-
-def _plain(address: Address) -> Address:
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
