@@ -56,6 +56,8 @@ from hub.tracing import Tracer, open_tracer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prometheus_client.registry import Collector
+
     from hub.config import Settings
     from hub.db import Notice
     from hub.envelope import StreamItem
@@ -171,19 +173,11 @@ async def _work(settings: Settings) -> None:
             tracer=tracer,
         )
         drain = SpoolDrain(database, streams, leases.held)
-        due = [
-            jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
-            jobs.trim_job(streams, leases.held),
-            drain.job(),
-            raw_items.sweep_job(database, settings.raw_days),
-            *files.file_jobs(database, keeper.blobs),
-            jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
-        ]
         ports_of_polling = _polling_ports(database, streams, registry, open_with(routes, registry, settings), tracer)
         polling = Polling(ports_of_polling, routes, leases.holder)
         counted, lag = jobs.JobMetrics(), LoopLag()
-        metrics = CollectorRegistry(auto_describe=False)
-        for collector in (
+        due = _due_jobs(settings, database, streams, leases, drain, keeper)
+        collectors = (
             StoreMetrics(database, hints.broker, streams),
             AppendMetrics(streams.metrics),
             IntakeCollector(ports.metrics, streams.metrics, leases),
@@ -193,10 +187,8 @@ async def _work(settings: Settings) -> None:
             FileMetrics(keeper.metrics),
             PollingCollector(polling),
             ChannelCollector(registry),
-        ):
-            metrics.register(collector)
-        register_process(metrics, lag, head_revision())
-        exchange = MetricsExchange(sending.redis, metrics, "work", slot)
+        )
+        exchange = MetricsExchange(sending.redis, _exported(collectors, lag), "work", slot)
         loops = [
             asyncio.create_task(routes.run(), name="routes"),
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
@@ -213,6 +205,32 @@ async def _work(settings: Settings) -> None:
         for task in loops:
             task.cancel()
         await asyncio.gather(*loops, *finishing, return_exceptions=True)
+
+
+def _due_jobs(
+    settings: Settings,
+    database: Database,
+    streams: IngressStreams,
+    leases: Leases,
+    drain: SpoolDrain,
+    keeper: Keeper,
+) -> list[jobs.Job]:
+    return [
+        jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
+        jobs.trim_job(streams, leases.held),
+        drain.job(),
+        raw_items.sweep_job(database, settings.raw_days),
+        *files.file_jobs(database, keeper.blobs),
+        jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
+    ]
+
+
+def _exported(collectors: Sequence[Collector], lag: LoopLag) -> CollectorRegistry:
+    metrics = CollectorRegistry(auto_describe=False)
+    for collector in collectors:
+        metrics.register(collector)
+    register_process(metrics, lag, head_revision())
+    return metrics
 
 
 class Sending(msgspec.Struct, frozen=True):
