@@ -2,7 +2,7 @@
 Brings the counts of all processes to one page: each leaves its own in the ephemeral Redis, whoever is asked reads all.
 
 Nothing depends on it: while that Redis is away the page shows the process that was asked, and says so. See
-docs/decisions/0016-metrics-of-all-processes-on-one-page.md.
+docs/decisions/0014-metrics-of-all-processes-on-one-page.md.
 """
 
 from __future__ import annotations
