@@ -43,7 +43,7 @@ def test_a_new_user_is_answering_a_visitor_within_minutes(fresh_hub: RunningHub,
     expect(page.get_by_role("heading", name="Set up your hub")).to_be_visible()
     fill_set_up(page)
     expect(page.get_by_role("heading", name="Northwind is ready")).to_be_visible()
-    expect(page.get_by_role("heading", level=2)).to_have_text(["Try live chat", "Connect SMS"])
+    expect(page.get_by_role("heading", level=2)).to_have_text(["Connect E-mail", "Try live chat", "Connect SMS"])
     assert person.axe() == []
 
     with person.context.expect_page() as opened:

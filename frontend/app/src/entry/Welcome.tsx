@@ -33,7 +33,7 @@ function Offer({ manifest, first }: { readonly manifest: ChannelView; readonly f
   return (
     <section className="start">
       <span className="start-icon"><ChannelIcon channel={manifest} size={22} /></span>
-      <h2>Connect {manifest.name}</h2>
+      <h2>Connect {shortName(manifest)}</h2>
       <p>{manifest.summary}{manifest.needs_public_url ? " Needs a public address of this hub." : ""}</p>
       <Link className={`button ${first ? "button-primary" : "button-quiet"}`} to={{ page: "channels", connect: manifest.id, account: null }}>Connect {shortName(manifest)}</Link>
     </section>
