@@ -7,6 +7,7 @@ import pytest
 
 from connectors.mime.tokens import (
     TokenKey,
+    Tokens,
     read_tokens,
     sign_marker,
     sign_message_id,
@@ -108,3 +109,15 @@ def test_signing_something_else_than_ids_is_refused(wrong):
         sign_message_id(KEY, wrong, MESSAGE, "acme.example")
     with pytest.raises(InvalidInput):
         sign_plus_address(KEY, wrong, "support@acme.example")
+
+
+@pytest.mark.parametrize("letter", ["\u212a", "\u017f"], ids=["kelvin sign", "long s"])
+def test_read_tokens_takes_only_our_letters(letter):
+    """Letters that only look like ours when case is ignored are no token, and no reason to fail."""
+    short, long = letter * 42, letter * 68
+
+    found = read_tokens(
+        KEY, addresses=[f"shop+{short}@x.example"], message_ids=[f"h.{long}@x.example"], texts=[f"[ref:{short}:ref]"]
+    )
+
+    assert found == Tokens()
