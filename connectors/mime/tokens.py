@@ -25,7 +25,7 @@ _SHORT, _LONG = 42, 68  # base32 characters of id + MAC, and of two ids + MAC
 _LONG_TOKEN = re.compile(rf"(?<![a-z2-7])h\.([a-z2-7]{{{_LONG}}})(?![a-z2-7])", re.IGNORECASE | re.ASCII)
 _PLUS_TOKEN = re.compile(rf"[+]([a-z2-7]{{{_SHORT}}})@", re.IGNORECASE | re.ASCII)
 # Mail programs wrap and re-space quoted text, so the marker may come back with blanks inside its brackets.
-_MARKER = re.compile(rf"\[ref:\s?([a-z2-7]{{{_SHORT}}})\s?:ref\]", re.IGNORECASE | re.ASCII)
+_MARKER = re.compile(rf"\[ref:[\s\xa0]?([a-z2-7]{{{_SHORT}}})[\s\xa0]?:ref\]", re.IGNORECASE | re.ASCII)
 _SEARCH_LIMIT = 200
 
 

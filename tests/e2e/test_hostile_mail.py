@@ -12,12 +12,14 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Dialog, Page, expect
 
 from tests.acceptance.running import RunningHub
 from tests.corpus import HostileHtml, hostile_html
 from tests.e2e.pages import Inbox
 from tests.mail_services import DOVECOT, PASSWORD, Dovecot, SmtpSink, mail_settings
+from tests.pictures import encode
 
 pytestmark = [
     pytest.mark.browser,
@@ -28,6 +30,7 @@ pytestmark = [
 ]
 
 ADDRESS = "support@shop.example"
+PNG = encode(Image.new("RGB", (40, 30), "navy"), "PNG")
 # One conversation holds so many, fewer than the app shows at first.
 GROUP = 40
 CASES = hostile_html()
@@ -63,6 +66,7 @@ def fresh_hub(app_build: Path) -> Iterator[RunningHub]:
     for number, group in enumerate(GROUPS):
         for case in group:
             dovecot.append(ADDRESS, make_hostile(case, number, group[0].name))
+    dovecot.append(ADDRESS, make_postcard())
     body = {
         "channel": "imap_smtp",
         "name": "Support mail",
@@ -93,6 +97,17 @@ def make_hostile(case: HostileHtml, number: int, first: str) -> bytes:
     mail.set_content(f"case-{case.name}")
     # Surrogates and NULs of the corpus travel as the bytes a mail program would send.
     mail.add_alternative(f"<p>case-{case.name}</p>{case.html}".encode("utf-8", "replace"), "text", "html", cte="base64")
+    return mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def make_postcard() -> bytes:
+    """Write a harmless mail with a picture inside its text."""
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Ida Berg <ida@customer.example>", ADDRESS, "A postcard"
+    mail["Message-ID"], mail["Date"] = "<postcard@customer.example>", "Sun, 22 Nov 2026 12:00:00 +0000"
+    mail.set_content("Greetings!")
+    mail.add_alternative('<p>Greetings!</p><img src="cid:sea@card" alt="The sea">', "html")
+    mail.get_payload()[1].add_related(PNG, "image", "png", cid="<sea@card>", filename="sea.png")
     return mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
@@ -144,6 +159,18 @@ def test_pictures_from_elsewhere_load_only_when_asked_for(owner: Inbox):
 
     assert [url for url in asked if "localhost" not in url]
     owner.person.complaints.clear()
+
+
+def test_a_picture_inside_a_mail_is_shown(owner: Inbox):
+    """It comes from our own store, without anybody asking for it, and is not listed below the text as well."""
+    owner.page.get_by_role("link", name="Ida Berg").first.click()
+    picture = owner.page.frame_locator("iframe.mail-frame").get_by_alt_text("The sea")
+    expect(picture).to_be_visible(timeout=60_000)
+
+    owner.page.wait_for_function(
+        "() => document.querySelector('iframe.mail-frame').contentDocument.images[0].naturalWidth === 40"
+    )
+    expect(owner.thread.get_by_text("sea.png")).to_have_count(0)
 
 
 def group_of(name: str) -> int:
