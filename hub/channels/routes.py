@@ -52,6 +52,7 @@ class ChannelRoutes:
         self._asked_at: float | None = None
         self._has_failed = False
         self._lock = asyncio.Lock()
+        self._next_look: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -145,14 +146,22 @@ class ChannelRoutes:
         return self._refreshed_at is not None and self._monotonic_s() - self._refreshed_at <= USABLE_FOR_S
 
     async def _look_again(self) -> None:
-        """Refresh after a miss: whoever comes while somebody already asks waits for that answer."""
-        if self._lock.locked():
-            async with self._lock:
-                pass
-        elif self._asked_at is None or self._monotonic_s() - self._asked_at >= MISS_EVERY_S:
-            await self._try_refresh()
+        """
+        Refresh after a miss. Only a question that begins after the miss can answer it: one under way, or just answered,
+        may have missed what was connected a moment ago. Whoever comes before the next one begins waits for that one.
+        """
+        if self._next_look is None:
+            self._next_look = asyncio.create_task(self._look_when_due(), name="routes-look")
+        # A caller that hangs up must not take the answer from the others.
+        await asyncio.shield(self._next_look)
         if not self.is_usable():
             raise Unavailable("The channel accounts cannot be read right now.", retry_after_s=RETRY_EVERY_S)
+
+    async def _look_when_due(self) -> None:
+        if self._asked_at is not None:
+            await asyncio.sleep(max(0.0, self._asked_at + MISS_EVERY_S - self._monotonic_s()))
+        self._next_look = None
+        await self._try_refresh()
 
     async def _leave_a_pause(self) -> None:
         """Let a burst of changes become a few refreshes instead of one each."""
