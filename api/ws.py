@@ -177,13 +177,13 @@ class HubSocket(asyncio.Protocol):
 
     # What the hub calls (``Sink``).
 
-    def write(self, data: bytes) -> None:
+    def write(self, connection: Connection, data: bytes) -> None:  # noqa: ARG002  # one sink a socket
         """Hand whole frames to the transport; raises where it is closed."""
         if self._transport.is_closing():
             raise ConnectionError("The socket is closed.")
         self._transport.write(data)
 
-    def close(self, code: int, reason: str) -> None:
+    def close(self, connection: Connection, code: int, reason: str) -> None:  # noqa: ARG002
         """Send the close frame; a peer that does not answer it is cut off."""
         if self._wire.state is State.OPEN:
             self._wire.send_close(code, reason[:120])

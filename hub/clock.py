@@ -31,28 +31,29 @@ def monotonic_s() -> float:
 
 def new_id() -> UUID:
     """
-    Make a UUID version 7: sortable by its millisecond of creation.
+    Make a UUID version 7: sortable by its moment of creation, to a quarter of a microsecond.
 
     Returns:
-        A fresh id; two made in the same millisecond differ in 74 random bits.
+        A fresh id; two made in the same moment differ in 62 random bits.
 
     Source:
-        RFC 9562 section 5.7 (May 2024).
+        RFC 9562 sections 5.7 and 6.2, method 3: the bits after the millisecond are its fraction (May 2024).
     """
     return new_ids(1)[0]
 
 
 def new_ids(count: int) -> list[UUID]:
     """Make several ids of one moment, as ``new_id`` does, with one question to the random source."""
-    stamp = (time.time_ns() // 1_000_000 & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | 0b10 << 62
-    drawn = os.urandom(10 * count)
-    return [_version_7(stamp, drawn[at : at + 10]) for at in range(0, 10 * count, 10)]
+    ms, ns = divmod(time.time_ns(), 1_000_000)
+    fraction = (ns << 12) // 1_000_000
+    stamp = (ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62
+    drawn = os.urandom(8 * count)
+    return [_version_7(stamp, drawn[at : at + 8]) for at in range(0, 8 * count, 8)]
 
 
 def _version_7(stamp: int, random_bytes: bytes) -> UUID:
-    """Put 74 random bits between the time, the version and the variant of ``stamp``."""
-    bits = int.from_bytes(random_bytes, "big")
-    return UUID(int=stamp | (bits >> 68) << 64 | bits & 0x3FFF_FFFF_FFFF_FFFF)
+    """Put 62 random bits after the time, the version and the variant of ``stamp``."""
+    return UUID(int=stamp | int.from_bytes(random_bytes, "big") & 0x3FFF_FFFF_FFFF_FFFF)
 
 
 def new_token(size_bytes: int = 32) -> str:

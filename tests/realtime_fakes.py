@@ -201,12 +201,12 @@ class FakeSink:
         self.error: Exception | None = None
         self._read = 0
 
-    def write(self, data):
+    def write(self, connection, data):
         if self.error is not None:
             raise self.error
         self.writes.append(data)
 
-    def close(self, code, reason):
+    def close(self, connection, code, reason):
         if self.closed_with is None:
             self.closed_with = (code, reason)
 

@@ -44,13 +44,13 @@ _log = get_logger("realtime")
 
 
 class Sink(Protocol):
-    """The socket under a connection; ``api/ws.py`` implements it, tests record."""
+    """What is under connections: one for each socket, or one for all of a kind; ``api/ws.py`` has one, tests record."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, connection: Connection, data: bytes) -> None:
         """Hand over whole WebSocket frames; may raise, which costs only this connection."""
         ...
 
-    def close(self, code: int, reason: str) -> None:
+    def close(self, connection: Connection, code: int, reason: str) -> None:
         """Send a close frame and end the socket; must not raise."""
         ...
 
@@ -101,6 +101,7 @@ class Connection:
         "check_at_s",
         "closed",
         "drained",
+        "fd",
         "grant",
         "handshake",
         "heard_at_s",
@@ -127,6 +128,8 @@ class Connection:
     def __init__(self, owner: Connections, sink: Sink, handshake: Handshake, connection_id: str, now_s: float) -> None:
         self.owner = owner
         self.sink = sink
+        # The descriptor, where the sink serves many sockets; -1 where the sink is the socket.
+        self.fd = -1
         self.handshake: Handshake = handshake
         self.id = connection_id
         self.session = Session(now_s)
@@ -257,7 +260,7 @@ class Connections:
                 return
         self.counters.closes[int(code)] += 1
         self.forget(connection)
-        connection.sink.close(int(code), reason)
+        connection.sink.close(connection, int(code), reason)
 
     def forget(self, connection: Connection) -> None:
         """Drop a connection whose socket is gone or going; safe to call twice."""
@@ -322,12 +325,12 @@ class Connections:
         queue.clear()
         connection.queued_bytes = 0
         try:
-            connection.sink.write(data)
+            connection.sink.write(connection, data)
         except Exception as error:  # loop: whatever a dead transport raises costs this socket, never its neighbours
             _log.info("write_failed", connection=connection.id, error=type(error).__name__)
             self.counters.closes[0] += 1
             self.forget(connection)
-            connection.sink.close(int(CloseCode.INTERNAL), "")
+            connection.sink.close(connection, int(CloseCode.INTERNAL), "")
             return False
         if connection.drained is not None and connection.unwritable_since_s is None:
             _release(connection)

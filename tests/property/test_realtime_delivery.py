@@ -51,7 +51,7 @@ class Client:
         class Sink:
             """Feeds this client while it is the current socket; what a cut socket was given is lost."""
 
-            def write(self, data):
+            def write(self, connection, data):
                 if client.connection is not None and client.connection.sink is not self:
                     return
                 try:
@@ -59,7 +59,7 @@ class Client:
                 except (AssertionError, ValueError) as failure:  # the hub would take it for a dead socket
                     client.failures.append(failure)
 
-            def close(self, code, reason):
+            def close(self, connection, code, reason):
                 if client.connection is not None and client.connection.sink is self:
                     client.connection = None
 
