@@ -20,6 +20,7 @@ from hub.realtime.connections import Connection, Connections, Counters
 from hub.realtime.fanout import Fanout
 from hub.realtime.feed import Feeds
 from hub.realtime.healing import Healing
+from hub.realtime.lane import Lane
 from hub.realtime.opening import Opening, come_back_in_s
 from hub.realtime.protocol import (
     Ack,
@@ -69,6 +70,7 @@ class RealtimeHub:
     Attributes:
         counters: For /metrics.
         is_draining: New sockets are refused.
+        lane: Where sockets live that have left their transports.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class RealtimeHub:
         self._monotonic_s = monotonic_s
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
+        self.lane = Lane(self)
         self.counters = Counters()
         self.is_draining = False
         self.wheel = Wheel(monotonic_s())
@@ -120,6 +123,7 @@ class RealtimeHub:
     async def start(self) -> None:
         """Listen to the broker and start the loops: healing, rights, presence, and the one timer."""
         await self._broker.start(self)
+        self.lane.start()
         for loop in (self.healing.run(), self.rights.run(), self._keep_online(), self._turn_wheel()):
             self._loops.append(asyncio.get_running_loop().create_task(loop))
 
@@ -141,6 +145,7 @@ class RealtimeHub:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.lane.stop()
         self.feeds.stop()
         await self._broker.stop()
 
