@@ -92,7 +92,7 @@ class RealtimeHub:
         self.is_draining = False
         self.wheel = Wheel(monotonic_s())
         self.fanout = Fanout(ports, self.counters, self._on_applied)
-        self.feeds = Feeds(ports, self.fanout.deliver, self.counters)
+        self.feeds = Feeds(ports, self.fanout.deliver, self.counters, broker)
         self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost, tracer)
         tickets = ResumeTickets(secret_key, now)
         self.catch_up = CatchUp(ports, self.feeds, self.fanout, tickets, self.counters)
