@@ -39,17 +39,19 @@ class _Message(msgspec.Struct, frozen=True, array_like=True):
     """
     What goes over the wire: events and signals of one shard, and which process they are from.
 
-    An event stands behind its workspace and undecoded: whoever does not want the workspace never looks into it.
+    The events stand behind their workspaces and undecoded: whoever wants none of these never looks into them (one by
+    one they would cost 0.3 microseconds more each where they are wanted, which is the rule).
     """
 
     origin: bytes
-    events: tuple[tuple[int, msgspec.Raw], ...] = ()
+    workspaces: tuple[int, ...]
+    events: msgspec.Raw
     signals: tuple[tuple[int, bytes], ...] = ()
 
 
 _ENCODER = msgspec.msgpack.Encoder(uuid_format="bytes")
 _DECODER = msgspec.msgpack.Decoder(_Message)
-_EVENT = msgspec.msgpack.Decoder(LoggedEvent)
+_EVENTS = msgspec.msgpack.Decoder(tuple[LoggedEvent, ...])
 
 
 class RedisBroker:
@@ -58,7 +60,7 @@ class RedisBroker:
 
     Attributes:
         dropped: Hints and signals not sent, because Redis was away or too slow.
-        ignored: Hints and signals of workspaces nobody here wants, dropped undecoded.
+        ignored: Messages of which nobody here wanted any event, dropped undecoded.
         wire: Whether Redis takes hints.
     """
 
@@ -191,21 +193,24 @@ class RedisBroker:
                 self._is_sending = False
 
     def _messages(self, events: list[LoggedEvent], signals: list[tuple[int, bytes]]) -> list[tuple[str, bytes]]:
-        by_channel: dict[str, tuple[list[tuple[int, msgspec.Raw]], list[tuple[int, bytes]]]] = {}
+        by_channel: dict[str, tuple[list[LoggedEvent], list[tuple[int, bytes]]]] = {}
         for event in events:
-            told = (event.workspace_id, msgspec.Raw(_ENCODER.encode(event)))
-            by_channel.setdefault(_channel(event.workspace_id % SHARDS), ([], []))[0].append(told)
+            by_channel.setdefault(_channel(event.workspace_id % SHARDS), ([], []))[0].append(event)
             if event.type.startswith(TOLD_TO_ALL):
-                by_channel.setdefault(ALL_CHANNEL, ([], []))[0].append(told)
+                by_channel.setdefault(ALL_CHANNEL, ([], []))[0].append(event)
         for signal in signals:
             by_channel.setdefault(_channel(signal[0] % SHARDS), ([], []))[1].append(signal)
         messages: list[tuple[str, bytes]] = []
         for channel, (some_events, some_signals) in by_channel.items():
             for start in range(0, max(len(some_events), len(some_signals)), MESSAGE_EVENTS):
                 end = start + MESSAGE_EVENTS
-                message = _Message(self._origin, tuple(some_events[start:end]), tuple(some_signals[start:end]))
-                messages.append((channel, _ENCODER.encode(message)))
+                messages.append((channel, self._message(some_events[start:end], some_signals[start:end])))
         return messages
+
+    def _message(self, events: list[LoggedEvent], signals: list[tuple[int, bytes]]) -> bytes:
+        workspaces = tuple({event.workspace_id for event in events})
+        undecoded = msgspec.Raw(_ENCODER.encode(events))
+        return _ENCODER.encode(_Message(self._origin, workspaces, undecoded, tuple(signals)))
 
     async def _listen(self, listener: Listener, channel: str, subscribed: Callable[[None], None]) -> None:
         async with self._broadcast.subscribe(channel) as subscriber:
@@ -226,18 +231,22 @@ class RedisBroker:
                 return
             hears_all = self._hears_all or channel == ALL_CHANNEL
             wanted = self._wanted
-            events = [_EVENT.decode(raw) for one, raw in message.events if hears_all or one in wanted]
+            events: tuple[LoggedEvent, ...] = ()
+            if hears_all or not wanted.keys().isdisjoint(message.workspaces):
+                events = _EVENTS.decode(message.events)
+            elif message.workspaces:
+                self.ignored += 1
         except msgspec.MsgspecError as error:
             # Another version's: its events are read from the log instead.
             _log.warning("hint_unreadable", channel=channel, error=str(error))
             listener.on_gap()
             return
-        signals = [one for one in message.signals if hears_all or one[0] in wanted]
-        self.ignored += len(message.events) + len(message.signals) - len(events) - len(signals)
-        if events:
-            listener.on_events(events)
-        for workspace_id, data in signals:
-            listener.on_signal(workspace_id, data)
+        heard = events if hears_all else [event for event in events if event.workspace_id in wanted]
+        if heard:
+            listener.on_events(heard)
+        for workspace_id, data in message.signals:
+            if hears_all or workspace_id in wanted:
+                listener.on_signal(workspace_id, data)
 
     def _run(self, coroutine: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
