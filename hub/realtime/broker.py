@@ -91,18 +91,23 @@ class TypingSignal(msgspec.Struct, frozen=True, tag_field="t", tag="typing"):
     kind: MessageKind
 
 
-class ViewingSignal(msgspec.Struct, frozen=True, tag_field="t", tag="viewing"):
-    conversation_id: UUID
-    inbox_id: UUID
-    member_ids: tuple[UUID, ...]
+class PresenceSignal(msgspec.Struct, frozen=True, tag_field="t", tag="present"):
+    """
+    What a worker left in the store is another: look again.
 
+    Attributes:
+        holder: The worker, which knows already.
+        members: Whether it is about who is online.
+        conversation_ids: Conversations that came on or went from a screen.
+    """
 
-class PresenceSignal(msgspec.Struct, frozen=True, tag_field="t", tag="presence"):
-    member_ids: tuple[UUID, ...]
+    holder: str
+    members: bool
+    conversation_ids: tuple[UUID, ...]
 
 
 class RightsSignal(msgspec.Struct, frozen=True, tag_field="t", tag="rights"):
     """Somebody's rights or session changed: read the grants of this workspace again, now."""
 
 
-Signal = TypingSignal | ViewingSignal | PresenceSignal | RightsSignal
+Signal = TypingSignal | PresenceSignal | RightsSignal

@@ -21,6 +21,7 @@ from hub.realtime.fanout import Fanout
 from hub.realtime.feed import Feeds
 from hub.realtime.healing import Healing
 from hub.realtime.opening import Opening, come_back_in_s
+from hub.realtime.presence_rounds import PresenceRounds
 from hub.realtime.protocol import (
     Ack,
     CloseCode,
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from hub.tracing import Tracer
 
 INBOX_LIMIT = 64
-PRESENCE_INTERVAL_S = 20.0
 # Sends under way get this long to be answered and presence to be taken back.
 STOP_WITHIN_S = 2.0
 # Sockets sent away in one loop turn while draining.
@@ -98,15 +98,15 @@ class RealtimeHub:
         self.catch_up = CatchUp(ports, self.feeds, self.fanout, tickets, self.counters)
         self.opening = Opening(ports, self.catch_up, self.fanout, self.connections, tickets, on_open=self._on_open)
         self.rights = Rights(ports, self.feeds, self.fanout, self.connections, on_conversation=self._attach_visitor)
-        self.signals = Signals(
-            ports,
-            broker,
+        self.presence = PresenceRounds(
             presence,
+            broker,
             feeds=self.feeds,
             fanout=self.fanout,
-            process_id=clock.new_token(8),
+            holder=clock.new_token(8),
             monotonic_s=monotonic_s,
         )
+        self.signals = Signals(ports, broker, self.presence, feeds=self.feeds, monotonic_s=monotonic_s)
         self.healing = Healing(
             ports,
             self.feeds,
@@ -120,7 +120,7 @@ class RealtimeHub:
     async def start(self) -> None:
         """Listen to the broker and start the loops: healing, rights, presence, and the one timer."""
         await self._broker.start(self)
-        for loop in (self.healing.run(), self.rights.run(), self._keep_online(), self._turn_wheel()):
+        for loop in (self.healing.run(), self.rights.run(), self.presence.run(), self._turn_wheel()):
             self._loops.append(asyncio.get_running_loop().create_task(loop))
 
     async def drain(self) -> None:
@@ -142,6 +142,7 @@ class RealtimeHub:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.feeds.stop()
+        await self.presence.stop()
         await self._broker.stop()
 
     def attach(self, sink: Sink, handshake: Handshake) -> Connection:
@@ -212,6 +213,7 @@ class RealtimeHub:
     def on_gap(self) -> None:
         """See ``Listener``."""
         self.healing.want_all()
+        self.presence.want_all()
 
     def _answer_ping(self, connection: Connection, now_s: float) -> None:
         is_old = now_s - connection.ticket_at_s >= RENEW_AFTER_S
@@ -290,7 +292,7 @@ class RealtimeHub:
     def _on_open(self, connection: Connection) -> None:
         grant = connection.grant
         if grant is not None and grant.kind == "member" and not connection.closed:
-            self._run(self.signals.come_online(connection, grant))
+            self.presence.come(connection, grant)
 
     def _on_lost(self, connection: Connection) -> None:
         grant = connection.grant
@@ -303,13 +305,7 @@ class RealtimeHub:
         feed = self.feeds.get(grant.workspace_id)
         if feed is not None and stream is not None and not stream.connections and not stream.opening:
             feed.streams.pop(stream.conversation_id, None)
-        self._run(self._take_leave(connection, grant))
-
-    async def _take_leave(self, connection: Connection, grant: Grant) -> None:
-        try:
-            await self.signals.leave(connection, grant)
-        except HubError as error:
-            _log.info("leave_untold", connection=connection.id, code=error.code)
+        self.signals.leave(connection, grant)
 
     def _on_void(self, feed: Feed) -> None:
         self.fanout.lose(self.fanout.by_workspace.get(feed.workspace_id, {}), "lost", 0)
@@ -318,14 +314,6 @@ class RealtimeHub:
         self.signals.note_event(event)
         if event.type in RIGHTS_EVENTS:
             self.rights.want(event.workspace_id)
-
-    async def _keep_online(self) -> None:
-        while True:
-            await asyncio.sleep(PRESENCE_INTERVAL_S)
-            try:
-                await self.signals.keep_online()
-            except Exception:  # loop: shown again in 20 s
-                _log.exception("presence_failed")
 
     async def _turn_wheel(self) -> None:
         while True:
