@@ -7,7 +7,7 @@ Who somebody is and what a message does is injected (``ports.py``); sockets are 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -68,6 +68,7 @@ class RealtimeHub:
 
     Attributes:
         counters: For /metrics.
+        handshakes_refused: Counted by reason by the layer that answers handshakes.
         is_draining: New sockets are refused.
     """
 
@@ -89,6 +90,7 @@ class RealtimeHub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self.counters = Counters()
+        self.handshakes_refused: Counter[str] = Counter()
         self.is_draining = False
         self.wheel = Wheel(monotonic_s())
         self.fanout = Fanout(ports, self.counters, self._on_applied)
