@@ -18,7 +18,9 @@ OLDEST_VERSION = 150_000
 SKEW_WARNING_S, SKEW_FAULT_S = 2.0, 30.0
 FULL_WARNING, FULL_FAULT = 0.8, 0.95
 
-TOO_MANY = "Raise max_connections in Postgres, or run less: `hub serve` takes up to HUB_DATABASE_CONNECTIONS (60), `hub work` 24."
+TOO_MANY = (
+    "Raise max_connections in Postgres, or run less: `hub serve` takes HUB_DATABASE_CONNECTIONS (60), `hub work` 24."
+)
 
 _ROLES_SQL = """
 SELECT r.rolname, r.rolsuper, r.rolbypassrls,
