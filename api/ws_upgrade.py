@@ -85,17 +85,22 @@ class Gate:
 
     def _refuse(self, request: Request) -> Response | None:
         """Check what the library does not: path, Origin, and whether there is room."""
+        refused = self._hub.handshakes_refused
         if request.path.partition("?")[0] != PATH:
+            refused["path"] += 1
             return self.refuse(HTTPStatus.NOT_FOUND, "Sockets open at /ws.\n")
         if "Transfer-Encoding" in request.headers or not set(request.headers.get_all("Content-Length")) <= {"0"}:
             return self.refuse(HTTPStatus.BAD_REQUEST, "A socket's request has no body.\n")
         try:
             origin = request.headers.get("Origin")
         except MultipleValuesError:
+            refused["origin"] += 1
             return self.refuse(HTTPStatus.FORBIDDEN, "More than one Origin.\n")
         if origin is not None and origin not in self._edge.origins():
+            refused["origin"] += 1
             return self.refuse(HTTPStatus.FORBIDDEN, "This Origin may not open a socket here.\n")
         if self._hub.is_draining or len(self._hub.connections.all) >= self._edge.max_sockets:
+            refused["draining" if self._hub.is_draining else "full"] += 1
             return self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n", comes_back=True)
         return None
 

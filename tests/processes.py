@@ -41,11 +41,16 @@ class HubProcesses:
         self.running: list[subprocess.Popen[bytes]] = []
         folder.mkdir(mode=0o700, exist_ok=True)
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, descriptor_limit: int | None = None) -> subprocess.Popen[bytes]:
         """Start one command; its output goes to ``<command>.log``."""
+        limited = () if descriptor_limit is None else ("sh", "-c", f'ulimit -n {descriptor_limit}; exec "$@"', "sh")
         with self.log_path(arguments[0]).open("ab") as log:
             process = subprocess.Popen(
-                (sys.executable, "-m", "hub.cli", *arguments), cwd=ROOT, env=self.environ, stdout=log, stderr=log
+                (*limited, sys.executable, "-m", "hub.cli", *arguments),
+                cwd=ROOT,
+                env=self.environ,
+                stdout=log,
+                stderr=log,
             )
         self.running.append(process)
         return process

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from hub.doctor import machine, postgres, redis_servers, traffic
+from hub.doctor import machine, postgres, redis_servers, sockets, traffic
 from hub.doctor.model import Finding, fault, ok, warning
 from hub.embedded.folders import SOCKET_DIR_LIMIT_BYTES, short_dir
 from hub.embedded.runfile import RunFile, is_running, read_run_file
@@ -113,6 +113,8 @@ async def _one_redis(name: str, url: str) -> tuple[dict[str, str], list[Finding]
         findings += await _guarded([partial(_one, redis_servers.clock_skew, name, redis)])
         if name == "durable":
             findings += await _guarded([partial(traffic.streams, redis)])
+        else:
+            findings += await _guarded([partial(_one, sockets.sockets, url)])
         return facts, findings
     finally:
         await redis.aclose()

@@ -59,8 +59,9 @@ def _free_bytes(folder: Path) -> tuple[int, int]:
 
 
 def _descriptor_limit() -> int:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft if soft != resource.RLIM_INFINITY else 1 << 30
+    # Serve raises its soft limit to the hard one.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return hard if hard != resource.RLIM_INFINITY else 1 << 30
 
 
 def _kernel_value(path: str) -> int | None:

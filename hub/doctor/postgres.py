@@ -18,6 +18,10 @@ OLDEST_VERSION = 150_000
 SKEW_WARNING_S, SKEW_FAULT_S = 2.0, 30.0
 FULL_WARNING, FULL_FAULT = 0.8, 0.95
 
+TOO_MANY = (
+    "Raise max_connections in Postgres, or run less: `hub serve` takes HUB_DATABASE_CONNECTIONS (60), `hub work` 24."
+)
+
 _ROLES_SQL = """
 SELECT r.rolname, r.rolsuper, r.rolbypassrls,
        EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -40,8 +44,7 @@ async def connect(url: str) -> tuple[Connection | None, Finding]:
     except asyncpg.InvalidCatalogNameError:
         return None, fault("The database does not exist", "Create it (CREATE DATABASE …), then run `hub migrate`.")
     except asyncpg.TooManyConnectionsError:
-        todo = "Raise max_connections in Postgres, or run fewer processes: serve needs 10 a worker, work 24."
-        return None, fault("Postgres takes no more connections", todo)
+        return None, fault("Postgres takes no more connections", TOO_MANY)
     except asyncpg.CannotConnectNowError:
         return None, warning("Postgres is starting or recovering", "Wait, and look again.")
     except TimeoutError:
@@ -121,11 +124,10 @@ async def connections(connection: Connection) -> Finding:
 
 def judge_connections(used: int, most: int) -> Finding:
     """Judge how full the server is."""
-    todo = "Raise max_connections in Postgres, or run fewer processes: serve needs 10 a worker, work 24."
     if used >= FULL_FAULT * most:
-        return fault("Postgres is out of connections", todo, f"{used} of {most}")
+        return fault("Postgres is out of connections", TOO_MANY, f"{used} of {most}")
     if used >= FULL_WARNING * most:
-        return warning("Postgres is nearly out of connections", todo, f"{used} of {most}")
+        return warning("Postgres is nearly out of connections", TOO_MANY, f"{used} of {most}")
     return ok("Postgres has connections left", f"{used} of {most} in use")
 
 

@@ -137,11 +137,16 @@ class MetricsExchange:
             return []
         try:
             async with asyncio.timeout(READ_WITHIN_S):
-                left = await cast("Awaitable[dict[bytes, bytes]]", self._redis.hgetall(KEY))
+                return await live_pages(self._redis)
         except (RedisError, OSError, TimeoutError) as error:
             self._wire.lost(error=type(error).__name__)
             return []
-        return [page for raw in left.values() if (page := _decode(raw)) is not None]
+
+
+async def live_pages(redis: Redis) -> list[Page]:
+    """Read what live processes left; ``redis`` answers in bytes and raises what it raises."""
+    left = await cast("Awaitable[dict[bytes, bytes]]", redis.hgetall(KEY))
+    return [page for raw in left.values() if (page := _decode(raw)) is not None]
 
 
 def merge(pages: Iterable[Page]) -> list[Metric]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from hub.events.model import LoggedEvent
     from hub.realtime.audience import Audience, AudienceKey, VisitorStream
+    from hub.realtime.broker import Broker
     from hub.realtime.connections import Counters
     from hub.realtime.ports import Ports
 
@@ -58,6 +59,7 @@ class Feed:
         self.target = 0
         self.idle_since_s: float | None = None
         self.opening: asyncio.Future[None] | None = None
+        self.is_heard = False
         self.reader: asyncio.Task[bool] | None = None
         self.is_ready = False
         self._ring: deque[LoggedEvent] = deque()
@@ -88,8 +90,11 @@ class Feed:
 class Feeds:
     """The feeds of the workspaces with connections in this process."""
 
-    def __init__(self, ports: Ports, deliver: Callable[[Feed, LoggedEvent], int], counters: Counters) -> None:
+    def __init__(
+        self, ports: Ports, deliver: Callable[[Feed, LoggedEvent], int], counters: Counters, broker: Broker
+    ) -> None:
         self._ports = ports
+        self._broker = broker
         self._deliver = deliver
         self._counters = counters
         self._feeds: dict[int, Feed] = {}
@@ -169,6 +174,9 @@ class Feeds:
         feed.is_void = True
         feed.pending.clear()
         feed.target = 0
+        if feed.is_heard:
+            feed.is_heard = False
+            self._broker.release(feed.workspace_id)
         if self._feeds.get(feed.workspace_id) is feed:
             del self._feeds[feed.workspace_id]
 
@@ -181,6 +189,9 @@ class Feeds:
 
     async def _read_head(self, feed: Feed) -> None:
         try:
+            # Before the head is read: what is committed in between is hinted, or part of the head.
+            feed.is_heard = True
+            await self._broker.want(feed.workspace_id)
             head = await self._heads.get(feed.workspace_id)
         except BaseException:
             self.void(feed)
