@@ -25,7 +25,7 @@ from websockets.server import ServerProtocol
 from api.http_protocol import BoundedHttp
 from hub.realtime.opening import come_back_in_s
 from hub.realtime.ports import Handshake
-from hub.realtime.protocol import FRAME_LIMIT_BYTES, CloseCode
+from hub.realtime.protocol import FRAME_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,12 +54,14 @@ class SocketEdge(msgspec.Struct, frozen=True):
         cookie_name: The session cookie's name.
         max_sockets: Most sockets of this process; others are told to come back.
         address_of: Says whom a connection serves, from the peer's address and X-Forwarded-For.
+        frame_limit_bytes: Largest message, whole or in fragments; others end with 1009.
     """
 
     origins: Callable[[], frozenset[str]]
     cookie_name: str
     max_sockets: int = MAX_SOCKETS
     address_of: Callable[[str, str], str] = lambda peer, _forwarded: peer
+    frame_limit_bytes: int = FRAME_LIMIT_BYTES
 
 
 class _Upgrading(HttpToolsProtocol):
@@ -103,6 +105,16 @@ def make_ws_protocol(hub: RealtimeHub, edge: SocketEdge) -> type[asyncio.Protoco
     return Bound
 
 
+class _Wire(ServerProtocol):
+    """The library's protocol, except that a peer may close amid its own message (RFC 6455 section 5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        """See the library, which takes that for a violation."""
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 class HubSocket(asyncio.Protocol):
     """One socket, from the upgrade request to its end; a ``Sink`` for its connection."""
 
@@ -117,10 +129,11 @@ class HubSocket(asyncio.Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._sockets = cast("set[object]", server_state.connections)
-        self._wire = ServerProtocol(extensions=None, max_size=FRAME_LIMIT_BYTES)
+        self._wire = _Wire(extensions=None, max_size=self._edge.frame_limit_bytes)
         self._connection: Connection | None = None
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._parts: list[bytes] = []
+        self._is_binary = False
         self._is_paused = False
         self._gives_up_at_s: float | None = None
 
@@ -243,21 +256,30 @@ class HubSocket(asyncio.Protocol):
         connection = self._connection
         if connection is None or connection.closed:
             return
-        if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
-            if frame.fin and not self._parts:
-                self._receive_text(connection, bytes(frame.data))
-                return
-            self._parts.append(bytes(frame.data))
-            if frame.fin:
-                text = b"".join(self._parts)
-                self._parts.clear()
-                self._receive_text(connection, text)
-        elif frame.opcode is Opcode.BINARY:
-            self._hub.connections.close(connection, CloseCode.UNSUPPORTED_DATA, "text frames only")
-        elif frame.opcode is Opcode.CLOSE:
+        if frame.opcode is Opcode.CLOSE:
             self._hub.on_close(connection)
-        else:
+        elif frame.opcode is Opcode.PING or frame.opcode is Opcode.PONG:
             self._hub.on_heard(connection)
+        else:
+            self._take(connection, frame)
+
+    def _take(self, connection: Connection, frame: Frame) -> None:
+        """Put a message together from its fragments; most have one."""
+        data = bytes(frame.data)
+        if frame.opcode is not Opcode.CONT:
+            self._is_binary = frame.opcode is Opcode.BINARY
+        if not frame.fin:
+            # Empty ones say nothing: without end, they would pile up below the limit of a message.
+            if data:
+                self._parts.append(data)
+            return
+        if self._parts:
+            data = b"".join((*self._parts, data))
+            self._parts.clear()
+        if self._is_binary:
+            self._hub.on_binary(connection, data)
+        else:
+            self._receive_text(connection, data)
 
     def _receive_text(self, connection: Connection, text: bytes) -> None:
         try:

@@ -178,6 +178,10 @@ class RealtimeHub:
         except HubError as error:
             self._refuse(connection, error, text)
 
+    def on_binary(self, connection: Connection, data: bytes) -> None:  # noqa: ARG002  # whatever it holds
+        """Take the payload of one binary message: the protocol has none."""
+        self.connections.close(connection, CloseCode.UNSUPPORTED_DATA, "text frames only")
+
     def on_heard(self, connection: Connection) -> None:
         """Note a sign of life that is no frame of ours: a WebSocket ping or pong."""
         connection.heard_at_s = self._monotonic_s()
