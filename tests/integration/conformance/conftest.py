@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+from pathlib import Path
 
 import pytest
 import structlog
@@ -27,7 +27,7 @@ def hosted(server, caplog):
 
     Afterwards nothing is left: no connection, no descriptor, no error in the log.
     """
-    before = descriptors() if os.path.isdir("/proc/self/fd") else None
+    before = descriptors() if Path("/proc/self/fd").is_dir() else None
     with structlog.testing.capture_logs() as events:
         with server.peer() as good:
             good.open()

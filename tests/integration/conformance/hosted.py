@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import socket
 import threading
 import time
+from pathlib import Path
 from uuid import uuid4
 
 import uvicorn
@@ -84,8 +84,8 @@ class Hosted:
 
         self.call(move)
 
-    def peer(self):
-        return Peer(self.port)
+    def peer(self, **options):
+        return Peer(self.port, **options)
 
     @property
     def connections(self):
@@ -134,7 +134,7 @@ def eventually(condition, what, patience_s=PATIENCE_S):
 
 def descriptors():
     """How many descriptors this process has open."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def assert_serves(hosted):

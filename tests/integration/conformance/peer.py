@@ -98,8 +98,12 @@ class Outcome:
 class Peer:
     """One connection to a server of this machine."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+    def __init__(self, port, *, receive_bytes=None):
+        self.socket = socket.socket()
+        self.socket.settimeout(PATIENCE_S)
+        if receive_bytes is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = b""
 
@@ -177,8 +181,8 @@ class Peer:
             assert got[0] != CLOSE, f"closed with {got[1]!r} instead of {type_}"
         raise AssertionError(f"the end instead of {type_}")
 
-    def outcome(self):
-        """Read to the end."""
+    def outcome(self, *, answers=True):
+        """Read to the end; a close frame is answered with the same, as a good client does, or not at all."""
         seen = Outcome()
         try:
             while (got := self.next()) is not None:
@@ -188,6 +192,9 @@ class Peer:
                     seen.texts.append(json.loads(payload))
                 else:
                     {PONG: seen.pongs, CLOSE: seen.closes}[opcode].append(payload)
+                if opcode == CLOSE and answers:
+                    with contextlib.suppress(ConnectionError):
+                        self.send(frame(CLOSE, payload))
         except ConnectionError:
             seen.is_reset = True
         assert len(seen.closes) <= 1, "the server closed twice"
