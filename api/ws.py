@@ -1,67 +1,48 @@
 """
 The socket layer: uvicorn protocol classes that open `/ws` and pass text frames to the real-time hub and back.
 
-Not an ASGI endpoint: no task, queue or per-message await a socket. Handshake and framing are the sans-IO layer of the
-``websockets`` library; what the frames mean is ``hub/realtime``'s.
+Not an ASGI endpoint: no task, queue or per-message await a socket. Once its handshake is answered a socket leaves its
+transport for the hub's lane; where that cannot be (TLS ends here, no epoll or kqueue) ``HubSocket`` serves it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
-import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from websockets.datastructures import MultipleValuesError
-from websockets.frames import Frame, Opcode
+from websockets.datastructures import Headers
 from websockets.http11 import Request
-from websockets.protocol import State
-from websockets.server import ServerProtocol
 
 from api.http_protocol import BoundedHttp
-from hub.realtime.opening import come_back_in_s
-from hub.realtime.ports import Handshake
-from hub.realtime.protocol import FRAME_LIMIT_BYTES
+from api.ws_upgrade import Gate, SocketEdge
+from hub.log import get_logger
+from hub.realtime.lane import READ_BYTES
+from hub.realtime.wire import close_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from uvicorn.config import Config
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
-    from websockets.http11 import Response
 
     from hub.realtime.connections import Connection
     from hub.realtime.hub import RealtimeHub
+    from hub.realtime.wire import Wire
 
-PATH = "/ws"
-# A peer that neither finishes the handshake nor the close is cut off after this.
-PATIENCE_S = 10.0
-# File descriptors have a hard limit of 20,000 on many machines; some stay for HTTP and the stores.
-MAX_SOCKETS = 19_000
-USER_AGENT_CHARS = 300
+__all__ = ["HubSocket", "SocketEdge", "SocketHttp", "make_ws_protocol"]
 
+# A peer that does not end the connection after our close frame, or a refusal, is cut off after this.
+PATIENCE_S: Final = 10.0
+# Sockets sent away in one loop turn when uvicorn stops.
+_AWAY_PER_TURN: Final = 200
+_SWITCHING: Final = 101
+# RFC 9110 section 5.5: around a header's value, and no part of it.
+_WHITE_SPACE: Final = b" \t"
 
-class SocketEdge(msgspec.Struct, frozen=True):
-    """
-    Who may open a socket here.
-
-    Attributes:
-        origins: Exact values of ``Origin``, e.g. ``https://hub.example``; asked at each handshake.
-        cookie_name: The session cookie's name.
-        max_sockets: Most sockets of this process; others are told to come back.
-        address_of: Says whom a connection serves, from the peer's address and X-Forwarded-For.
-        frame_limit_bytes: Largest message, whole or in fragments; others end with 1009.
-    """
-
-    origins: Callable[[], frozenset[str]]
-    cookie_name: str
-    max_sockets: int = MAX_SOCKETS
-    address_of: Callable[[str, str], str] = lambda peer, _forwarded: peer
-    frame_limit_bytes: int = FRAME_LIMIT_BYTES
+_log = get_logger("sockets")
 
 
 class _Upgrading(HttpToolsProtocol):
@@ -71,18 +52,51 @@ class _Upgrading(HttpToolsProtocol):
         """Take bytes of the peer; a first frame may come in one packet with the request."""
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess]  # uvicorn sets it in __init__
+            self.parser.feed_data(data)  # pyright: ignore[reportAttributeAccessIssue]  # None after the handing over only
         except httptools.HttpParserUpgrade as upgrade:
-            if not self._should_upgrade():
+            if self._should_upgrade():
+                self._hand_over(data[upgrade.args[0] :])
+            else:
                 self._unsupported_upgrade_warning()
-                return
-            self.handle_websocket_upgrade()
-            rest = data[upgrade.args[0] :]
-            if rest:
-                cast("asyncio.Protocol", self.transport.get_protocol()).data_received(rest)
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
             self.send_400_response("Invalid HTTP request received.")
+
+    def _hand_over(self, rest: bytes) -> None:
+        """Give the transport to a socket; uvicorn's way writes the request anew for it to be parsed a second time."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            # Its answer comes first and ends the connection; anything written here would be taken for that answer.
+            cycle.keep_alive = False
+            self.flow.pause_reading()
+            return
+        headers = Headers()
+        for name, value in self.headers:
+            headers[name.decode("latin-1")] = value.strip(_WHITE_SPACE).decode("latin-1")
+        version = self.scope["http_version"]
+        request = Request(self.url.decode("latin-1"), headers, self.scope["method"], f"HTTP/{version}")
+        transport = self.transport
+        made = self.ws_protocol_class(config=self.config, server_state=self.server_state, app_state=self.app_state)  # type: ignore[call-arg,misc]  # uvicorn's convention
+        self._let_go()
+        transport.set_protocol(made)
+        made.connection_made(transport)
+        cast("HubSocket", made).open(request, rest)
+
+    def _get_upgrade(self) -> bytes | None:
+        """Name what the connection is to become; uvicorn's way misses white space behind values and a second header."""
+        options = [one for name, value in self.headers if name == b"connection" for one in value.split(b",")]
+        if not any(one.strip(_WHITE_SPACE).lower() == b"upgrade" for one in options):
+            return None
+        return next((value.strip(_WHITE_SPACE).lower() for name, value in self.headers if name == b"upgrade"), None)
+
+    def _let_go(self) -> None:
+        """Drop what refers back to this object: after a storm of upgrades nothing waits for the garbage collector."""
+        self.connections.discard(self)
+        # The parser holds our methods, the cycle of an earlier request our flow control.
+        self.parser = None  # type: ignore[assignment]  # as uvicorn does when a connection is lost
+        self.cycle = None  # type: ignore[assignment]
+        self.transport = None  # type: ignore[assignment]
+        self.flow = None  # type: ignore[assignment]
 
 
 class SocketHttp(BoundedHttp, _Upgrading):
@@ -100,26 +114,48 @@ def make_ws_protocol(hub: RealtimeHub, edge: SocketEdge) -> type[asyncio.Protoco
 
     class Bound(HubSocket):
         _hub = hub
-        _edge = edge
+        _gate = Gate(hub, edge)
+        _detaches = edge.detaches
+        _detached = DetachedSockets(hub)
 
     return Bound
 
 
-class _Wire(ServerProtocol):
-    """The library's protocol, except that a peer may close amid its own message (RFC 6455 section 5.4)."""
+class DetachedSockets:
+    """Stands for the lane among uvicorn's connections: its shutdown tells this, and waits until it is gone."""
 
-    def recv_frame(self, frame: Frame) -> None:
-        """See the library, which takes that for a violation."""
-        if frame.opcode is Opcode.CLOSE:
-            self.current_size = None
-        super().recv_frame(frame)
+    def __init__(self, hub: RealtimeHub) -> None:
+        self._hub = hub
+        self._leaving: asyncio.Task[None] | None = None
+
+    def join(self, connections: set[object]) -> None:
+        """Be among the connections of the server that brought a detached socket."""
+        connections.add(self)
+        self._connections = connections
+
+    def shutdown(self) -> None:
+        """Uvicorn stops: send every detached socket away."""
+        if self._leaving is None:
+            self._leaving = asyncio.get_running_loop().create_task(self._leave())
+
+    async def _leave(self) -> None:
+        lane = self._hub.lane
+        everybody = [one for one in self._hub.connections.all if one.sink is lane]
+        for start in range(0, len(everybody), _AWAY_PER_TURN):
+            for connection in everybody[start : start + _AWAY_PER_TURN]:
+                self._hub.send_away(connection)
+            await asyncio.sleep(0)
+        await lane.wait_until_empty()
+        self._connections.discard(self)
 
 
 class HubSocket(asyncio.Protocol):
-    """One socket, from the upgrade request to its end; a ``Sink`` for its connection."""
+    """One socket from its upgrade request on: detached, or else to its end as a ``Sink`` for its connection."""
 
     _hub: RealtimeHub
-    _edge: SocketEdge
+    _gate: Gate
+    _detaches: bool
+    _detached: DetachedSockets
 
     def __init__(
         self,
@@ -129,11 +165,9 @@ class HubSocket(asyncio.Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._sockets = cast("set[object]", server_state.connections)
-        self._wire = _Wire(extensions=None, max_size=self._edge.frame_limit_bytes)
+        self._wire: Wire | None = None
         self._connection: Connection | None = None
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._parts: list[bytes] = []
-        self._is_binary = False
         self._is_paused = False
         self._gives_up_at_s: float | None = None
 
@@ -144,27 +178,62 @@ class HubSocket(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._sockets.add(self)
 
+    def open(self, request: Request, rest: bytes) -> None:
+        """Answer the upgrade request; ``rest`` is what came behind it."""
+        response = self._gate.answer(request)
+        if response.status_code != _SWITCHING:
+            self._refuse(response.serialize())
+            return
+        if self._detach(request, response.serialize(), rest):
+            return
+        self._transport.write(response.serialize())
+        self._wire = self._hub.new_wire()
+        self._connection = self._hub.attach(self, self._gate.handshake(request, self._peer()))
+        if self._is_paused:
+            self._hub.on_pause(self._connection)
+        if rest:
+            self.data_received(rest)
+
     def data_received(self, data: bytes) -> None:
-        """Take bytes: first the upgrade request as uvicorn puts it together again, then frames."""
-        self._wire.receive_data(data)
-        for event in self._wire.events_received():
-            if isinstance(event, Request):
-                self._open(event)
-            elif isinstance(event, Frame):
-                self._receive(event)
-        self._send_wire()
+        """Take bytes of frames; what is tiny costs much, so others have their turn after each 4 KiB."""
+        self._receive(data[:READ_BYTES])
+        if len(data) > READ_BYTES and self._wire is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._go_on, data[READ_BYTES:])
+
+    def _go_on(self, rest: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self.data_received(rest)
+
+    def _receive(self, data: bytes) -> None:
+        """Read frames; those of a peer that is refused or closed are dropped."""
+        wire, connection = self._wire, self._connection
+        if wire is None or connection is None:
+            return
+        texts = wire.receive(data)
+        answers = wire.answers()
+        self._hub.on_heard(connection)
+        # A peer that pings without reading gets no pongs: they would pile up without a bound.
+        if answers and wire.close_code is None and not self._is_paused:
+            self._transport.write(answers)
+        for text in texts:
+            if connection.closed:
+                return
+            self._hub.on_frame(connection, text)
+        if wire.close_code is not None and not connection.closed:
+            self._hub.on_close(connection, wire.close_code)
+            self._end(answers)
 
     def eof_received(self) -> bool:
         """The peer will send no more; lets the transport close."""
-        with contextlib.suppress(EOFError):
-            self._wire.receive_eof()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Forget the socket."""
         self._sockets.discard(self)
         self._gives_up_at_s = None
-        self._parts.clear()
+        self._wire = None
         if self._connection is not None:
             self._hub.on_close(self._connection)
             self._connection = None
@@ -182,11 +251,9 @@ class HubSocket(asyncio.Protocol):
             self._hub.on_resume(self._connection)
 
     def shutdown(self) -> None:
-        """Uvicorn stops: send the client away, or drop a handshake that is not through."""
+        """Uvicorn stops: send the client away."""
         if self._connection is not None and not self._connection.closed:
             self._hub.send_away(self._connection)
-        elif self._wire.state is State.CONNECTING:
-            self._transport.close()
 
     # What the hub calls (``Sink``).
 
@@ -198,10 +265,8 @@ class HubSocket(asyncio.Protocol):
 
     def close(self, connection: Connection, code: int, reason: str) -> None:  # noqa: ARG002
         """Send the close frame; a peer that does not answer it is cut off."""
-        if self._wire.state is State.OPEN:
-            self._wire.send_close(code, reason[:120])
-            self._send_wire()
-        self._expect_end()
+        if self._wire is not None:
+            self._end(close_frame(code, reason))
 
     def check(self, now_s: float) -> float | None:
         """Cut off a peer that does not end the connection; the hub's wheel calls this."""
@@ -211,96 +276,46 @@ class HubSocket(asyncio.Protocol):
 
     # The rest is ours.
 
-    def _open(self, request: Request) -> None:
-        response = self._refuse(request) or self._wire.accept(request)
-        self._wire.send_response(response)
-        self._send_wire()
-        if self._wire.state is not State.OPEN:
-            self._expect_end()
-            return
-        self._connection = self._hub.attach(self, self._handshake(request))
-        if self._is_paused:
-            self._hub.on_pause(self._connection)
-
-    def _refuse(self, request: Request) -> Response | None:
-        """Check what the library does not: path, Origin, and whether there is room."""
-        if request.path.partition("?")[0] != PATH:
-            return self._wire.reject(HTTPStatus.NOT_FOUND, "Sockets open at /ws.\n")
+    def _detach(self, request: Request, answer: bytes, rest: bytes) -> bool:
+        """Move the socket from its transport to the lane; returns whether it is dealt with."""
+        lane, transport = self._hub.lane, self._transport
+        sock = transport.get_extra_info("socket")
+        if not self._detaches or not lane.is_open or sock is None:
+            return False
+        if transport.get_extra_info("sslcontext") is not None or transport.get_write_buffer_size():
+            return False
+        handshake = self._gate.handshake(request, self._peer())
+        # Before anything else may read: the transport's bytes would be lost with it.
+        transport.pause_reading()
         try:
-            origin = request.headers.get("Origin")
-        except MultipleValuesError:
-            return self._wire.reject(HTTPStatus.FORBIDDEN, "More than one Origin.\n")
-        if origin is not None and origin not in self._edge.origins():
-            return self._wire.reject(HTTPStatus.FORBIDDEN, "This Origin may not open a socket here.\n")
-        if self._hub.is_draining or len(self._hub.connections.all) >= self._edge.max_sockets:
-            response = self._wire.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n")
-            response.headers["Retry-After"] = str(1 + int(come_back_in_s()))
-            return response
-        return None
-
-    def _handshake(self, request: Request) -> Handshake:
-        origin = request.headers.get("Origin")
-        peer = cast("object", self._transport.get_extra_info("peername"))
-        agents = request.headers.get_all("User-Agent")
-        return Handshake(
-            # A client that sends no Origin is no browser; a cookie it brings proves nothing about who made it connect.
-            cookie_token=None if origin is None else _cookie(request, self._edge.cookie_name),
-            origin=origin,
-            address=self._edge.address_of(
-                str(peer[0]) if isinstance(peer, tuple) else "", ",".join(request.headers.get_all("X-Forwarded-For"))
-            ),
-            user_agent=agents[0][:USER_AGENT_CHARS] if agents else "",
-        )
-
-    def _receive(self, frame: Frame) -> None:
-        connection = self._connection
-        if connection is None or connection.closed:
-            return
-        if frame.opcode is Opcode.CLOSE:
-            self._hub.on_close(connection)
-        elif frame.opcode is Opcode.PING or frame.opcode is Opcode.PONG:
-            self._hub.on_heard(connection)
-        else:
-            self._take(connection, frame)
-
-    def _take(self, connection: Connection, frame: Frame) -> None:
-        """Put a message together from its fragments; most have one."""
-        data = bytes(frame.data)
-        if frame.opcode is not Opcode.CONT:
-            self._is_binary = frame.opcode is Opcode.BINARY
-        if not frame.fin:
-            # Empty ones say nothing: without end, they would pile up below the limit of a message.
-            if data:
-                self._parts.append(data)
-            return
-        if self._parts:
-            data = b"".join((*self._parts, data))
-            self._parts.clear()
-        if self._is_binary:
-            self._hub.on_binary(connection, data)
-        else:
-            self._receive_text(connection, data)
-
-    def _receive_text(self, connection: Connection, text: bytes) -> None:
+            fd = os.dup(sock.fileno())
+        except OSError as error:
+            _log.warning("socket_refused", error=os.strerror(error.errno or 0))
+            self._refuse(
+                self._gate.refuse(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n", comes_back=True
+                ).serialize()
+            )
+            return True
+        transport.abort()
+        self._sockets.discard(self)
+        self._detached.join(self._sockets)
         try:
-            text.decode()
-        except UnicodeDecodeError:
-            self._wire.fail(1007, "not UTF-8")
-            self._hub.on_close(connection, 1007)
-            return
-        self._hub.on_frame(connection, text)
+            lane.adopt(fd, handshake, rest, answer=answer)
+        except OSError as error:
+            _log.info("detach_failed", error=type(error).__name__)
+            os.close(fd)
+        return True
 
-    def _send_wire(self) -> None:
-        """Write what the library wants said: handshake, pongs, close frames; an empty part ends our side."""
-        for data in self._wire.data_to_send():
-            if self._transport.is_closing():
-                return
-            if data:
-                # A peer that pings without reading gets no pongs: they would pile up without a bound.
-                if not self._is_paused or self._wire.state is not State.OPEN:
-                    self._transport.write(data)
-            else:
-                self._end_sending()
+    def _refuse(self, answer: bytes) -> None:
+        self._transport.write(answer)
+        self._end_sending()
+
+    def _end(self, last: bytes) -> None:
+        self._wire = None
+        if not self._transport.is_closing():
+            self._transport.write(last)
+            self._end_sending()
 
     def _end_sending(self) -> None:
         """
@@ -308,27 +323,14 @@ class HubSocket(asyncio.Protocol):
 
         Closing at once with unread bytes would reset the connection, and the peer would never see the close frame.
         """
-        if self._connection is not None:
-            said = self._wire.close_sent
-            self._hub.on_close(self._connection, 0 if said is None else int(said.code))
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-            self._expect_end()
-        else:
+        if not self._transport.can_write_eof():
             self._transport.close()
-
-    def _expect_end(self) -> None:
-        if self._gives_up_at_s is None and not self._transport.is_closing():
+            return
+        self._transport.write_eof()
+        if self._gives_up_at_s is None:
             self._gives_up_at_s = self._hub.now_s() + PATIENCE_S
             self._hub.wheel.schedule(self, self._gives_up_at_s)
 
-
-def _cookie(request: Request, name: str) -> str | None:
-    for header in request.headers.get_all("Cookie"):
-        try:
-            morsel = SimpleCookie(header).get(name)
-        except CookieError:
-            continue
-        if morsel is not None and morsel.value:
-            return morsel.value
-    return None
+    def _peer(self) -> str:
+        peer = cast("object", self._transport.get_extra_info("peername"))
+        return str(peer[0]) if isinstance(peer, tuple) else ""

@@ -247,8 +247,13 @@ class Connections:
     def resume(self, connection: Connection) -> None:
         """Note that the socket takes bytes again."""
         connection.unwritable_since_s = None
-        if connection.queue and not connection.closed:
+        if connection.closed:
+            return
+        if connection.queue:
             self.dirty.append(connection)
+        else:
+            # The write that filled the socket was the queue's last: no other will tell a catch-up to go on.
+            _release(connection)
 
     def close(self, connection: Connection, code: int, reason: str, *, retry_after_s: float | None = None) -> None:
         """Say bye, send what still fits, and close the socket."""

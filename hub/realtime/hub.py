@@ -20,6 +20,7 @@ from hub.realtime.connections import Connection, Connections, Counters
 from hub.realtime.fanout import Fanout
 from hub.realtime.feed import Feeds
 from hub.realtime.healing import Healing
+from hub.realtime.lane import Lane
 from hub.realtime.opening import Opening, come_back_in_s
 from hub.realtime.protocol import (
     Ack,
@@ -38,6 +39,7 @@ from hub.realtime.resume import RENEW_AFTER_S, ResumeTickets
 from hub.realtime.rights import RIGHTS_EVENTS, Rights
 from hub.realtime.signals import Signals
 from hub.realtime.wheel import Wheel
+from hub.realtime.wire import Wire
 from hub.tracing import NO_TRACER
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class RealtimeHub:
     Attributes:
         counters: For /metrics.
         is_draining: New sockets are refused.
+        lane: Where sockets live that have left their transports.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class RealtimeHub:
         self._monotonic_s = monotonic_s
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
+        self.lane = Lane(self)
         self.counters = Counters()
         self.is_draining = False
         self.wheel = Wheel(monotonic_s())
@@ -120,6 +124,7 @@ class RealtimeHub:
     async def start(self) -> None:
         """Listen to the broker and start the loops: healing, rights, presence, and the one timer."""
         await self._broker.start(self)
+        self.lane.start()
         for loop in (self.healing.run(), self.rights.run(), self._keep_online(), self._turn_wheel()):
             self._loops.append(asyncio.get_running_loop().create_task(loop))
 
@@ -141,6 +146,7 @@ class RealtimeHub:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.lane.stop()
         self.feeds.stop()
         await self._broker.stop()
 
@@ -149,6 +155,10 @@ class RealtimeHub:
         connection = Connection(self.connections, sink, handshake, clock.new_token(12), self._monotonic_s())
         self.connections.add(connection)
         return connection
+
+    def new_wire(self) -> Wire:
+        """Make what reads a socket's bytes: messages of text, 64 KiB at most."""
+        return Wire()
 
     def now_s(self) -> float:
         """Return the clock that deadlines on ``wheel`` are set by."""
@@ -177,10 +187,6 @@ class RealtimeHub:
             self.connections.close(connection, error.close_code, error.message, retry_after_s=error.retry_after_s)
         except HubError as error:
             self._refuse(connection, error, text)
-
-    def on_binary(self, connection: Connection, data: bytes) -> None:  # noqa: ARG002  # whatever it holds
-        """Take the payload of one binary message: the protocol has none."""
-        self.connections.close(connection, CloseCode.UNSUPPORTED_DATA, "text frames only")
 
     def on_heard(self, connection: Connection) -> None:
         """Note a sign of life that is no frame of ours: a WebSocket ping or pong."""

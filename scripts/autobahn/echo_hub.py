@@ -19,6 +19,7 @@ from hub.realtime.hub import RealtimeHub
 from hub.realtime.ports import Handshake, Ports
 from hub.realtime.presence import MemoryPresence
 from hub.realtime.protocol import text_frame
+from hub.realtime.wire import Binary, Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 # The largest message of the suite is 16 MiB.
 FRAME_LIMIT_BYTES = 32 * 1024 * 1024
-PATHS = ("ordinary",)
+PATHS = ("lane", "ordinary")
 _BINARY_FINAL = 0x82
 
 
@@ -45,7 +46,7 @@ class _NoPorts:
 
 
 class EchoHub(RealtimeHub):
-    """Never started: no loop, no timer, no store; every connection counts as welcomed and may say what it likes."""
+    """Its lane alone is started: no timer, no store; every connection counts as welcomed and may say what it likes."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -59,12 +60,17 @@ class EchoHub(RealtimeHub):
         self._owed[connection] = []
         return connection
 
-    def on_frame(self, connection: Connection, text: bytes) -> None:
-        self._echo(connection, text_frame(text))
+    def new_wire(self) -> Wire:
+        return Wire(FRAME_LIMIT_BYTES, takes_binary=True)
 
-    def on_binary(self, connection: Connection, data: bytes) -> None:
-        frame = text_frame(data)
-        self._echo(connection, bytes([_BINARY_FINAL]) + frame[1:])
+    def on_frame(self, connection: Connection, text: bytes) -> None:
+        frame = text_frame(text)
+        if isinstance(text, Binary):
+            frame = bytes([_BINARY_FINAL]) + frame[1:]
+        if connection.unwritable_since_s is not None or self._owed[connection]:
+            self._owed[connection].append(frame)
+        else:
+            connection.write(frame)
 
     def on_resume(self, connection: Connection) -> None:
         super().on_resume(connection)
@@ -75,12 +81,6 @@ class EchoHub(RealtimeHub):
     def on_close(self, connection: Connection, code: int = 0) -> None:
         super().on_close(connection, code)
         self._owed.pop(connection, None)
-
-    def _echo(self, connection: Connection, frame: bytes) -> None:
-        if connection.unwritable_since_s is not None or self._owed[connection]:
-            self._owed[connection].append(frame)
-        else:
-            connection.write(frame)
 
 
 @contextlib.asynccontextmanager
@@ -95,10 +95,12 @@ async def echoing(path: str) -> AsyncIterator[int]:
         The port.
     """
     assert path in PATHS, path
+    hub = EchoHub()
+    hub.lane.start()
     listener = socket.create_server(("127.0.0.1", 0))
-    edge = SocketEdge(frozenset, "none", frame_limit_bytes=FRAME_LIMIT_BYTES)
+    edge = SocketEdge(frozenset, "none", detaches=path == "lane")
     config = uvicorn.Config(
-        _nothing, ws=make_ws_protocol(EchoHub(), edge), http=SocketHttp, lifespan="off", log_config=None,
+        _nothing, ws=make_ws_protocol(hub, edge), http=SocketHttp, lifespan="off", log_config=None,
         timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = uvicorn.Server(config)
@@ -109,6 +111,7 @@ async def echoing(path: str) -> AsyncIterator[int]:
     finally:
         server.should_exit = True
         await running
+        hub.lane.stop()
 
 
 async def _nothing(scope: object, receive: object, send: object) -> None:  # noqa: ARG001

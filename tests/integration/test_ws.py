@@ -1,4 +1,8 @@
-"""The socket layer over a real uvicorn on a loopback port, spoken to by the ``websockets`` client and by raw sockets."""
+"""
+The socket layer over a real uvicorn on a loopback port, spoken to by the ``websockets`` client and by raw sockets.
+
+Each claim is tried on the lane and on the ordinary path, on uvloop (which serves) and on asyncio.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
-from api.ws import SocketEdge, SocketHttp, make_ws_protocol
+from api.ws import HubSocket, SocketEdge, SocketHttp, make_ws_protocol
 from tests.realtime_fakes import Rig
 from tests.waiting import wait_until
 
@@ -36,11 +40,13 @@ async def page(scope, receive, send):
 class Server:
     """uvicorn with a hub over fakes."""
 
-    def __init__(self, rig):
+    def __init__(self, rig, *, detaches):
         self.rig = rig
+        self.lane = rig.hub.lane
+        self.detaches = detaches
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        edge = SocketEdge(lambda: frozenset({ORIGIN}), "hub_session", max_sockets=50)
+        edge = SocketEdge(lambda: frozenset({ORIGIN}), "hub_session", max_sockets=50, detaches=detaches)
         config = uvicorn.Config(
             page, ws=make_ws_protocol(rig.hub, edge), http=SocketHttp, lifespan="off", log_config=None,
             timeout_graceful_shutdown=5,
@@ -58,11 +64,24 @@ class Server:
     async def raw(self):
         return await asyncio.open_connection("127.0.0.1", self.port)
 
+    async def raw_socket(self):
+        """A connection whose handshake is done, answer included."""
+        reader, writer = await self.raw()
+        writer.write(REQUEST.format(path="/ws", more="").encode())
+        async with asyncio.timeout(5):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+        return reader, writer
+
+    @property
+    def held(self):
+        """Sockets that still cost a descriptor, whichever path they are on."""
+        return self.lane.held + sum(isinstance(one, HubSocket) for one in self.server.server_state.connections)
+
 
 @contextlib.asynccontextmanager
-async def serving():
+async def serving(*, detaches=True):
     async with Rig() as rig:
-        made = Server(rig)
+        made = Server(rig, detaches=detaches)
         running = asyncio.create_task(made.server.serve(sockets=[made.listener]))
         await wait_until(lambda: made.server.started)
         yield made
@@ -70,9 +89,9 @@ async def serving():
         await running
 
 
-@pytest.fixture
-async def server():
-    async with serving() as made:
+@pytest.fixture(params=["lane", "ordinary"])
+async def server(request):
+    async with serving(detaches=request.param == "lane") as made:
         yield made
 
 
@@ -151,7 +170,7 @@ async def test_a_wrong_origin_is_refused_and_the_right_one_brings_its_cookie(ser
 
 
 async def test_only_get_ws_of_version_13_opens_a_socket(server):
-    """Other paths are 404, other versions 400; no extension is agreed to."""
+    """Other paths are 404, other versions 426; no extension is agreed to."""
     with pytest.raises(InvalidStatus) as refused:
         async with server.connect(f"ws://127.0.0.1:{server.port}/elsewhere"):
             pass
@@ -160,7 +179,7 @@ async def test_only_get_ws_of_version_13_opens_a_socket(server):
         assert ws.protocol.extensions == []
     reader, writer = await server.raw()
     writer.write(REQUEST.format(path="/ws", more="").replace("Version: 13", "Version: 8").encode())
-    assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 426")
     writer.close()
 
 
@@ -213,9 +232,7 @@ async def test_bad_utf8_binary_and_unmasked_frames_are_closed_by_their_codes(ser
         (Frame(Opcode.BINARY, b"x").serialize(mask=True), 1003),
         (Frame(Opcode.TEXT, b"x").serialize(mask=False), 1002),
     ):
-        reader, writer = await server.raw()
-        writer.write(REQUEST.format(path="/ws", more="").encode())
-        await reader.readuntil(b"\r\n\r\n")
+        reader, writer = await server.raw_socket()
         writer.write(frame)
         async with asyncio.timeout(5):
             answer = await reader.read(4096)
@@ -284,17 +301,15 @@ async def test_silence_of_sixty_seconds_is_closed_with_4001(server):
 
 
 async def test_a_peer_that_never_answers_the_close_is_cut_off(server):
-    """Ten seconds after our close frame the socket is gone from uvicorn too."""
-    reader, writer = await server.raw()
-    writer.write(REQUEST.format(path="/ws", more="").encode())
-    await reader.readuntil(b"\r\n\r\n")
+    """Ten seconds after our close frame its descriptor is given back."""
+    reader, writer = await server.raw_socket()
     server.rig.clock.advance(6)
     server.rig.hub.wheel.turn(server.rig.clock())
     assert b"hello did not come in time" in await reader.read(4096)
-    assert len(server.server.server_state.connections) == 1
+    assert server.held == 1
     server.rig.clock.advance(12)
     server.rig.hub.wheel.turn(server.rig.clock())
-    await wait_until(lambda: not server.server.server_state.connections)
+    await wait_until(lambda: not server.held)
     writer.close()
 
 
@@ -322,6 +337,7 @@ async def test_uvicorns_shutdown_says_bye_and_ends(server):
     await wait_until(lambda: not server.server.server_state.connections)
 
 
+@pytest.mark.parametrize("detaches", [True, False], ids=["lane", "ordinary"])
 @pytest.mark.parametrize(
     "claim",
     [
@@ -333,11 +349,11 @@ async def test_uvicorns_shutdown_says_bye_and_ends(server):
         test_uvicorns_shutdown_says_bye_and_ends,
     ],
 )
-def test_the_same_holds_on_uvloop(claim):
+def test_the_same_holds_on_uvloop(claim, detaches):
     """Production runs uvloop, whose transports differ in when they pause and how they fail."""
 
     async def run():
-        async with serving() as server:
+        async with serving(detaches=detaches) as server:
             await claim(server)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

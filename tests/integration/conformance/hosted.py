@@ -14,12 +14,12 @@ from uuid import uuid4
 import uvicorn
 import uvloop
 
-from api.ws import SocketEdge, SocketHttp, make_ws_protocol
+from api.ws import DetachedSockets, SocketEdge, SocketHttp, make_ws_protocol
 from tests.integration.conformance.peer import TEXT, Peer, frame, said
 from tests.realtime_fakes import Rig
 from tests.waiting import wait_until
 
-PATHS = ("ordinary",)
+PATHS = ("lane", "ordinary")
 ORIGIN = "https://hub.example"
 PATIENCE_S = 5.0
 
@@ -95,7 +95,8 @@ class Hosted:
     @property
     def held(self):
         """How many connections the server holds in any state, HTTP ones included."""
-        return len(self._server.server_state.connections)
+        sockets = [one for one in self._server.server_state.connections if not isinstance(one, DetachedSockets)]
+        return len(sockets) + self.rig.hub.lane.held
 
     def is_idle(self):
         return self.connections == 0 and self.held == 0
@@ -111,7 +112,7 @@ class Hosted:
         async with Rig() as self.rig:
             # Members would hear of each other's presence at any moment.
             self.rig.ports.visitor("t", conversation_id=uuid4())
-            edge = SocketEdge(lambda: frozenset({ORIGIN}), "hub_session", max_sockets=200)
+            edge = SocketEdge(lambda: frozenset({ORIGIN}), "hub_session", max_sockets=200, detaches=self.path == "lane")
             config = uvicorn.Config(
                 page, ws=make_ws_protocol(self.rig.hub, edge), http=self._http, lifespan="off", log_config=None,
                 timeout_graceful_shutdown=2,

@@ -1,0 +1,124 @@
+"""What is asked of a request that wants to become a socket, and what the hub learns from it. No IO; ``ws.py`` calls."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from websockets.datastructures import MultipleValuesError
+from websockets.server import ServerProtocol
+
+from hub.realtime.opening import come_back_in_s
+from hub.realtime.ports import Handshake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from websockets.http11 import Request, Response
+
+    from hub.realtime.hub import RealtimeHub
+
+PATH: Final = "/ws"
+VERSION: Final = "13"
+# File descriptors have a hard limit of 20,000 on many machines; some stay for HTTP and the stores.
+MAX_SOCKETS: Final = 19_000
+USER_AGENT_CHARS: Final = 300
+
+
+class SocketEdge(msgspec.Struct, frozen=True):
+    """
+    Who may open a socket here.
+
+    Attributes:
+        origins: Exact values of ``Origin``, e.g. ``https://hub.example``; asked at each handshake.
+        cookie_name: The session cookie's name.
+        max_sockets: Most sockets of this process; others are told to come back.
+        address_of: Says whom a connection serves, from the peer's address and X-Forwarded-For.
+        detaches: Whether sockets leave their transports where that is possible.
+    """
+
+    origins: Callable[[], frozenset[str]]
+    cookie_name: str
+    max_sockets: int = MAX_SOCKETS
+    address_of: Callable[[str, str], str] = lambda peer, _forwarded: peer
+    detaches: bool = True
+
+
+class Gate:
+    """Decides upgrade requests of one process; opening handshakes are ``websockets``' business."""
+
+    def __init__(self, hub: RealtimeHub, edge: SocketEdge) -> None:
+        self._hub = hub
+        self._edge = edge
+        # Answers without keeping anything of a request: one does for all.
+        self._protocol = ServerProtocol(extensions=None)
+
+    def answer(self, request: Request) -> Response:
+        """Return 101 for a request that may become a socket, else a refusal in words."""
+        response = self._refuse(request)
+        if response is None:
+            response = self._protocol.accept(request)
+            # The library keeps it for clients that ask; with its traceback it would keep the request.
+            self._protocol.handshake_exc = None
+        return response
+
+    def refuse(self, status: HTTPStatus, words: str, *, comes_back: bool = False) -> Response:
+        """Write a refusal; ``comes_back`` names a time, spread so that those refused together come back apart."""
+        response = self._protocol.reject(status, words)
+        if comes_back:
+            response.headers["Retry-After"] = str(1 + int(come_back_in_s()))
+        return response
+
+    def handshake(self, request: Request, peer: str) -> Handshake:
+        """Return what the hub needs to know of an accepted request; ``peer`` is the address it came from."""
+        headers = request.headers
+        origin = headers.get("Origin")
+        agents = headers.get_all("User-Agent")
+        return Handshake(
+            # A client that sends no Origin is no browser; a cookie it brings proves nothing about who made it connect.
+            cookie_token=None if origin is None else _cookie(request, self._edge.cookie_name),
+            origin=origin,
+            address=self._edge.address_of(peer, ",".join(headers.get_all("X-Forwarded-For"))),
+            user_agent=agents[0][:USER_AGENT_CHARS] if agents else "",
+        )
+
+    def _refuse(self, request: Request) -> Response | None:
+        """Check what the library does not: path, Origin, and whether there is room."""
+        if request.path.partition("?")[0] != PATH:
+            return self.refuse(HTTPStatus.NOT_FOUND, "Sockets open at /ws.\n")
+        if "Transfer-Encoding" in request.headers or not set(request.headers.get_all("Content-Length")) <= {"0"}:
+            return self.refuse(HTTPStatus.BAD_REQUEST, "A socket's request has no body.\n")
+        if request.headers.get_all("Sec-WebSocket-Version") != [VERSION]:
+            return self._refuse_version()
+        try:
+            origin = request.headers.get("Origin")
+        except MultipleValuesError:
+            return self.refuse(HTTPStatus.FORBIDDEN, "More than one Origin.\n")
+        if origin is not None and origin not in self._edge.origins():
+            return self.refuse(HTTPStatus.FORBIDDEN, "This Origin may not open a socket here.\n")
+        if self._hub.is_draining or len(self._hub.connections.all) >= self._edge.max_sockets:
+            return self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n", comes_back=True)
+        return None
+
+    def _refuse_version(self) -> Response:
+        """RFC 6455 section 4.4: the answer names the version that is spoken here; the library's does not."""
+        response = self.refuse(HTTPStatus.UPGRADE_REQUIRED, f"Sockets speak WebSocket version {VERSION} here.\n")
+        response.headers["Upgrade"] = "websocket"
+        response.headers["Sec-WebSocket-Version"] = VERSION
+        return response
+
+
+def _cookie(request: Request, name: str) -> str | None:
+    for header in request.headers.get_all("Cookie"):
+        # The standard library's parser is slow; most requests of scripts bring other cookies, or none.
+        if name not in header:
+            continue
+        try:
+            morsel = SimpleCookie(header).get(name)
+        except CookieError:
+            continue
+        if morsel is not None and morsel.value:
+            return morsel.value
+    return None
