@@ -78,9 +78,7 @@ class Wire:
                 self._take(frame, texts)
                 if self.close_code is not None:
                     return texts
-        if protocol.state is not State.OPEN:
-            said = protocol.close_sent
-            self.close_code = 0 if said is None or said is protocol.close_rcvd else int(said.code)
+        self._note_close()
         return texts
 
     def answers(self) -> bytes:
@@ -117,9 +115,16 @@ class Wire:
             texts.append(data)
 
     def _fail(self, code: CloseCode, reason: str) -> None:
-        self.close_code = int(code)
+        # The library reads on: it may have found the end, or another reason, in bytes behind this frame.
         if self._protocol.state is State.OPEN:
             self._protocol.fail(code, reason)
+        self._note_close()
+
+    def _note_close(self) -> None:
+        protocol = self._protocol
+        if protocol.state is not State.OPEN:
+            said = protocol.close_sent
+            self.close_code = 0 if said is None or said is protocol.close_rcvd else int(said.code)
 
 
 def close_frame(code: int, reason: str) -> bytes:
