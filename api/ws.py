@@ -187,7 +187,7 @@ class HubSocket(asyncio.Protocol):
         if self._detach(request, response.serialize(), rest):
             return
         self._transport.write(response.serialize())
-        self._wire = self._hub.new_wire()
+        self._wire = self._hub.lane.new_wire()
         self._connection = self._hub.attach(self, self._gate.handshake(request, self._peer()))
         if self._is_paused:
             self._hub.on_pause(self._connection)

@@ -39,7 +39,6 @@ from hub.realtime.resume import RENEW_AFTER_S, ResumeTickets
 from hub.realtime.rights import RIGHTS_EVENTS, Rights
 from hub.realtime.signals import Signals
 from hub.realtime.wheel import Wheel
-from hub.realtime.wire import Wire
 from hub.tracing import NO_TRACER
 
 if TYPE_CHECKING:
@@ -155,10 +154,6 @@ class RealtimeHub:
         connection = Connection(self.connections, sink, handshake, clock.new_token(12), self._monotonic_s())
         self.connections.add(connection)
         return connection
-
-    def new_wire(self) -> Wire:
-        """Make what reads a socket's bytes: messages of text, 64 KiB at most."""
-        return Wire()
 
     def now_s(self) -> float:
         """Return the clock that deadlines on ``wheel`` are set by."""

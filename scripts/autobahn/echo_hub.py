@@ -16,6 +16,7 @@ import uvicorn
 from api.ws import SocketEdge, SocketHttp, make_ws_protocol
 from hub.realtime.broker_memory import MemoryBroker, MemoryBus
 from hub.realtime.hub import RealtimeHub
+from hub.realtime.lane import Lane
 from hub.realtime.ports import Handshake, Ports
 from hub.realtime.presence import MemoryPresence
 from hub.realtime.protocol import text_frame
@@ -52,6 +53,7 @@ class EchoHub(RealtimeHub):
         super().__init__(
             cast("Ports", _NoPorts()), MemoryBroker(MemoryBus()), MemoryPresence(lambda: 0.0), secret_key=b"e" * 32
         )
+        self.lane = Lane(self, new_wire=lambda: Wire(FRAME_LIMIT_BYTES, takes_binary=True))
         # What a socket is still owed while it takes no bytes; the hub's own queue is bounded, an echo must be whole.
         self._owed: dict[Connection, list[bytes]] = {}
 
@@ -59,9 +61,6 @@ class EchoHub(RealtimeHub):
         connection = super().attach(sink, handshake)
         self._owed[connection] = []
         return connection
-
-    def new_wire(self) -> Wire:
-        return Wire(FRAME_LIMIT_BYTES, takes_binary=True)
 
     def on_frame(self, connection: Connection, text: bytes) -> None:
         frame = text_frame(text)
