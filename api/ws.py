@@ -20,7 +20,8 @@ from websockets.http11 import Request
 from api.http_protocol import BoundedHttp
 from api.ws_upgrade import Gate, SocketEdge
 from hub.log import get_logger
-from hub.realtime.wire import Wire, close_frame
+from hub.realtime.lane import READ_BYTES
+from hub.realtime.wire import close_frame
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from hub.realtime.connections import Connection
     from hub.realtime.hub import RealtimeHub
+    from hub.realtime.wire import Wire
 
 __all__ = ["HubSocket", "SocketEdge", "SocketHttp", "make_ws_protocol"]
 
@@ -37,6 +39,8 @@ PATIENCE_S: Final = 10.0
 # Sockets sent away in one loop turn when uvicorn stops.
 _AWAY_PER_TURN: Final = 200
 _SWITCHING: Final = 101
+# RFC 9110 section 5.5: around a header's value, and no part of it.
+_WHITE_SPACE: Final = b" \t"
 
 _log = get_logger("sockets")
 
@@ -48,7 +52,7 @@ class _Upgrading(HttpToolsProtocol):
         """Take bytes of the peer; a first frame may come in one packet with the request."""
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess]  # None after the handing over only
+            self.parser.feed_data(data)  # pyright: ignore[reportAttributeAccessIssue]  # None after the handing over only
         except httptools.HttpParserUpgrade as upgrade:
             if self._should_upgrade():
                 self._hand_over(data[upgrade.args[0] :])
@@ -62,11 +66,13 @@ class _Upgrading(HttpToolsProtocol):
         """Give the transport to a socket; uvicorn's way writes the request anew for it to be parsed a second time."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         if cycle is not None and not cycle.response_complete:
-            self.send_400_response("An earlier request is not answered yet.")
+            # Its answer comes first and ends the connection; anything written here would be taken for that answer.
+            cycle.keep_alive = False
+            self.flow.pause_reading()
             return
         headers = Headers()
         for name, value in self.headers:
-            headers[name.decode("latin-1")] = value.decode("latin-1")
+            headers[name.decode("latin-1")] = value.strip(_WHITE_SPACE).decode("latin-1")
         version = self.scope["http_version"]
         request = Request(self.url.decode("latin-1"), headers, self.scope["method"], f"HTTP/{version}")
         transport = self.transport
@@ -75,6 +81,13 @@ class _Upgrading(HttpToolsProtocol):
         transport.set_protocol(made)
         made.connection_made(transport)
         cast("HubSocket", made).open(request, rest)
+
+    def _get_upgrade(self) -> bytes | None:
+        """Name what the connection is to become; uvicorn's way misses white space behind values and a second header."""
+        options = [one for name, value in self.headers if name == b"connection" for one in value.split(b",")]
+        if not any(one.strip(_WHITE_SPACE).lower() == b"upgrade" for one in options):
+            return None
+        return next((value.strip(_WHITE_SPACE).lower() for name, value in self.headers if name == b"upgrade"), None)
 
     def _let_go(self) -> None:
         """Drop what refers back to this object: after a storm of upgrades nothing waits for the garbage collector."""
@@ -174,7 +187,7 @@ class HubSocket(asyncio.Protocol):
         if self._detach(request, response.serialize(), rest):
             return
         self._transport.write(response.serialize())
-        self._wire = Wire()
+        self._wire = self._hub.lane.new_wire()
         self._connection = self._hub.attach(self, self._gate.handshake(request, self._peer()))
         if self._is_paused:
             self._hub.on_pause(self._connection)
@@ -182,7 +195,19 @@ class HubSocket(asyncio.Protocol):
             self.data_received(rest)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of frames; those of a peer that is refused or closed are dropped."""
+        """Take bytes of frames; what is tiny costs much, so others have their turn after each 4 KiB."""
+        self._receive(data[:READ_BYTES])
+        if len(data) > READ_BYTES and self._wire is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._go_on, data[READ_BYTES:])
+
+    def _go_on(self, rest: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self.data_received(rest)
+
+    def _receive(self, data: bytes) -> None:
+        """Read frames; those of a peer that is refused or closed are dropped."""
         wire, connection = self._wire, self._connection
         if wire is None or connection is None:
             return

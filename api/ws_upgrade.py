@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hub.realtime.hub import RealtimeHub
 
 PATH: Final = "/ws"
+VERSION: Final = "13"
 # File descriptors have a hard limit of 20,000 on many machines; some stay for HTTP and the stores.
 MAX_SOCKETS: Final = 19_000
 USER_AGENT_CHARS: Final = 300
@@ -91,6 +92,8 @@ class Gate:
             return self.refuse(HTTPStatus.NOT_FOUND, "Sockets open at /ws.\n")
         if "Transfer-Encoding" in request.headers or not set(request.headers.get_all("Content-Length")) <= {"0"}:
             return self.refuse(HTTPStatus.BAD_REQUEST, "A socket's request has no body.\n")
+        if request.headers.get_all("Sec-WebSocket-Version") != [VERSION]:
+            return self._refuse_version()
         try:
             origin = request.headers.get("Origin")
         except MultipleValuesError:
@@ -103,6 +106,13 @@ class Gate:
             refused["draining" if self._hub.is_draining else "full"] += 1
             return self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n", comes_back=True)
         return None
+
+    def _refuse_version(self) -> Response:
+        """RFC 6455 section 4.4: the answer names the version that is spoken here; the library's does not."""
+        response = self.refuse(HTTPStatus.UPGRADE_REQUIRED, f"Sockets speak WebSocket version {VERSION} here.\n")
+        response.headers["Upgrade"] = "websocket"
+        response.headers["Sec-WebSocket-Version"] = VERSION
+        return response
 
 
 def _cookie(request: Request, name: str) -> str | None:

@@ -56,10 +56,13 @@ class Lane:
         hub: RealtimeHub,
         *,
         open_set: Callable[[], Readiness | None] = open_readiness,
+        new_wire: Callable[[], Wire] = Wire,
         monotonic_s: Callable[[], float] = clock.monotonic_s,
     ) -> None:
         self._hub = hub
         self._open_set = open_set
+        # Reads a socket's bytes, here and on the ordinary path.
+        self.new_wire = new_wire
         # Measures a turn; deadlines are set by the hub's clock.
         self._monotonic_s = monotonic_s
         self._set: Readiness | None = None
@@ -73,7 +76,7 @@ class Lane:
         self._is_watching_close = False
         self._held = 0
         self._emptied: asyncio.Future[None] | None = None
-        self._wire_at_rest = Wire()
+        self._wire_at_rest = new_wire()
         self._unserved: list[Ready] = []
 
     def start(self) -> None:
@@ -230,7 +233,7 @@ class Lane:
         answers = wire.answers()
         if not wire.is_at_rest():
             if wire is self._wire_at_rest:
-                self._wire_at_rest = Wire()
+                self._wire_at_rest = self.new_wire()
             if wire.close_code is None:
                 self._wires[fd] = wire
         self._hub.on_heard(connection)

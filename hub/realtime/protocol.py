@@ -81,7 +81,7 @@ class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
     bearer: str | None = None
     resume_ticket: str | None = None
     visitor_token: str | None = None
-    workspace_id: int | None = None
+    workspace_id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] | None = None
     cursor: Cursor | None = None
     client: Annotated[str, msgspec.Meta(max_length=100)] = ""
 
@@ -237,6 +237,8 @@ class _Envelope(msgspec.Struct):
 _FRAMES: msgspec.json.Decoder[ClientFrame] = msgspec.json.Decoder(ClientFrame)
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _ENCODER = msgspec.json.Encoder()
+# Nesting without end comes as RecursionError: it is the sender's fault, not ours.
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode(text: bytes) -> ClientFrame:
@@ -254,33 +256,51 @@ def decode(text: bytes) -> ClientFrame:
         InvalidInput: The type is unknown, or the named field is missing or wrong.
     """
     try:
-        return _not_empty(_FRAMES.decode(text))
+        frame = _FRAMES.decode(text)
     except msgspec.ValidationError as error:
-        explanation = str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _refused(text, str(error)) from error
+    except _NOT_JSON as error:
         raise ProtocolViolation(CloseCode.MALFORMED, "not JSON") from error
-    try:
-        kind = _ENVELOPE.decode(text).type
-    except msgspec.ValidationError as error:
-        raise ProtocolViolation(CloseCode.MALFORMED, "not a JSON object with a type") from error
-    if not kind:
-        raise ProtocolViolation(CloseCode.MALFORMED, "not a JSON object with a type")
-    if kind == "hello":
-        raise ProtocolViolation(CloseCode.MALFORMED, f"hello: {explanation}"[:120])
-    raise InvalidInput(_field_of(explanation), explanation)
-
-
-def _not_empty(frame: ClientFrame) -> ClientFrame:
+    # Only an escape can bring NUL in: JSON forbids raw control characters.
+    if b"\\u0000" in text:
+        _refuse_nul(frame)
     if isinstance(frame, Send) and not (frame.text or frame.attachments):
         raise InvalidInput("text", "Write something, or add a file.")
     return frame
+
+
+def _refused(text: bytes, explanation: str) -> HubError:
+    """Say what a frame costs whose shape is wrong; what comes behind the wrong field may not even be JSON."""
+    try:
+        kind = _ENVELOPE.decode(text).type
+    except (msgspec.ValidationError, *_NOT_JSON):
+        kind = ""
+    if not kind:
+        return ProtocolViolation(CloseCode.MALFORMED, "not a JSON object with a type")
+    if kind == "hello":
+        return ProtocolViolation(CloseCode.MALFORMED, f"hello: {explanation}"[:120])
+    return InvalidInput(_field_of(explanation), explanation)
+
+
+def _refuse_nul(frame: ClientFrame) -> None:
+    for name in frame.__struct_fields__:
+        if _holds_nul(msgspec.to_builtins(getattr(frame, name))):
+            raise InvalidInput(name, "This text holds the character NUL, which cannot be stored.")
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(item) for item in value.values())
+    return isinstance(value, list | tuple) and any(_holds_nul(item) for item in value)
 
 
 def client_message_id_of(text: bytes) -> UUID | None:
     """Find the ``client_message_id`` in a frame that was refused, so that the error can name it."""
     try:
         return UUID(str(_ENVELOPE.decode(text).client_message_id))
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

@@ -26,28 +26,41 @@ _silent = logging.getLogger("websockets.server.detached")
 _silent.setLevel(logging.WARNING)
 
 
+class Binary(bytes):
+    """The payload of a binary message, where those are taken."""
+
+    __slots__ = ()
+
+
 class Wire:
     """
     Reads one socket's bytes, or those of many in turn as long as each leaves it at rest.
+
+    Args:
+        limit_bytes: Largest message, whole or in fragments; more ends with 1009.
+        takes_binary: Whether binary messages are received too, as ``Binary``; else they end with 1003.
 
     Attributes:
         close_code: None while the peer may go on; 0 once it closed, else the code for the rule it broke.
     """
 
-    __slots__ = ("_parts", "_protocol", "_reader", "close_code")
+    __slots__ = ("_is_binary", "_parts", "_protocol", "_reader", "_takes_binary", "close_code")
 
-    def __init__(self) -> None:
-        protocol = self._protocol = Protocol(Side.SERVER, max_size=FRAME_LIMIT_BYTES, logger=_silent)
+    def __init__(self, limit_bytes: int = FRAME_LIMIT_BYTES, *, takes_binary: bool = False) -> None:
+        protocol = self._protocol = _Protocol(Side.SERVER, max_size=limit_bytes, logger=_silent)
         self._reader = protocol.reader = _Reader()
         # The library started its parser on the reader it came with.
         protocol.parser = protocol.parse()
         next(protocol.parser)
         self._parts: list[bytes] = []
+        self._takes_binary = takes_binary
+        self._is_binary = False
         self.close_code: int | None = None
 
     def is_at_rest(self) -> bool:
         """Say whether the next bytes may be another socket's: no frame is half-read, no message unfinished."""
-        return self._reader.is_between_frames and not self._parts and self.close_code is None
+        is_between_messages = self._reader.is_between_frames and self._protocol.current_size is None
+        return is_between_messages and self.close_code is None
 
     def receive(self, data: bytes) -> list[bytes]:
         """
@@ -74,22 +87,32 @@ class Wire:
 
     def _take(self, frame: Frame, texts: list[bytes]) -> None:
         opcode = frame.opcode
-        if opcode is Opcode.BINARY:
+        if opcode is Opcode.BINARY and not self._takes_binary:
             self._fail(CloseCode.UNSUPPORTED_DATA, "text frames only")
-        elif opcode is Opcode.TEXT or opcode is Opcode.CONT:
-            text = bytes(frame.data)
-            if self._parts or not frame.fin:
-                self._parts.append(text)
-                if not frame.fin:
-                    return
-                text = b"".join(self._parts)
+        elif opcode is Opcode.TEXT or opcode is Opcode.BINARY or opcode is Opcode.CONT:
+            if opcode is not Opcode.CONT:
+                self._is_binary = opcode is Opcode.BINARY
+            data = bytes(frame.data)
+            if not frame.fin:
+                # Empty ones would pile up without ever reaching the limit.
+                if data:
+                    self._parts.append(data)
+                return
+            if self._parts:
+                data = b"".join((*self._parts, data))
                 self._parts.clear()
-            try:
-                text.decode()
-            except UnicodeDecodeError:
-                self._fail(CloseCode.INVALID_DATA, "not UTF-8")
-            else:
-                texts.append(text)
+            self._take_message(data, texts)
+
+    def _take_message(self, data: bytes, texts: list[bytes]) -> None:
+        if self._is_binary:
+            texts.append(Binary(data))
+            return
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            self._fail(CloseCode.INVALID_DATA, "not UTF-8")
+        else:
+            texts.append(data)
 
     def _fail(self, code: CloseCode, reason: str) -> None:
         # The library reads on: it may have found the end, or another reason, in bytes behind this frame.
@@ -114,6 +137,16 @@ def close_frame(code: int, reason: str) -> bytes:
     """
     words = reason.encode()[:REASON_BYTES].decode(errors="ignore")
     return Frame(Opcode.CLOSE, Close(code, words).serialize()).serialize(mask=False)
+
+
+class _Protocol(Protocol):
+    """The library's protocol, except that a peer may close amid its own message (RFC 6455 section 5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        """See the library, which takes that for a violation."""
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
 
 
 class _Reader(StreamReader):

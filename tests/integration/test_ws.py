@@ -200,7 +200,7 @@ async def test_a_wrong_origin_is_refused_and_the_right_one_brings_its_cookie(ser
 
 
 async def test_only_get_ws_of_version_13_opens_a_socket(server):
-    """Other paths are 404, other versions 400; no extension is agreed to."""
+    """Other paths are 404, other versions 426; no extension is agreed to."""
     with pytest.raises(InvalidStatus) as refused:
         async with server.connect(f"ws://127.0.0.1:{server.port}/elsewhere"):
             pass
@@ -209,7 +209,7 @@ async def test_only_get_ws_of_version_13_opens_a_socket(server):
         assert ws.protocol.extensions == []
     reader, writer = await server.raw()
     writer.write(REQUEST.format(path="/ws", more="").replace("Version: 13", "Version: 8").encode())
-    assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 426")
     writer.close()
 
 

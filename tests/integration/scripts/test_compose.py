@@ -20,7 +20,7 @@ import httpx
 import pytest
 from twilio.request_validator import RequestValidator
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.emulators import ACCOUNT_SID, AUTH_TOKEN, NUMBER, EmulatedTwilio
 from tests.integration.scripts.compose_stack import (
@@ -35,7 +35,7 @@ from tests.integration.scripts.compose_stack import (
 
 EMAIL, PASSWORD = "ola@northwind.example", "correct horse battery"
 # Each test that fills a limit of one address has an address of its own; all of 127/8 is this machine.
-SIGN_IN, LOOKS, CONNECTIONS, VISITOR = "127.0.0.21", "127.0.0.22", "127.0.0.23", "127.0.0.25"
+SIGN_IN, LOOKS, CONNECTIONS, VISITOR, FRAMES = (f"127.0.0.{one}" for one in (21, 22, 23, 25, 26))
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -360,6 +360,52 @@ async def test_visitor_at_a_socket_is_known_by_the_real_address(owner, stack, ch
     counted = stack.ephemeral_keys("throttle:livechat:send:*")
     assert f"throttle:livechat:send:{VISITOR}" in counted
     assert not any("203.0.113" in key for key in counted)
+
+
+async def test_largest_frames_and_close_codes_pass_both_ways(owner, stack, chat):
+    """64 KiB in, 30 KB out, cut by TLS and nginx as they like; a frame too many closes with its own code."""
+    visit = owner.ask("POST", f"/api/v1/livechat/{chat}/visitors", json={}).json()
+    options = {"host": "127.0.0.1", "port": stack.https_port, "proxy": None, "local_addr": (FRAMES, 0)}
+    hello = {"type": "hello", "protocol": 1, "visitor_token": visit["visitor_token"], "cursor": visit["cursor"]}
+    # Not UTF-8, not text, too large, not signed in; nginx passes an offer of compression on, the hub declines it.
+    for bad, code in (
+        (b"\xff", 1007),
+        (b"x", 1003),
+        ("x" * 65_537, 1009),
+        (json.dumps(hello | {"visitor_token": "x"}), 4501),
+    ):
+        async with connect(f"wss://{NAME}:{stack.https_port}/ws", ssl=owner.tls, **options) as ws:
+            assert ws.protocol.extensions == []
+            if code != 4501:
+                await ws.send(json.dumps(hello))
+                await frame(ws, "welcome")
+                pad = 65_536 - len(json.dumps({"type": "dance", "pad": ""}))
+                await ws.send(json.dumps({"type": "dance", "pad": "x" * pad}))
+                assert await error_of(ws) == "type"
+                message = {"type": "send", "client_message_id": str(uuid.uuid4()), "text": "漢" * 20_000}
+                await ws.send(json.dumps(message, ensure_ascii=False))
+                shown = await event(ws, lambda one: one["type"] == "message_added")
+                # Cut in the log, to fit with all else into one frame.
+                assert shown["message"]["text"].startswith("漢" * 9_000)
+            await ws.send(bad, text=code != 1003)
+            assert await closed_with(ws) == code
+
+
+async def error_of(ws: ClientConnection) -> str:
+    """Wait for a refusal; the field it names."""
+    async with asyncio.timeout(20):
+        while (found := json.loads(await ws.recv()))["type"] != "error":
+            pass
+    return found["field"]
+
+
+async def closed_with(ws: ClientConnection) -> int | None:
+    """Wait for the end; the code of the hub's close frame."""
+    with pytest.raises(ConnectionClosed) as closed:
+        async with asyncio.timeout(20):
+            while True:
+                await ws.recv()
+    return closed.value.rcvd.code if closed.value.rcvd else None
 
 
 def test_sign_in_is_slowed_down(stack, owner):

@@ -55,6 +55,12 @@ def test_decode_reads_every_client_frame_of_the_page():
         b'{"type":"hello","protocol":"1"}',
         b'{"type":"hello"}',
         b"[" * 60_000,
+        b'{"a":' * 10_000,
+        b'{"type":"ping","more":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+        b'{"type":"ping","cursor":-1',
+        b'{"type":"ping","cursor":-1,"more":\xff}',
+        b'{"type":"ping","cursor":-1,"more":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+        b'{"type":"hello","protocol":1,"workspace_id":9223372036854775808}',
     ],
 )
 def test_decode_refuses_what_is_no_frame_with_4500(text):
@@ -73,6 +79,12 @@ def test_decode_refuses_what_is_no_frame_with_4500(text):
         ('{"type":"send","client_message_id":"5f0c0000-0000-4000-8000-000000000001","text":""}', "text"),
         ('{"type":"ping","cursor":-1}', "cursor"),
         ('{"type":"read","seq":1.5}', "seq"),
+        ('{"type":"send","client_message_id":"5f0c0000-0000-4000-8000-000000000001","text":"a\\u0000"}', "text"),
+        (
+            '{"type":"send","client_message_id":"5f0c0000-0000-4000-8000-000000000001","text":"a",'
+            '"addressing":{"to":[{"address":"a@b.example","name":"\\u0000"}]}}',
+            "addressing",
+        ),
     ],
 )
 def test_decode_names_the_wrong_field(text, field):
@@ -80,6 +92,12 @@ def test_decode_names_the_wrong_field(text, field):
     with pytest.raises(InvalidInput) as refused:
         decode(text.encode())
     assert refused.value.field == field
+
+
+def test_decode_takes_an_escaped_backslash_for_what_it_is():
+    """The text ``\\u0000`` in six characters holds no NUL."""
+    text = json.dumps({"type": "send", "client_message_id": str(uuid4()), "text": "\\u0000"}).encode()
+    assert decode(text).text == "\\u0000"
 
 
 def test_client_message_id_is_found_in_a_refused_send():
@@ -90,6 +108,8 @@ def test_client_message_id_is_found_in_a_refused_send():
     )
     assert protocol.client_message_id_of(b'{"client_message_id":7}') is None
     assert protocol.client_message_id_of(b"\xff") is None
+    assert protocol.client_message_id_of(b"[" * 60_000) is None
+    assert protocol.client_message_id_of(b'{"client_message_id":' + b"[" * 60_000) is None
 
 
 @pytest.mark.parametrize("size", [1, 125, 126, 65_535, 65_536, 200_000])

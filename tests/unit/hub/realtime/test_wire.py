@@ -4,7 +4,7 @@ import pytest
 from websockets.frames import Close, Frame, Opcode
 
 from hub.realtime.protocol import FRAME_LIMIT_BYTES
-from hub.realtime.wire import Wire, close_frame
+from hub.realtime.wire import Binary, Wire, close_frame
 
 
 def text(data=b'{"type":"ping"}', opcode=Opcode.TEXT, **fields):
@@ -118,3 +118,22 @@ def test_a_close_frames_reason_is_cut_to_whole_characters():
     assert len(frame) <= 127
     assert frame[4:].decode() == "ä" * 61
     assert close_frame(4000, "")[2:] == (4000).to_bytes(2, "big")
+
+
+def test_a_close_amid_the_peers_own_message_is_answered():
+    """Control frames may come between fragments, and a close is one."""
+    wire = Wire()
+    close = Close(1000, "").serialize()
+    assert wire.receive(text(b"{", fin=False) + text(close, Opcode.CLOSE)) == []
+    assert (wire.close_code, wire.answers()) == (0, Frame(Opcode.CLOSE, close).serialize(mask=False))
+
+
+def test_binary_is_received_where_it_is_taken():
+    """Told from text by its type, whole from its fragments, of any bytes; the limit is the wire's own."""
+    wire = Wire(10, takes_binary=True)
+    data = text(b"\xff", Opcode.BINARY) + text(b"a", Opcode.BINARY, fin=False) + text(b"\xfe", Opcode.CONT) + text(b"t")
+    found = wire.receive(data)
+    assert [(type(one), one) for one in found] == [(Binary, b"\xff"), (Binary, b"a\xfe"), (bytes, b"t")]
+    assert wire.is_at_rest()
+    assert wire.receive(text(b"x" * 11, Opcode.BINARY)) == []
+    assert wire.close_code == 1009

@@ -1,0 +1,42 @@
+"""One server a path for all these tests, and what must be true after each of them."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import structlog
+
+from tests.integration.conformance.hosted import PATHS, Hosted, assert_serves, descriptors, eventually, ping_is_answered
+
+
+@pytest.fixture(scope="session", params=PATHS)
+def server(request):
+    """A server of each path."""
+    with Hosted(request.param) as made:
+        assert_serves(made)
+        eventually(made.is_idle, "the first client is still held")
+        yield made
+
+
+@pytest.fixture
+def hosted(server, caplog):
+    """
+    The server, with a good client on it: whatever the test does, that client is served on.
+
+    Afterwards nothing is left: no connection, no descriptor, no error in the log.
+    """
+    before = descriptors() if Path("/proc/self/fd").is_dir() else None
+    with structlog.testing.capture_logs() as events:
+        with server.peer() as good:
+            good.open()
+            yield server
+            assert ping_is_answered(good)
+            assert server.connections >= 1
+        assert_serves(server)
+        eventually(server.is_idle, f"{server.connections} connections are left, {server.held} held")
+        if before is not None:
+            eventually(lambda: descriptors() <= before, "descriptors are left")
+    assert [one for one in events if one["log_level"] in ("error", "critical")] == []
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
