@@ -1,0 +1,82 @@
+"""Where a socket benchmark runs: durable stores, `hub serve` workers, a seeded crowd, and what they all hold and use."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hub.migrations import runner
+from scripts.benchmarks.cpu import cpu_seconds
+from scripts.benchmarks.hub_processes import HubProcesses, hub_processes
+from scripts.benchmarks.services import Services, run_alone, start_services
+from scripts.benchmarks.sockets.crowd import Crowd, CrowdPlan, seed_crowd
+from scripts.benchmarks.sockets.gauges import Holdings, holdings, thread_seconds, tree
+from scripts.benchmarks.sockets.ledger import Due, read_dues
+from scripts.benchmarks.sockets.writer import Writer, WriterPlan, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Idle workers have opened their pools and read their routes by then.
+AT_REST_S = 2.0
+
+
+class SocketBed(msgspec.Struct):
+    """Running stores, and the hub's processes over them; see ``socket_bed``."""
+
+    services: Services
+    hub: HubProcesses
+    folder: Path
+    crowds: int = 0
+
+    def seed(self, plan: CrowdPlan) -> Crowd:
+        """Add a crowd to the database."""
+        self.crowds += 1
+        hellos = self.folder / f"hellos-{self.crowds}.jsonl"
+        return run_alone(seed_crowd(self.services, self.hub.environ["HUB_SECRET_KEY"], plan, hellos))
+
+    def serve(self, workers: int, *, rest_s: float = AT_REST_S) -> None:
+        """Start the workers and let them come to rest."""
+        self.hub.start_serve(workers)
+        time.sleep(rest_s)
+
+    def writer(self, crowd: Crowd, *, text_chars: int = 120) -> contextlib.AbstractContextManager[Writer]:
+        """Start a process that writes as the crowd's visitors."""
+        services = self.services
+        return writing(WriterPlan(services.database_url, services.redis_ephemeral_url, crowd.voices, text_chars))
+
+    def holdings(self) -> Holdings:
+        """What the serve processes hold."""
+        return holdings(tree(self.hub.pids["serve"]))
+
+    def serve_cpu_s(self) -> float:
+        """What the serve processes have used."""
+        return thread_seconds(tree(self.hub.pids["serve"]))
+
+    def stores_cpu_s(self) -> float:
+        """What Postgres and both Valkeys have used."""
+        return sum(cpu_seconds(self.services.pids).values())
+
+    def dues(self, crowd: Crowd) -> list[Due]:
+        """What every seat of a crowd must have received by now."""
+        return run_alone(read_dues(self.services, crowd))
+
+
+@contextlib.contextmanager
+def socket_bed() -> Iterator[SocketBed]:
+    """Make a bed with fsync on and an empty, migrated database; call it outside a running event loop."""
+    services = start_services(fast=False)
+    try:
+        run_alone(runner.upgrade(services.owner_url, services.login_role))
+        with (
+            hub_processes(services) as hub,
+            tempfile.TemporaryDirectory(prefix="hub-bench-sockets-") as folder,
+        ):
+            yield SocketBed(services, hub, Path(folder))
+    finally:
+        services.stop()
