@@ -1,10 +1,11 @@
-"""Where a socket benchmark runs: durable stores, `hub serve` workers, a seeded crowd, and what they all hold and use."""
+"""Where a socket benchmark runs: durable stores, `hub serve` workers, a seeded crowd, and what they use."""
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,17 @@ class SocketBed(msgspec.Struct):
     def stores_cpu_s(self) -> float:
         """What Postgres and both Valkeys have used."""
         return sum(cpu_seconds(self.services.pids).values())
+
+    def counted(self, metric: str, label: str) -> dict[str, float]:
+        """Read a metric by one of its labels, added up over all processes; seconds old for the other workers."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.hub.port}/metrics", timeout=20) as answer:
+            lines = answer.read().decode().splitlines()
+        found: dict[str, float] = {}
+        for line in lines:
+            if line.startswith(metric + "{"):
+                name = line.partition(f'{label}="')[2].partition('"')[0]
+                found[name] = found.get(name, 0.0) + float(line.split()[-1])
+        return found
 
     def dues(self, crowd: Crowd) -> list[Due]:
         """What every seat of a crowd must have received by now."""

@@ -197,9 +197,7 @@ async def _add_workspaces(owner: Connection[Record], count: int) -> tuple[dict[i
     return inbox_ids, account_ids
 
 
-async def _add_members(
-    owner: Connection[Record], plan: CrowdPlan, inbox_ids: dict[int, list[UUID]]
-) -> list[_Member]:
+async def _add_members(owner: Connection[Record], plan: CrowdPlan, inbox_ids: dict[int, list[UUID]]) -> list[_Member]:
     """Add logins with one live session each, members of one workspace, by COPY."""
     now = clock.now()
     expires_at = now + timedelta(days=30)

@@ -1,4 +1,4 @@
-"""What processes hold and use, from /proc: memory, processor time of all threads, descriptors, TCP's buffers. Linux only."""
+"""What processes hold and use, from /proc: memory, time of all threads, descriptors, TCP's buffers. Linux."""
 
 from __future__ import annotations
 

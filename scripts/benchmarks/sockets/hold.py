@@ -16,7 +16,7 @@ from scripts.benchmarks.results import Figures, Result, summarise
 from scripts.benchmarks.sockets.bed import SocketBed, socket_bed
 from scripts.benchmarks.sockets.crowd import AUDIENCES, CrowdPlan
 from scripts.benchmarks.sockets.ledger import Verdict, judge
-from scripts.benchmarks.sockets.loaders import LoadPlan, Loaders, Report, loaders, percentile_of
+from scripts.benchmarks.sockets.loaders import Loaders, LoadPlan, Report, loaders, percentile_of
 from scripts.benchmarks.sockets.writer import Order
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _result(case: str, options: HoldOptions, runs: list[Figures], enters: str) -
     median = summarise(runs)
     plan = options.crowd()
     return HoldResult(
-        bench="sockets hold",
+        bench="sockets-hold",
         case=case,
         options={
             "sockets": options.sockets,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
     from scripts.benchmarks.services import Services
     from scripts.benchmarks.sockets.crowd import Crowd, Seat
-    from scripts.benchmarks.sockets.loaders import Row
+    from scripts.benchmarks.sockets.loaders import Loaders, Row
+
+
+AT_REST_WITHIN_S = 60.0
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -107,3 +111,13 @@ def judge(dues: Sequence[Due], rows: Sequence[Row], *, before: Sequence[Row] | N
         sum(row.gapped for _, row in counted),
         behind,
     )
+
+
+def judge_at_rest(dues: Sequence[Due], group: Loaders, before: Sequence[Row]) -> Verdict:
+    """Judge once everything arrived, or a minute after it should have."""
+    ends_at_s = time.monotonic() + AT_REST_WITHIN_S
+    while True:
+        verdict = judge(dues, group.table(), before=before)
+        if not (verdict.lost or verdict.behind) or time.monotonic() > ends_at_s:
+            return verdict
+        time.sleep(0.5)

@@ -218,11 +218,15 @@ def built_wsload() -> Path:
         return program
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        raise RuntimeError("The load generator is written in C: install a compiler (Debian: apt-get install gcc libc6-dev).")
+        raise RuntimeError(
+            "The load generator is written in C: install a compiler (Debian: apt-get install gcc libc6-dev)."
+        )
     cache.mkdir(parents=True, exist_ok=True)
     fresh = cache / f"wsload-{digest}.{os.getpid()}"
     code = [str(path) for path in sources if path.suffix == ".c"]
-    done = subprocess.run([compiler, "-O2", "-Wall", "-Wextra", "-o", str(fresh), *code], capture_output=True, text=True)
+    done = subprocess.run(
+        [compiler, "-O2", "-Wall", "-Wextra", "-o", str(fresh), *code], capture_output=True, text=True
+    )
     if done.returncode:
         raise RuntimeError(f"The load generator does not compile:\n{done.stderr}")
     return fresh.rename(program)
