@@ -18,13 +18,10 @@ from scripts.benchmarks.services import Services, run_alone, start_services
 from scripts.benchmarks.sockets.crowd import Crowd, CrowdPlan, seed_crowd
 from scripts.benchmarks.sockets.gauges import Holdings, holdings, thread_seconds, tree
 from scripts.benchmarks.sockets.ledger import Due, read_dues
-from scripts.benchmarks.sockets.writer import Writer, WriterPlan, writing
+from scripts.benchmarks.sockets.writer import COMMITS, Writer, WriterPlan, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# Idle workers have opened their pools and read their routes by then.
-AT_REST_S = 2.0
 
 
 class SocketBed(msgspec.Struct):
@@ -41,15 +38,18 @@ class SocketBed(msgspec.Struct):
         hellos = self.folder / f"hellos-{self.crowds}.jsonl"
         return run_alone(seed_crowd(self.services, self.hub.environ["HUB_SECRET_KEY"], plan, hellos))
 
-    def serve(self, workers: int, *, rest_s: float = AT_REST_S) -> None:
+    def serve(self, workers: int, *, rest_s: float) -> None:
         """Start the workers and let them come to rest."""
         self.hub.start_serve(workers)
         time.sleep(rest_s)
 
     def writer(self, crowd: Crowd, *, text_chars: int = 120) -> contextlib.AbstractContextManager[Writer]:
         """Start a process that writes as the crowd's visitors."""
+        with crowd.commits.open("wb") as file:
+            file.truncate(8 * COMMITS)
         services = self.services
-        return writing(WriterPlan(services.database_url, services.redis_ephemeral_url, crowd.voices, text_chars))
+        urls = (services.database_url, services.redis_ephemeral_url)
+        return writing(WriterPlan(*urls, crowd.voices, text_chars, str(crowd.commits)))
 
     def holdings(self) -> Holdings:
         """What the serve processes hold."""

@@ -37,6 +37,7 @@ class ChurnOptions(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         per_s: Connects a second, and as many closes.
         clients: People who take turns; a person comes again after ``clients / per_s`` seconds at the earliest.
+        settle_s: Rest before memory is read for the first time.
     """
 
     runs: int = 1
@@ -46,6 +47,7 @@ class ChurnOptions(msgspec.Struct, frozen=True, kw_only=True):
     workspaces: int = 0
     workers: int = 2
     loaders: int = 2
+    settle_s: float = 5.0
 
 
 def churn(options: ChurnOptions) -> Iterator[Result]:
@@ -74,7 +76,7 @@ def churn(options: ChurnOptions) -> Iterator[Result]:
 def churn_on(bed: SocketBed, options: ChurnOptions) -> Figures:
     """Let clients come and go on a fresh bed."""
     crowd = bed.seed(CrowdPlan(options.clients, options.workspaces or -(-options.clients // 100)))
-    bed.serve(options.workers)
+    bed.serve(options.workers, rest_s=options.settle_s)
     plan = LoadPlan(
         port=bed.hub.port,
         hellos=crowd.hellos,

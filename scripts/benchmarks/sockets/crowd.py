@@ -97,6 +97,11 @@ class Crowd(msgspec.Struct, frozen=True):
     inbox_ids: dict[int, list[UUID]]
     hellos: Path
 
+    @property
+    def commits(self) -> Path:
+        """Where the crowd's writer notes its commits."""
+        return self.hellos.with_suffix(".commits")
+
 
 class _Member(msgspec.Struct, frozen=True):
     workspace_id: int

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from scripts.benchmarks.sockets.loaders import Row
     from scripts.benchmarks.sockets.writer import Writer, WriterReport
 
+# Statements are prepared and pools are filled by then.
+WARM_UP_S = 2.0
 ENTERS = "actions.receive and COMMIT, then the broker"
 
 
@@ -39,7 +41,7 @@ class HoldOptions(msgspec.Struct, frozen=True, kw_only=True):
         workers: Serve processes.
         loaders: Load processes.
         connects_per_s: New connections a second, of all load processes.
-        settle_s: Rest before memory is read.
+        settle_s: Rest before memory is read: once the workers have started, and once all sockets are open.
         frames_per_s: Frames at sockets, not messages.
         seconds: Of frames.
         ping_s: The protocol's ping of each client; 0 never.
@@ -80,7 +82,12 @@ def hold(options: HoldOptions) -> Iterator[HoldResult]:
     """Measure; each run on a bed of its own."""
     runs = [_on_new_bed(options) for _ in range(options.runs)]
     yield _result("hold", options, [one for one, _ in runs], ENTERS)
-    yield _result("one_to_all", options, [one for _, one in runs], f"{ENTERS}: one message in each workspace at once")
+    yield _result(
+        "one_to_all",
+        options,
+        [one for _, one in runs],
+        f"{ENTERS}: a message in each workspace at once, all members hear it",
+    )
 
 
 def _on_new_bed(options: HoldOptions) -> tuple[Figures, Figures]:
@@ -93,7 +100,7 @@ def hold_on(bed: SocketBed, options: HoldOptions) -> tuple[Figures, Figures]:
     began_s = time.monotonic()
     crowd = bed.seed(options.crowd())
     seeding_s = time.monotonic() - began_s
-    bed.serve(options.workers)
+    bed.serve(options.workers, rest_s=options.settle_s)
     plan = LoadPlan(
         port=bed.hub.port,
         hellos=crowd.hellos,
@@ -101,11 +108,13 @@ def hold_on(bed: SocketBed, options: HoldOptions) -> tuple[Figures, Figures]:
         processes=options.loaders,
         per_s=options.connects_per_s,
         ping_s=options.ping_s,
+        commits=crowd.commits,
     )
     with bed.writer(crowd) as writer, loaders(plan) as group:
         idle = connect_all(bed, group, options) | {"seeding_s": seeding_s}
         traffic = _Traffic(bed, crowd, group, writer)
         order = Order(per_s=options.frames_per_s / frames_a_message(crowd), seconds=options.seconds)
+        traffic.measure(msgspec.structs.replace(order, seconds=WARM_UP_S))
         at_rate = traffic.measure(order)
         at_once = traffic.measure(Order())
     bed.hub.stop("serve")
@@ -182,7 +191,7 @@ class _Traffic:
             "duplicated": verdict.duplicated - before.duplicated,
             "gapped": verdict.gapped - before.gapped,
             "behind": verdict.behind,
-            **_latency(report, written),
+            **latency_of(report, written),
             "server_cpu_s": cpu_s,
             "server_cpu_us_per_frame": cpu_s * 1e6 / max(1, report.events),
             "stores_cpu_s": stores_s,
@@ -199,10 +208,12 @@ class _Traffic:
         return self._group.table()
 
 
-def _latency(report: Report, written: WriterReport) -> Figures:
+def latency_of(report: Report, written: WriterReport) -> Figures:
     return {
         "p50_ms": percentile_of(report.latency_us, 0.5) / 1000,
         "p99_ms": percentile_of(report.latency_us, 0.99) / 1000,
+        "p50_after_commit_ms": percentile_of(report.after_commit_us, 0.5) / 1000,
+        "p99_after_commit_ms": percentile_of(report.after_commit_us, 0.99) / 1000,
         "commit_p50_ms": written.commit_ms[0],
         "commit_p99_ms": written.commit_ms[1],
     }

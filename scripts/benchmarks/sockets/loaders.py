@@ -39,6 +39,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
         keeps_tickets: Whether it comes back with its newest resume ticket.
         first_retry_s: Its first retry comes after a random time up to this.
         receive_bytes: SO_RCVBUF; 0 leaves the system's.
+        commits: The writer's file of commit times.
     """
 
     port: int
@@ -54,6 +55,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     first_retry_s: float = 20.0
     receive_bytes: int = 0
     key: str = "t="
+    commits: Path | None = None
 
 
 class Report(msgspec.Struct):
@@ -79,6 +81,7 @@ class Report(msgspec.Struct):
     gapped: int = 0
     snapshots: int = 0
     latency_us: dict[str, int] = {}
+    after_commit_us: dict[str, int] = {}
     catch_up_ms: dict[str, int] = {}
     reasons: dict[str, int] = {}
 
@@ -243,7 +246,7 @@ def percentile_of(histogram: Mapping[str, int], share: float) -> float:
 
 
 def _start(program: Path, plan: LoadPlan, first_line: int, clients: int, count: int) -> subprocess.Popen[str]:
-    options = {
+    options: dict[str, object] = {
         "-f": plan.hellos,
         "-o": first_line,
         "-n": clients,
@@ -257,6 +260,8 @@ def _start(program: Path, plan: LoadPlan, first_line: int, clients: int, count: 
         "-k": plan.key,
         "-X": f"Origin: http://127.0.0.1:{plan.port}",
     }
+    if plan.commits is not None:
+        options["-C"] = plan.commits
     flags = [*(["-R"] if plan.comes_back else []), *(["-T"] if plan.keeps_tickets else [])]
     command = [str(program), *(str(word) for pair in options.items() for word in pair), *flags]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)

@@ -11,10 +11,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from scripts.benchmarks.results import Figures, Result, summarise
 from scripts.benchmarks.sockets.bed import SocketBed, socket_bed
 from scripts.benchmarks.sockets.crowd import Crowd, CrowdPlan
-from scripts.benchmarks.sockets.hold import HoldOptions, connect_all, frames_a_message
+from scripts.benchmarks.sockets.hold import WARM_UP_S, HoldOptions, connect_all, frames_a_message
 from scripts.benchmarks.sockets.ledger import judge_at_rest
 from scripts.benchmarks.sockets.loaders import Loaders, LoadPlan, loaders, percentile_of
 from scripts.benchmarks.sockets.writer import Order, Writer
@@ -92,8 +94,9 @@ def slow_on(bed: SocketBed, options: SlowOptions) -> Figures:
     """Measure the good ones without and with the odd ones, on a fresh bed."""
     good = bed.seed(options.crowd())
     odd = bed.seed(CrowdPlan(options.odd, -(-options.odd // SEATS_A_WORKSPACE), member_tenths=10, audiences=1))
-    bed.serve(options.workers)
+    bed.serve(options.workers, rest_s=options.settle_s)
     plan = _plan(bed, options, good.hellos, options.sockets, processes=options.loaders)
+    plan = msgspec.structs.replace(plan, commits=good.commits)
     with (
         bed.writer(good) as writer,
         bed.writer(odd, text_chars=options.text_chars) as odd_writer,
@@ -106,9 +109,11 @@ def slow_on(bed: SocketBed, options: SlowOptions) -> Figures:
             (writer, Order(per_s=options.frames_per_s / frames_a_message(good), seconds=options.seconds)),
             (odd_writer, Order(per_s=options.odd_frames_per_s / frames_a_message(odd), seconds=options.seconds)),
         ]
+        for one, order in orders:
+            one.run(msgspec.structs.replace(order, seconds=WARM_UP_S))
         without = halves.with_readers(orders, _from_now(odd))
         with_them = halves.with_odd_ones(orders, _from_now(odd))
-        time.sleep(METRICS_S)
+        time.sleep(METRICS_S if options.workers > 1 else 0)
         closes = bed.counted("hub_socket_closes_total", "code")
         dues = bed.dues(good)
         verdict = judge_at_rest(dues, group, live_at_first)
@@ -116,11 +121,14 @@ def slow_on(bed: SocketBed, options: SlowOptions) -> Figures:
     return {
         "sockets": held["sockets"],
         "failed": held["failed"],
+        "p50_without_ms": without["p50_ms"],
+        "p50_with_ms": with_them["p50_ms"],
         "p99_without_ms": without["p99_ms"],
         "p99_with_ms": with_them["p99_ms"],
         "p99_ratio": with_them["p99_ms"] / max(without["p99_ms"], 0.001),
-        "p50_without_ms": without["p50_ms"],
-        "p50_with_ms": with_them["p50_ms"],
+        "p99_after_commit_without_ms": without["p99_after_commit_ms"],
+        "p99_after_commit_with_ms": with_them["p99_after_commit_ms"],
+        "p99_after_commit_ratio": with_them["p99_after_commit_ms"] / max(without["p99_after_commit_ms"], 0.001),
         **{name: value for name, value in with_them.items() if not name.startswith("p")},
         "rss_most_without_mb": without["rss_most_mb"],
         "closed_too_slow": closes.get(TOO_SLOW, 0),
@@ -177,6 +185,7 @@ class _Halves:
         return {
             "p50_ms": percentile_of(report.latency_us, 0.5) / 1000,
             "p99_ms": percentile_of(report.latency_us, 0.99) / 1000,
+            "p99_after_commit_ms": percentile_of(report.after_commit_us, 0.99) / 1000,
             "rss_before_mb": before.rss_kb / 1024,
             "rss_most_mb": max(one.rss_kb for one in watch.seen) / 1024,
             "tcp_before_mb": before.tcp_kb / 1024,

@@ -66,7 +66,7 @@ def storm(options: StormOptions) -> Iterator[Result]:
 def storm_on(bed: SocketBed, options: StormOptions) -> Figures:
     """Kill and count on a fresh bed."""
     crowd = bed.seed(options.crowd())
-    bed.serve(options.workers)
+    bed.serve(options.workers, rest_s=options.settle_s)
     starting_cpu_s = bed.serve_cpu_s()
     plan = LoadPlan(
         port=bed.hub.port,

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import mmap
 import random
 import resource
 import subprocess
 import sys
 import time
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,16 +40,24 @@ BATCH = 200
 # What intake waits for company, too.
 LINGER_S = 0.005
 RETRY_S = 0.1
+# Messages whose COMMIT is noted; later ones are not.
+COMMITS = 4 * 1024 * 1024
 _WORDS = " Could you tell me where my order is? It should have been here on Tuesday."
 
 
 class WriterPlan(msgspec.Struct, frozen=True):
-    """Where to write, as whom, and how long the texts are."""
+    """
+    Where to write, as whom, and how long the texts are.
+
+    Attributes:
+        commits: A file that is filled with the moment of each message's COMMIT, by its number; none where empty.
+    """
 
     database_url: str
     redis_ephemeral_url: str
     voices: list[Voice]
     text_chars: int = 120
+    commits: str = ""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -139,6 +149,10 @@ def writing(plan: WriterPlan) -> Iterator[Writer]:
                     pipe.close()
 
 
+# The numbers of the batch that the current task commits.
+_committing: ContextVar[range] = ContextVar("committing", default=range(0))
+
+
 async def _main() -> None:
     loop = asyncio.get_running_loop()
     lines = asyncio.StreamReader(limit=256 * 1024 * 1024)
@@ -146,12 +160,16 @@ async def _main() -> None:
     plan = msgspec.json.decode(await lines.readline(), type=WriterPlan)
     broker = RedisBroker(plan.redis_ephemeral_url)
     await broker.start()
-    database = await Database.open(
-        plan.database_url,
-        lambda notices: broker.publish([one for one in notices if isinstance(one, LoggedEvent)]),
-        max_size=LANES,
-        keeps_plans=True,
-    )
+    commits = _open_commits(plan.commits)
+
+    def on_commit(notices: Sequence[object]) -> None:
+        now_ns = time.time_ns()
+        for number in _committing.get() if commits is not None else ():
+            if commits is not None and number < COMMITS:
+                commits[number] = now_ns
+        broker.publish([one for one in notices if isinstance(one, LoggedEvent)])
+
+    database = await Database.open(plan.database_url, on_commit, max_size=LANES, keeps_plans=True)
     voices = list(plan.voices)
     random.Random(4).shuffle(voices)  # noqa: S311  # the same order in each run
     await _obey(lines, database, voices, plan.text_chars)
@@ -161,6 +179,7 @@ async def _main() -> None:
 
 async def _obey(lines: asyncio.StreamReader, database: Database, voices: list[Voice], text_chars: int) -> None:
     _answer(WriterReport())
+    numbers = _Numbers()
     while line := await lines.readline():
         order = msgspec.json.decode(line, type=Order)
         cpu_s, started_s = _cpu_s(), time.monotonic()
@@ -168,7 +187,9 @@ async def _obey(lines: asyncio.StreamReader, database: Database, voices: list[Vo
         lanes = [[one for one in chosen if one.workspace_id % LANES == number] for number in range(LANES)]
         started_ns = time.time_ns()
         runs = [
-            _Lane(database, lane, text_chars, started_ns).run(order, len(lane) / len(chosen)) for lane in lanes if lane
+            _Lane(database, lane, text_chars, started_ns, numbers).run(order, len(lane) / len(chosen))
+            for lane in lanes
+            if lane
         ]
         done = await asyncio.gather(*runs)
         waits_ms = [wait for lane in done for wait in lane.waits_ms]
@@ -183,10 +204,26 @@ async def _obey(lines: asyncio.StreamReader, database: Database, voices: list[Vo
         )
 
 
+class _Numbers:
+    """Numbers the messages of all lanes and orders."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def take(self, count: int) -> range:
+        """Return the next ``count`` numbers."""
+        taken = range(self._next, self._next + count)
+        self._next += count
+        return taken
+
+
 class _Lane:
     """Writes for some workspaces, one transaction after the other."""
 
-    def __init__(self, database: Database, voices: Sequence[Voice], text_chars: int, started_ns: int) -> None:
+    def __init__(
+        self, database: Database, voices: Sequence[Voice], text_chars: int, started_ns: int, numbers: _Numbers
+    ) -> None:
+        self._numbers = numbers
         self._database = database
         self._voices = voices
         self._filling = (_WORDS * (text_chars // len(_WORDS) + 1))[:text_chars]
@@ -214,10 +251,12 @@ class _Lane:
 
     async def _write(self, first: int, moments: Sequence[int]) -> None:
         """Commit one batch; a batch that was in somebody's way is tried again under the same keys."""
+        numbers = self._numbers.take(len(moments))
         batch = [
-            message_of(self._voices[(first + number) % len(self._voices)], f"t={moment}{self._filling}")
-            for number, moment in enumerate(moments)
+            message_of(self._voices[(first + place) % len(self._voices)], f"t={moment}/{number}{self._filling}")
+            for place, (moment, number) in enumerate(zip(moments, numbers, strict=True))
         ]
+        _committing.set(numbers)
         while True:
             try:
                 async with self._database.transaction(sorted({one.workspace_id for one in batch})) as conn:
@@ -230,6 +269,14 @@ class _Lane:
         now_ns = time.time_ns()
         self.transactions += 1
         self.waits_ms += [(now_ns - moment) / 1e6 for moment in moments]
+
+
+def _open_commits(path: str) -> memoryview | None:
+    """Share a file of 8 bytes a message with the load processes."""
+    if not path:
+        return None
+    with Path(path).open("r+b") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
 
 
 def _one_each(voices: Sequence[Voice]) -> list[Voice]:

@@ -59,6 +59,18 @@ void load_hellos(void) {
     free(begins);
 }
 
+/* Written by whoever publishes, while we read. */
+void load_commits(const char *path) {
+    struct stat st;
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < 8) die(path);
+    void *commits = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (commits == MAP_FAILED) die("mmap");
+    close(fd);
+    opt.commits = commits;
+    opt.commit_count = (uint64_t)st.st_size / 8;
+}
+
 void start(int i, uint32_t now_ms) {
     struct client *c = &all[i];
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -55,6 +55,18 @@ static void on_welcome(int i, const char *text, size_t size) {
     check_caught_up(c);
 }
 
+/* A message's text says when it was due, and its number: "t=<ns>/<number>". */
+static void note_stamp(const char *text, size_t size) {
+    const char *stamp = find(text, size, opt.key);
+    if (!stamp) { tally.unstamped++; return; }
+    char *rest;
+    uint64_t due_ns = strtoull(stamp, &rest, 10), now_ns = realtime_ns();
+    note_latency(now_ns > due_ns ? (now_ns - due_ns) / 1000 : 0);
+    uint64_t of = *rest == '/' ? number(rest + 1) : opt.commit_count;
+    uint64_t committed_ns = opt.commits && of < opt.commit_count ? opt.commits[of] : 0;
+    if (committed_ns) note_after_commit(now_ns > committed_ns ? (now_ns - committed_ns) / 1000 : 0);
+}
+
 static void on_event(int i, const char *text, size_t size) {
     struct client *c = &all[i];
     char *rest;
@@ -67,10 +79,7 @@ static void on_event(int i, const char *text, size_t size) {
     if (prev > c->cursor) { c->gapped++; say_hello(i, 1); return; }
     c->cursor = seq;
     c->applied++;
-    const char *stamp = find(text, size, opt.key);
-    uint64_t sent_ns = number(stamp), now_ns = realtime_ns();
-    if (stamp) note_latency(now_ns > sent_ns ? (now_ns - sent_ns) / 1000 : 0);
-    else tally.unstamped++;
+    note_stamp(text, size);
     check_caught_up(c);
 }
 

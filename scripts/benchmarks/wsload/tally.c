@@ -11,7 +11,7 @@
 #define REASONS 48
 
 struct tally tally;
-static uint64_t latency[BUCKETS], catch_up[BUCKETS];
+static uint64_t latency[BUCKETS], after_commit[BUCKETS], catch_up[BUCKETS];
 static struct { char text[64]; uint64_t times; } reasons[REASONS];
 static uint32_t began_ms;
 
@@ -61,6 +61,8 @@ static uint64_t upper_edge(unsigned i) {
 
 void note_latency(uint64_t us) { latency[bucket_of(us)]++; }
 
+void note_after_commit(uint64_t us) { after_commit[bucket_of(us)]++; }
+
 void note_caught_up(uint32_t now_ms) {
     tally.caught_up++;
     catch_up[bucket_of(now_ms - began_ms)]++;
@@ -69,6 +71,7 @@ void note_caught_up(uint32_t now_ms) {
 void reset_tally(void) {
     memset(&tally, 0, sizeof tally);
     memset(latency, 0, sizeof latency);
+    memset(after_commit, 0, sizeof after_commit);
     memset(catch_up, 0, sizeof catch_up);
     memset(reasons, 0, sizeof reasons);
     began_ms = clock_ms();
@@ -119,6 +122,7 @@ void print_report(void) {
     printf(",\"duplicated\":%llu,\"gapped\":%llu,\"snapshots\":%llu", (unsigned long long)duplicated,
            (unsigned long long)gapped, (unsigned long long)snapshots);
     print_histogram("latency_us", latency);
+    print_histogram("after_commit_us", after_commit);
     print_histogram("catch_up_ms", catch_up);
     print_reasons();
     printf("}\n");

@@ -37,6 +37,7 @@ static void usage(void) {
           " -b seconds    the protocol's ping this often, 0 never\n"
           " -R            come back when closed or refused       -J seconds   first retry within (20)\n"
           " -T            keep resume tickets and come back with them\n"
+          " -C file       commit times by message number, 8 bytes each: latencies from COMMIT on are told, too\n"
           "commands, one a line: connect, stop, reset, report (one JSON line), table FILE, quit\n", stderr);
     exit(2);
 }
@@ -49,7 +50,7 @@ static int mode_of(const char *name) {
 }
 
 static void read_options(int argc, char **argv) {
-    for (int o; (o = getopt(argc, argv, "f:o:n:H:p:X:s:r:c:m:B:k:b:RJ:T")) != -1;) switch (o) {
+    for (int o; (o = getopt(argc, argv, "f:o:n:H:p:X:s:r:c:m:B:k:b:RJ:TC:")) != -1;) switch (o) {
         case 'f': opt.hello_path = optarg; break;
         case 'o': opt.first_line = atoi(optarg); break;
         case 'n': opt.clients = atoi(optarg); break;
@@ -66,6 +67,7 @@ static void read_options(int argc, char **argv) {
         case 'R': opt.comes_back = 1; break;
         case 'J': opt.first_retry_s = atof(optarg); break;
         case 'T': opt.keeps_tickets = 1; break;
+        case 'C': load_commits(optarg); break;
         default: usage();
     }
     if (!opt.hello_path || opt.clients < 1 || opt.first_line < 0) usage();

@@ -35,6 +35,8 @@ struct client {
 
 struct options {
     const char *host, *hello_path, *key, *headers[16];
+    const uint64_t *commits;   /* by a message's number: when its COMMIT was answered, ns; NULL where nobody says */
+    uint64_t commit_count;
     int port, clients, first_line, sources, inflight, mode, comes_back, keeps_tickets, receive_bytes, n_headers;
     double per_s, first_retry_s, ping_s;
 };
@@ -47,6 +49,7 @@ extern int epoll_fd, inflight, live, started;
 
 /* clients.c */
 void load_hellos(void);
+void load_commits(const char *path);
 void start(int i, uint32_t now_ms);
 void on_socket(int i, uint32_t events);
 void lose(int i, const char *why, uint32_t retry_after_ms, int may_come_back);
@@ -65,6 +68,7 @@ uint64_t realtime_ns(void);
 uint32_t random_below(uint32_t limit);
 void count(const char *reason);
 void note_latency(uint64_t us);
+void note_after_commit(uint64_t us);
 void note_caught_up(uint32_t now_ms);
 void reset_tally(void);
 void print_report(void);
