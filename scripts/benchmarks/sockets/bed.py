@@ -80,9 +80,14 @@ class SocketBed(msgspec.Struct):
 
 
 @contextlib.contextmanager
-def socket_bed() -> Iterator[SocketBed]:
-    """Make a bed with fsync on and an empty, migrated database; call it outside a running event loop."""
-    services = start_services(fast=False)
+def socket_bed(*, fast: bool = False) -> Iterator[SocketBed]:
+    """
+    Make a bed with an empty, migrated database; call it outside a running event loop.
+
+    Args:
+        fast: True turns fsync off: for tests, which judge no figure.
+    """
+    services = start_services(fast=fast)
     try:
         run_alone(runner.upgrade(services.owner_url, services.login_role))
         with (

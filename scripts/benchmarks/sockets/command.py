@@ -31,6 +31,7 @@ _HELP = {
     "settle_s": "seconds of rest before memory is read",
     "frames_per_s": "frames a second at all sockets together",
     "seconds": "of frames, or of coming and going",
+    "warm_up_s": "seconds of frames before those that count",
     "ping_s": "each client's ping, 0 never",
     "before_s": "seconds of events before the kill",
     "first_retry_s": "a client's first try comes within so many seconds",

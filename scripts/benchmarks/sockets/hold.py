@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from scripts.benchmarks.sockets.loaders import Row
     from scripts.benchmarks.sockets.writer import Writer, WriterReport
 
-# Statements are prepared and pools are filled by then.
-WARM_UP_S = 2.0
 ENTERS = "actions.receive and COMMIT, then the broker"
 
 
@@ -44,6 +42,7 @@ class HoldOptions(msgspec.Struct, frozen=True, kw_only=True):
         settle_s: Rest before memory is read: once the workers have started, and once all sockets are open.
         frames_per_s: Frames at sockets, not messages.
         seconds: Of frames.
+        warm_up_s: Of frames that are not counted: statements are prepared and pools are filled then.
         ping_s: The protocol's ping of each client; 0 never.
     """
 
@@ -56,6 +55,7 @@ class HoldOptions(msgspec.Struct, frozen=True, kw_only=True):
     settle_s: float = 5.0
     frames_per_s: float = 20_000.0
     seconds: float = 30.0
+    warm_up_s: float = 2.0
     ping_s: float = 25.0
 
     def crowd(self) -> CrowdPlan:
@@ -82,12 +82,8 @@ def hold(options: HoldOptions) -> Iterator[HoldResult]:
     """Measure; each run on a bed of its own."""
     runs = [_on_new_bed(options) for _ in range(options.runs)]
     yield _result("hold", options, [one for one, _ in runs], ENTERS)
-    yield _result(
-        "one_to_all",
-        options,
-        [one for _, one in runs],
-        f"{ENTERS}: a message in each workspace at once, all members hear it",
-    )
+    enters = f"{ENTERS}: a message in each workspace at once, all its members hear it"
+    yield _result("one_to_all", options, [one for _, one in runs], enters)
 
 
 def _on_new_bed(options: HoldOptions) -> tuple[Figures, Figures]:
@@ -114,7 +110,7 @@ def hold_on(bed: SocketBed, options: HoldOptions) -> tuple[Figures, Figures]:
         idle = connect_all(bed, group, options) | {"seeding_s": seeding_s}
         traffic = _Traffic(bed, crowd, group, writer)
         order = Order(per_s=options.frames_per_s / frames_a_message(crowd), seconds=options.seconds)
-        traffic.measure(msgspec.structs.replace(order, seconds=WARM_UP_S))
+        traffic.measure(msgspec.structs.replace(order, seconds=options.warm_up_s))
         at_rate = traffic.measure(order)
         at_once = traffic.measure(Order())
     bed.hub.stop("serve")

@@ -16,7 +16,7 @@ import msgspec
 from scripts.benchmarks.results import Figures, Result, summarise
 from scripts.benchmarks.sockets.bed import SocketBed, socket_bed
 from scripts.benchmarks.sockets.crowd import Crowd, CrowdPlan
-from scripts.benchmarks.sockets.hold import WARM_UP_S, HoldOptions, connect_all, frames_a_message
+from scripts.benchmarks.sockets.hold import HoldOptions, connect_all, frames_a_message
 from scripts.benchmarks.sockets.ledger import judge_at_rest
 from scripts.benchmarks.sockets.loaders import Loaders, LoadPlan, loaders, percentile_of
 from scripts.benchmarks.sockets.writer import Order, Writer
@@ -110,7 +110,7 @@ def slow_on(bed: SocketBed, options: SlowOptions) -> Figures:
             (odd_writer, Order(per_s=options.odd_frames_per_s / frames_a_message(odd), seconds=options.seconds)),
         ]
         for one, order in orders:
-            one.run(msgspec.structs.replace(order, seconds=WARM_UP_S))
+            one.run(msgspec.structs.replace(order, seconds=options.warm_up_s))
         without = halves.with_readers(orders, _from_now(odd))
         with_them = halves.with_odd_ones(orders, _from_now(odd))
         time.sleep(METRICS_S if options.workers > 1 else 0)
