@@ -16,7 +16,7 @@ from scripts.benchmarks.results import Figures, Result, summarise
 from scripts.benchmarks.sockets.bed import SocketBed, socket_bed
 from scripts.benchmarks.sockets.crowd import AUDIENCES, CrowdPlan
 from scripts.benchmarks.sockets.ledger import Verdict, judge
-from scripts.benchmarks.sockets.loaders import Loaders, LoadPlan, Report, loaders, percentile_of
+from scripts.benchmarks.sockets.loaders import Loaders, LoadPlan, Report, loaders, percentile_of, reasons_of
 from scripts.benchmarks.sockets.writer import Order
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def connect_all(bed: SocketBed, group: Loaders, options: HoldOptions) -> Figures
         "connect_cpu_ms": cpu_s * 1000 / live,
         "connect_stores_cpu_ms": stores_s * 1000 / live,
         "connect_s": connect_s,
-        "refused": sum(times for why, times in report.reasons.items() if why.startswith(("HTTP", "closed"))),
+        **reasons_of(report),
         "rss_mb": after.rss_kb / 1024,
         "pss_mb": after.pss_kb / 1024,
         "pss_before_mb": before.pss_kb / 1024,

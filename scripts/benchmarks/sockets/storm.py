@@ -14,7 +14,7 @@ from scripts.benchmarks.results import Figures, Result, summarise
 from scripts.benchmarks.sockets.bed import SocketBed, socket_bed
 from scripts.benchmarks.sockets.hold import HoldOptions, connect_all, frames_a_message
 from scripts.benchmarks.sockets.ledger import judge_at_rest
-from scripts.benchmarks.sockets.loaders import LoadPlan, Report, loaders, percentile_of
+from scripts.benchmarks.sockets.loaders import LoadPlan, loaders, percentile_of, reasons_of
 from scripts.benchmarks.sockets.writer import Order
 
 if TYPE_CHECKING:
@@ -116,18 +116,8 @@ def storm_on(bed: SocketBed, options: StormOptions) -> Figures:
         "behind": verdict.behind,
         "gapped": verdict.gapped,
         "rss_mb": holdings.rss_kb / 1024,
-        **_tries(report),
-    }
-
-
-def _tries(report: Report) -> Figures:
-    """Return how clients came back: what stood in their way, and whether their tickets were good."""
-    refused = {why: times for why, times in report.reasons.items() if why.startswith("HTTP")}
-    return {
         "hellos": report.hellos,
         "snapshots": report.snapshots,
         "signed_in_again": report.signed_in_again,
-        "refused": sum(refused.values()),
-        "refused_connections": report.reasons.get("connection refused", 0),
-        "no_welcome": report.reasons.get("no welcome in time", 0),
+        **reasons_of(report),
     }
