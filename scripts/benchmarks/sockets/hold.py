@@ -52,7 +52,7 @@ class HoldOptions(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 8
     loaders: int = 8
     connects_per_s: float = 1500.0
-    settle_s: float = 5.0
+    settle_s: float = 20.0
     frames_per_s: float = 20_000.0
     seconds: float = 30.0
     warm_up_s: float = 2.0
@@ -126,7 +126,9 @@ def connect_all(bed: SocketBed, group: Loaders, options: HoldOptions) -> Figures
     group.wait_until(lambda one: one.live + one.failed >= options.sockets, within_s, progress_s=60)
     connect_s = time.monotonic() - began_s
     cpu_s, stores_s = bed.serve_cpu_s() - cpu_s, bed.stores_cpu_s() - stores_s
+    idle_s = bed.serve_cpu_s()
     time.sleep(options.settle_s)
+    idle_s = bed.serve_cpu_s() - idle_s
     report, after = group.report(), bed.holdings()
     live = max(1, report.live)
     return {
@@ -137,6 +139,8 @@ def connect_all(bed: SocketBed, group: Loaders, options: HoldOptions) -> Figures
         "connect_stores_cpu_ms": stores_s * 1000 / live,
         "connect_s": connect_s,
         **reasons_of(report),
+        # Of one processor: pings, heartbeats, rights and presence, without a single message.
+        "idle_cpu_percent": idle_s * 100 / max(options.settle_s, 0.001),
         "rss_mb": after.rss_kb / 1024,
         "pss_mb": after.pss_kb / 1024,
         "pss_before_mb": before.pss_kb / 1024,
