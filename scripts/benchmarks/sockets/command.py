@@ -90,8 +90,13 @@ def _add(
 
 def _run(run: Callable[[OneOptions], Iterator[Result]], options: OneOptions) -> Iterator[Result]:
     """Whoever ends us, by Ctrl-C or SIGTERM, ends what we started: leaving the blocks does that."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    before = {
+        # A shell's background job is started with SIGINT ignored.
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)),
+    }
     try:
         yield from run(options)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
