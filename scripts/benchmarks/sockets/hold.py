@@ -175,7 +175,9 @@ class _Traffic:
         self._group.reset()
         cpu_s, stores_s, began_s = self._bed.serve_cpu_s(), self._bed.stores_cpu_s(), time.monotonic()
         loaders_s = self._group.report().cpu_s
-        written = self._writer.run(order)
+        with self._bed.shared([self._group]) as share:
+            written = self._writer.run(order)
+            share.writers_s = written.cpu_s
         dues = self._bed.dues(self._crowd)
         verdict = judge(dues, self._live_at_first, before=self._live_at_first)
         expected = verdict.expected - self._before.expected
@@ -197,6 +199,7 @@ class _Traffic:
             "stores_cpu_s": stores_s,
             "writer_cpu_s": written.cpu_s,
             "loaders_cpu_s": report.cpu_s - loaders_s,
+            "others_share": share.others,
             "traffic_s": seconds,
             "frames_per_s": report.events / max(written.seconds, 0.001),
             "messages": written.messages,
