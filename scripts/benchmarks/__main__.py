@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from scripts.benchmarks.attachments import AttachmentOptions, attachments
+from scripts.benchmarks.fanout.run import LOADS, SCENARIOS, SERVERS, FanoutOptions, fanout
 from scripts.benchmarks.ingest import IngestOptions, ingest
 from scripts.benchmarks.latency import LatencyOptions, latency
 from scripts.benchmarks.mail_parse import MailParseOptions, mail_parse
 from scripts.benchmarks.outage import OutageOptions, outage
 from scripts.benchmarks.results import Result, as_table, describe_machine
+from scripts.benchmarks.sockets import command as sockets
 from scripts.benchmarks.start import StartOptions, start
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ BENCHES = {
     "outage": "signed webhooks HTTP → COMMIT in the spool while Redis hangs, beside the same with Redis there",
     "mail-parse": "mails parsed a second over our corpus, with Python's own parser as the floor",
     "attachments": "files up and down, with plain streaming to a disk as the floor",
+    "sockets": "hold, storm, slow, churn: many sockets; fanout: one message to many, beside a floor and peers",
     "start": "hub up on an installed machine until the inbox answers",
 }
 
@@ -92,11 +95,34 @@ def _parser() -> argparse.ArgumentParser:
     five.add_argument("--files", type=int, default=files.files, help="sent and fetched in a run")
     five.add_argument("--at-once", type=int, default=files.at_once, help="at the same time")
     five.set_defaults(run=lambda given: attachments(_read(given, AttachmentOptions)))
+    _add_sockets(names)
     return parser
 
 
+def _add_sockets(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    scenarios = names.add_parser("sockets", help=BENCHES["sockets"]).add_subparsers(metavar="SCENARIO", required=True)
+    defaults = FanoutOptions()
+    sockets.add_to(scenarios, lambda parser: _with_output(parser, 1))
+    about = "one message to many sockets, beside a C floor, nchan, Socket.IO, ws, Starlette and Channels"
+    fan = _with_output(scenarios.add_parser("fanout", help=about), defaults.runs)
+    fan.add_argument("--sockets", type=int, default=defaults.sockets, help="of each server")
+    fan.add_argument("--topics", type=int, default=defaults.topics, help="in S2")
+    fan.add_argument("--seconds", type=float, default=defaults.seconds, help="of publishing, each load")
+    fan.add_argument("--rate", type=int, default=defaults.rate, help="frames a second, in the load `rate`")
+    for name, all_of in (("servers", SERVERS), ("scenarios", SCENARIOS), ("loads", LOADS)):
+        fan.add_argument(f"--{name}", type=_names(all_of), default=all_of, help="some of " + ",".join(all_of))
+    fan.add_argument("--install", action="store_true", help="get the peers that are missing first")
+    fan.add_argument(
+        "--peers-folder", default="", help="where peers are installed (else HUB_BENCH_PEERS, or the cache)"
+    )
+    fan.set_defaults(run=lambda given: fanout(_read(given, FanoutOptions)))
+
+
 def _add(names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, runs: int) -> argparse.ArgumentParser:
-    parser = names.add_parser(name, help=BENCHES[name])
+    return _with_output(names.add_parser(name, help=BENCHES[name]), runs)
+
+
+def _with_output(parser: argparse.ArgumentParser, runs: int) -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=runs, help=f"the median of so many (default {runs})")
     parser.add_argument("--json", action="store_true", help="one line of JSON a result")
     parser.add_argument("--raw", default="", help="a folder that keeps the JSON lines")
@@ -113,6 +139,18 @@ def _counts(text: str) -> tuple[int, ...]:
     if not counts:
         raise argparse.ArgumentTypeError("numbers with commas between them")
     return counts
+
+
+def _names(allowed: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Read some of the allowed names, with commas between them."""
+
+    def read(text: str) -> tuple[str, ...]:
+        chosen = tuple(text.split(","))
+        if not set(chosen) <= set(allowed):
+            raise argparse.ArgumentTypeError("some of " + ",".join(allowed))
+        return chosen
+
+    return read
 
 
 def _keep(folder: Path, result: Result, line: str) -> None:

@@ -1,0 +1,412 @@
+/*
+ * fanload - publishes to a WebSocket server and counts what its sockets receive, whatever server it is: one epoll loop,
+ * RFC 6455 client, loopback only, no TLS. `scripts/bench sockets fanout` runs it; hub clients are wsload's.
+ *
+ * Build:  cc -O2 -Wall -Wextra -o fanload fanload.c
+ *
+ * It opens -n sockets, socket i for topic i % -G, waits until each is ready (101; with -M its first message sent; with -E
+ * that text received), then runs the loads of -A on these sockets, e.g. W1:3,W16:3,Q4:5: window 1 for 3 s (the next
+ * message goes out once less than 1 is undelivered, in fractions), window 16, then 4 messages a second. One line of JSON
+ * each. Topics are taken at random.
+ *
+ * Messages are templates in -I's file, one a topic, so that it speaks any server's inner format without knowing it:
+ * "<t at> <ms at> <seq at> <first seq> <length>\n<bytes>\n": the bytes to send to the publishing port -B, and where to put
+ * the time in nanoseconds as 19 digits, in milliseconds and the topic's next number as 8 bytes each; -1 for nowhere. A
+ * received text frame with -k (default "t":) before such a time is a data frame. What was published before its load began is late.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+enum { CONNECTING, UPGRADING, WAITING, READY, DEAD };
+enum { SOURCES = 8, MAX_PUBLISHERS = 32, TIME_DIGITS = 19 };
+#define PUBLISHER 0x80000000u
+#define KEY "dGhlIHNhbXBsZSBub25jZQ=="            /* of RFC 6455, with its answer */
+#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+struct conn {
+    int fd;
+    uint8_t state;
+    uint32_t got, left_n;   /* data frames of this load; bytes of an unfinished head or frame */
+    char *left;
+};
+struct message { long t_at, ms_at, seq_at, n; uint64_t seq; uint32_t published; char *bytes; };
+
+static const char *o_path = "/ws", *o_expect, *o_key = "\"t\":", *o_pids, *o_loads, *o_hellos, *o_messages;
+static int o_port, o_n = 100, o_topics = 1, o_eio, o_inflight = 512, o_pub_port, o_pub_http;
+static double o_rate = 20000, o_settle = 0.5, o_timeout = 60;
+
+static struct conn *C;
+static struct message *M;
+static char **hellos, first_error[120], rbuf[1 << 18];
+static int ep, n_hellos, started, inflight, n_ready, n_failed, n_closed, publishers[MAX_PUBLISHERS], busy[MAX_PUBLISHERS], n_publishers;
+static uint64_t n_data, n_late, n_other, n_pings, n_reads, n_published, n_lost_writes, t_began, t_last;
+static uint32_t rng = 2463534242u;
+
+static uint64_t now(clockid_t c) {
+    struct timespec ts;
+    clock_gettime(c, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+static double since_s(uint64_t t) { return (double)(now(CLOCK_MONOTONIC) - t) / 1e9; }
+static uint32_t rnd(void) { rng ^= rng << 13; rng ^= rng >> 17; rng ^= rng << 5; return rng; }
+static void die(const char *what) { perror(what); exit(2); }
+static void *need(void *p) { if (!p) die("memory"); return p; }
+
+/* ---- latencies: log-linear in microseconds, 32 steps for each power of two ---- */
+#define STEPS 32
+static uint64_t hist[40 * STEPS];
+static unsigned bucket(uint64_t us) {
+    if (us < STEPS) return (unsigned)us;
+    int e = 63 - __builtin_clzll(us);
+    unsigned i = (unsigned)((e - 4) * STEPS + ((us >> (e - 5)) & (STEPS - 1)));
+    return i < 40 * STEPS ? i : 40 * STEPS - 1;
+}
+static double quantile_ms(double q) {              /* the upper edge of its bucket: at most 3 % above */
+    uint64_t want = (uint64_t)(q * (double)n_data), seen = 0;
+    for (unsigned i = 0; i < 40 * STEPS; i++)
+        if ((seen += hist[i]) > want)
+            return (double)(i < STEPS ? i + 1 : (uint64_t)(STEPS + i % STEPS + 1) << (i / STEPS - 1)) / 1000.0;
+    return 0;
+}
+
+/* ---- the server's processes, from /proc: run time of every thread in nanoseconds, resident memory ---- */
+static double schedstat_s(const char *pid) {
+    char path[320];
+    snprintf(path, sizeof path, "/proc/%s/task", pid);
+    DIR *d = opendir(path);
+    double ns = 0;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        unsigned long long v;
+        snprintf(path, sizeof path, "/proc/%s/task/%s/schedstat", pid, e->d_name);
+        FILE *f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (f && fscanf(f, "%llu", &v) == 1) ns += (double)v;
+        if (f) fclose(f);
+    }
+    if (d) closedir(d);
+    return ns / 1e9;
+}
+static void sample(double *cpu_s, long *rss_kb) {
+    char list[1024], path[64];
+    *cpu_s = 0;
+    *rss_kb = 0;
+    snprintf(list, sizeof list, "%s", o_pids ? o_pids : "");
+    char *rest = NULL;
+    for (char *pid = strtok_r(list, ",", &rest); pid; pid = strtok_r(NULL, ",", &rest)) {
+        long pages = 0;
+        snprintf(path, sizeof path, "/proc/%s/statm", pid);
+        FILE *f = fopen(path, "r");
+        if (f && fscanf(f, "%*d %ld", &pages) == 1) *rss_kb += pages * (sysconf(_SC_PAGESIZE) / 1024);
+        if (f) fclose(f);
+        *cpu_s += schedstat_s(pid);
+    }
+}
+
+/* ---- sockets ---- */
+static void drop(struct conn *c, const char *why) {
+    if (c->state == READY) { n_closed++; n_ready--; } else { n_failed++; inflight--; }
+    if (!first_error[0]) for (size_t i = 0; why[i] && i < sizeof first_error - 1; i++)
+        first_error[i] = why[i] < ' ' || why[i] == '"' || why[i] == '\\' ? ' ' : why[i];
+    close(c->fd);
+    free(c->left);
+    *c = (struct conn){.state = DEAD};
+}
+static void say(struct conn *c, const char *p) {   /* one masked text frame */
+    unsigned char f[2100];
+    size_t n = strlen(p), k = 0;
+    uint32_t mask = rnd();
+    if (n > 2000) { drop(c, "first message too long"); return; }
+    f[k++] = 0x81;
+    if (n < 126) f[k++] = (unsigned char)(0x80 | n);
+    else { f[k++] = 0x80 | 126; f[k++] = (unsigned char)(n >> 8); f[k++] = (unsigned char)n; }
+    memcpy(f + k, &mask, 4);
+    k += 4;
+    for (size_t i = 0; i < n; i++) f[k++] = (unsigned char)p[i] ^ ((unsigned char *)&mask)[i & 3];
+    if (send(c->fd, f, k, MSG_NOSIGNAL) != (ssize_t)k) n_lost_writes++;
+}
+static void become_ready(struct conn *c) { c->state = READY; n_ready++; inflight--; }
+
+static void start(int i) {
+    struct conn *c = &C[i];
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    started++;
+    inflight++;
+    c->fd = fd;
+    if (fd < 0) { drop(c, strerror(errno)); return; }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002u + (uint32_t)(i % SOURCES))};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)o_port)};
+    if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0) { drop(c, "bind"); return; }
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) { drop(c, strerror(errno)); return; }
+    struct epoll_event ev = {.events = EPOLLOUT, .data.u32 = (uint32_t)i};
+    epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+}
+static void upgrade(struct conn *c, int i) {
+    char head[700];
+    int err = 0;
+    socklen_t size = sizeof err;
+    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &size);
+    if (err) { drop(c, strerror(err)); return; }
+    int k = snprintf(head, sizeof head, "GET %s%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " KEY "\r\n\r\n", o_path, i % o_topics, o_port);
+    if (send(c->fd, head, (size_t)k, MSG_NOSIGNAL) != k) { drop(c, "request"); return; }
+    c->state = UPGRADING;
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP, .data.u32 = (uint32_t)i};
+    epoll_ctl(ep, EPOLL_CTL_MOD, c->fd, &ev);
+}
+static void on_text(struct conn *c, const char *p, size_t n) {
+    if (o_eio && p[0] == '0') { say(c, "40"); return; }
+    if (o_eio && p[0] == '2') { n_pings++; say(c, "3"); return; }
+    if (c->state == WAITING && memmem(p, n, o_expect, strlen(o_expect))) { become_ready(c); return; }
+    const char *at = memmem(p, n, o_key, strlen(o_key));
+    if (!at || at + strlen(o_key) + TIME_DIGITS > p + n) { n_other++; return; }
+    uint64_t t = 0, t_now = now(CLOCK_REALTIME);
+    for (at += strlen(o_key); *at >= '0' && *at <= '9'; at++) t = t * 10 + (uint64_t)(*at - '0');
+    if (t < t_began) { n_late++; return; }
+    n_data++;
+    c->got++;
+    t_last = t_now;
+    hist[bucket(t_now > t ? (t_now - t) / 1000 : 0)]++;
+}
+static void on_frame(struct conn *c, int op, const char *p, size_t n) {
+    if (op == 8) {
+        char why[100];
+        snprintf(why, sizeof why, "closed %d %.*s", n > 1 ? (unsigned char)p[0] << 8 | (unsigned char)p[1] : 0, n > 2 ? (int)n - 2 : 0, p + 2);
+        drop(c, why);
+    } else if (op == 9) {
+        n_pings++;
+        if (send(c->fd, "\x8a\x80\0\0\0\0", 6, MSG_NOSIGNAL) != 6) n_lost_writes++;
+    } else if (n) on_text(c, p, n);
+}
+static size_t on_upgraded(struct conn *c, int i, size_t n) {   /* bytes used of rbuf; 0: not all here, or dropped */
+    char *end = memmem(rbuf, n, "\r\n\r\n", 4);
+    if (!end) return 0;
+    if (memcmp(rbuf + 8, " 101", 4) || !memmem(rbuf, n, ACCEPT, sizeof ACCEPT - 1)) { rbuf[60] = 0; drop(c, rbuf); return 0; }
+    c->state = WAITING;
+    if (n_hellos) say(c, hellos[i % n_hellos]);
+    if (!o_expect) become_ready(c);
+    return (size_t)(end - rbuf) + 4;
+}
+static void on_bytes(int i) {
+    struct conn *c = &C[i];
+    memcpy(rbuf, c->left, c->left_n);
+    ssize_t r = read(c->fd, rbuf + c->left_n, sizeof rbuf - c->left_n);
+    n_reads++;
+    if (r <= 0) { if (r == 0 || errno != EAGAIN) drop(c, r ? "read" : "end of file"); return; }
+    size_t n = c->left_n + (size_t)r, at = c->state == UPGRADING ? on_upgraded(c, i, n) : 0;
+    while (c->state != DEAD && c->state != UPGRADING && n - at >= 2) {
+        unsigned char *f = (unsigned char *)rbuf + at;
+        size_t size = f[1] & 127, head = 2;
+        if (size == 126) { if (n - at < 4) break; size = (size_t)f[2] << 8 | f[3]; head = 4; }
+        else if (size == 127) { drop(c, "frame too long"); return; }
+        if (n - at < head + size) break;
+        on_frame(c, f[0] & 15, (char *)f + head, size);
+        at += head + size;
+    }
+    if (c->state == DEAD) return;
+    if (n == at) { free(c->left); c->left = NULL; }
+    else memcpy(c->left = need(realloc(c->left, n - at)), rbuf + at, n - at);
+    c->left_n = (uint32_t)(n - at);
+}
+
+/* ---- publishing ---- */
+static void open_publisher(int i) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)o_pub_port)};
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) die("publishing port");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = PUBLISHER | (uint32_t)i};
+    epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+    publishers[i] = fd;
+    busy[i] = 0;
+}
+static void on_published(int i) {                  /* answers are read and dropped */
+    char b[65536];
+    ssize_t r = read(publishers[i], b, sizeof b);
+    if (r < 0 && errno == EAGAIN) return;
+    busy[i] = 0;
+    if (r <= 0) { close(publishers[i]); open_publisher(i); }
+    else if (o_pub_http && (r < 10 || b[9] != '2')) n_lost_writes++;
+}
+static void put_number(char *at, uint64_t v) { for (int i = 7; i >= 0; i--, v >>= 8) at[i] = (char)v; }
+static int publish(void) {
+    int p = 0;
+    while (o_pub_http && p < n_publishers && busy[p]) p++;    /* HTTP answers each request before the next */
+    if (p == n_publishers) return 0;
+    struct message *m = &M[rnd() % (uint32_t)o_topics];
+    uint64_t t = now(CLOCK_REALTIME);
+    char digits[24];
+    snprintf(digits, sizeof digits, "%019llu", (unsigned long long)t);
+    memcpy(m->bytes + m->t_at, digits, TIME_DIGITS);
+    if (m->ms_at >= 0) put_number(m->bytes + m->ms_at, t / 1000000);
+    if (m->seq_at >= 0) put_number(m->bytes + m->seq_at, m->seq);
+    if (send(publishers[p], m->bytes, (size_t)m->n, MSG_NOSIGNAL) != m->n) { n_lost_writes++; return 0; }
+    busy[p] = 1;
+    m->seq++;
+    m->published++;
+    n_published++;
+    return 1;
+}
+
+static void pump(int timeout_ms) {
+    static struct epoll_event ev[1024];
+    int k = epoll_wait(ep, ev, 1024, timeout_ms);
+    for (int j = 0; j < k; j++) {
+        uint32_t id = ev[j].data.u32;
+        if (id & PUBLISHER) on_published((int)(id & ~PUBLISHER));
+        else if (C[id].state == CONNECTING) upgrade(&C[id], (int)id);
+        else if (C[id].state != DEAD) on_bytes((int)id);
+    }
+}
+
+/* ---- one load: publish, wait for what is under way, report ---- */
+static double per_topic(int topic) { return o_n / o_topics + (topic < o_n % o_topics); }
+static double expected(void) {
+    double all = 0;
+    for (int i = 0; i < o_topics; i++) all += M[i].published * per_topic(i);
+    return all;
+}
+static int run(char kind, double amount, double seconds) {
+    double cpu0, cpu1, fan = (double)o_n / o_topics, missing = 0, extra = 0;
+    long rss0, rss1;
+    struct rusage own0, own1;
+    for (int i = 0; i < o_n; i++) C[i].got = 0;
+    for (int i = 0; i < o_topics; i++) M[i].published = 0;
+    memset(hist, 0, sizeof hist);
+    n_data = n_late = n_other = n_reads = n_published = n_lost_writes = n_pings = t_last = 0;
+    sample(&cpu0, &rss0);
+    getrusage(RUSAGE_SELF, &own0);
+    t_began = now(CLOCK_REALTIME);
+    uint64_t began = now(CLOCK_MONOTONIC);
+    while (since_s(began) < seconds) {
+        if (kind == 'Q') for (int burst = 0; burst < 256 && (double)n_published < since_s(began) * amount && publish(); burst++) ;
+        else while ((double)n_published - (double)n_data / fan < amount && publish()) ;
+        pump(kind == 'Q' ? 1 : 20);
+    }
+    for (uint64_t ended = now(CLOCK_MONOTONIC), last = n_data; (double)n_data < expected() && since_s(ended) < 5; last = n_data) {
+        pump(200);
+        if (n_data == last) pump(1000);
+        if (n_data == last) break;
+    }
+    sample(&cpu1, &rss1);
+    getrusage(RUSAGE_SELF, &own1);
+    for (int i = 0; i < o_n; i++) {
+        double lacks = (double)M[i % o_topics].published - C[i].got;
+        if (lacks > 0) missing += lacks; else extra -= lacks;
+    }
+    double span_s = t_last > t_began ? (double)(t_last - t_began) / 1e9 : 0;
+    double own_s = (double)(own1.ru_utime.tv_sec - own0.ru_utime.tv_sec + own1.ru_stime.tv_sec - own0.ru_stime.tv_sec)
+                 + (double)(own1.ru_utime.tv_usec - own0.ru_utime.tv_usec + own1.ru_stime.tv_usec - own0.ru_stime.tv_usec) / 1e6;
+    printf("{\"published\":%llu,\"expected\":%.0f,\"received\":%llu,\"missing\":%.0f,\"extra\":%.0f,\"late\":%llu,\"other\":%llu,\"pings\":%llu,"
+           "\"frames_per_s\":%.0f,\"frames_per_read\":%.3f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"server_cpu_s\":%.6f,\"generator_cpu_s\":%.3f,"
+           "\"rss_kb\":%ld,\"closed\":%d,\"lost_writes\":%llu,\"error\":\"%s\"}\n", (unsigned long long)n_published, expected(),
+           (unsigned long long)n_data, missing, extra, (unsigned long long)n_late, (unsigned long long)n_other, (unsigned long long)n_pings,
+           span_s > 0 ? (double)n_data / span_s : 0, n_reads ? (double)n_data / (double)n_reads : 0, quantile_ms(0.5), quantile_ms(0.99),
+           cpu1 - cpu0, own_s, rss1, n_closed, (unsigned long long)n_lost_writes, first_error);
+    fflush(stdout);
+    return missing || extra;
+}
+
+static FILE *opened(const char *path) { FILE *f = fopen(path, "r"); if (!f) die(path); return f; }
+static void read_hellos(void) {
+    FILE *f = opened(o_hellos);
+    size_t cap = 0;
+    char *line = NULL;
+    for (ssize_t n; (n = getline(&line, &cap, f)) > 0;) {
+        if (line[n - 1] == '\n') line[n - 1] = 0;
+        hellos = need(realloc(hellos, sizeof *hellos * (size_t)(n_hellos + 1)));
+        hellos[n_hellos++] = need(strdup(line));
+    }
+    free(line);
+    fclose(f);
+}
+static void read_messages(void) {
+    FILE *f = opened(o_messages);
+    M = need(calloc((size_t)o_topics, sizeof *M));
+    for (int i = 0; i < o_topics; i++) {
+        unsigned long long seq;
+        if (fscanf(f, "%ld %ld %ld %llu %ld", &M[i].t_at, &M[i].ms_at, &M[i].seq_at, &seq, &M[i].n) != 5) die(o_messages);
+        M[i].seq = seq;
+        M[i].bytes = need(malloc((size_t)M[i].n));
+        if (getc(f) != '\n' || fread(M[i].bytes, 1, (size_t)M[i].n, f) != (size_t)M[i].n) die(o_messages);
+    }
+    fclose(f);
+}
+static void read_options(int argc, char **argv) {
+    for (int o; (o = getopt(argc, argv, "p:u:n:G:M:E:eB:I:A:k:P:s:t:c:")) != -1;) switch (o) {
+        case 'p': o_port = atoi(optarg); break;            /* server */
+        case 'u': o_path = optarg; break;                  /* address, up to the topic's number */
+        case 'n': o_n = atoi(optarg); break;               /* sockets */
+        case 'G': o_topics = atoi(optarg); break;
+        case 'M': o_hellos = optarg; break;                /* a file of first messages, used in turns */
+        case 'E': o_expect = optarg; break;                /* text that makes a socket ready */
+        case 'e': o_eio = 1; o_expect = "40"; break;       /* speak Engine.IO 4 and Socket.IO */
+        case 'B': o_pub_http = optarg[0] == 'h'; o_pub_port = atoi(strchr(optarg, ':') + 1); break;   /* redis:PORT or http:PORT */
+        case 'I': o_messages = optarg; break;
+        case 'A': o_loads = optarg; break;
+        case 'k': o_key = optarg; break;
+        case 'P': o_pids = optarg; break;                  /* the server's processes, with commas */
+        case 's': o_settle = atof(optarg); break;          /* seconds of rest before the first load */
+        case 't': o_timeout = atof(optarg); break;         /* seconds to connect in */
+        case 'c': o_inflight = atoi(optarg); break;        /* handshakes at once */
+        default: exit(2);
+    }
+    if (!o_port || !o_pub_port || !o_messages || !o_loads || o_topics < 1) { fputs("fanload needs -p -B -I -A\n", stderr); exit(2); }
+}
+
+int main(int argc, char **argv) {
+    read_options(argc, argv);
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    signal(SIGPIPE, SIG_IGN);
+    ep = epoll_create1(0);
+    C = need(calloc((size_t)o_n, sizeof *C));
+    if (o_hellos) read_hellos();
+    read_messages();
+    double cpu0, cpu1;
+    long rss0, rss1;
+    sample(&cpu0, &rss0);
+    uint64_t began = now(CLOCK_MONOTONIC);
+    while ((started < o_n || inflight) && since_s(began) < o_timeout) {
+        while (started < o_n && inflight < o_inflight && started < since_s(began) * o_rate) start(started);
+        pump(1);
+    }
+    double connect_s = since_s(began);
+    for (began = now(CLOCK_MONOTONIC); since_s(began) < o_settle;) pump(10);
+    sample(&cpu1, &rss1);
+    printf("{\"ready\":%d,\"failed\":%d,\"connect_s\":%.3f,\"connect_cpu_s\":%.6f,\"rss_start_kb\":%ld,\"rss_ready_kb\":%ld,\"error\":\"%s\"}\n",
+           n_ready, o_n - n_ready, connect_s, cpu1 - cpu0, rss0, rss1, first_error);
+    fflush(stdout);
+    if (n_ready < o_n) return 1;
+    n_publishers = o_pub_http ? MAX_PUBLISHERS : 1;
+    for (int i = 0; i < n_publishers; i++) open_publisher(i);
+    int is_bad = 0;
+    char *rest = NULL;
+    for (char *load = strtok_r(need(strdup(o_loads)), ",", &rest); load; load = strtok_r(NULL, ",", &rest)) {
+        char kind;
+        double amount, seconds;
+        if (sscanf(load, "%c%lf:%lf", &kind, &amount, &seconds) != 3) { fprintf(stderr, "load %s\n", load); return 2; }
+        is_bad |= run(kind, amount, seconds);
+    }
+    return is_bad;
+}
