@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -81,17 +80,17 @@ class Table:
         self.runs.setdefault(cell, {})[number] = figures
 
     def runs_of(self, cell: Cell) -> list[Figures]:
-        """Return a cell's figures, run by run."""
-        return list(self.runs.get(cell, {}).values())
-
-    def ratio(self, cell: Cell, other: Cell) -> float | None:
-        """Return the median of the ratios of each run, in which both ran within the same minute; None for none."""
-        ours, theirs = self.runs.get(cell, {}), self.runs.get(other, {})
-        ratios = [
-            ours[number]["cpu_us_per_frame"] / max(1e-9, theirs[number]["cpu_us_per_frame"])
-            for number in ours.keys() & theirs.keys()
-        ]
-        return round(statistics.median(ratios), 3) if ratios else None
+        """Return a cell's figures run by run, with the ratios to the floor and nchan within the same run."""
+        scenario, load, _ = cell
+        done = []
+        for number, figures in self.runs.get(cell, {}).items():
+            ratios = {}
+            for other in ("floor", "nchan"):
+                theirs = self.runs.get((scenario, load, other), {}).get(number)
+                if theirs is not None:
+                    ratios[f"ratio_{other}"] = figures["cpu_us_per_frame"] / max(1e-9, theirs["cpu_us_per_frame"])
+            done.append(figures | ratios)
+        return done
 
 
 def fanout(options: FanoutOptions) -> Iterator[Result]:
@@ -141,9 +140,10 @@ def _measure(stage: Stage, options: FanoutOptions, turn: Turn, table: Table) -> 
     try:
         with server.running(stage, sockets.topics) as running:
             connected, measured = run_loads(stage, server.client, running, messages, sockets, loads)
-    except (FailedError, RuntimeError) as error:
-        table.reasons[scenario, server.name] = f"failed: {error}"
-        say(f"{scenario} {server.name}: failed: {error}")
+    except (NotInstalledError, FailedError, RuntimeError) as error:
+        what = "not installed" if isinstance(error, NotInstalledError) else "failed"
+        table.reasons[scenario, server.name] = f"{what}: {error}"
+        say(f"{scenario} {server.name}: {what}: {error}")
         return
     for load, one in zip(loads, measured, strict=True):
         table.note((scenario, load.name, server.name), number, _figures(sockets, connected, one))
@@ -219,17 +219,12 @@ def _result(options: FanoutOptions, table: Table, cell: Cell, enters: str) -> Re
         told["frames_per_s"] = options.rate
     if (scenario, server) in table.reasons:
         told["reason"] = table.reasons[scenario, server]
-    median = summarise(runs) if runs else {}
-    for other in ("floor", "nchan"):
-        ratio = table.ratio(cell, (scenario, load, other))
-        if ratio is not None:
-            median[f"ratio_{other}"] = ratio
     is_ours = server == "hub"
     return Result(
         bench="sockets-fanout",
         case=f"{scenario.lower()}_{load}_{server}",
         options=told,
-        median=median,
+        median=summarise(runs) if runs else {},
         runs=runs,
         lost=int(sum(one["frames_missing"] for one in runs)) if is_ours else 0,
         duplicated=int(sum(one["frames_extra"] for one in runs)) if is_ours else 0,

@@ -56,7 +56,7 @@ def test_bench_names_what_it_can_measure():
     helped = subprocess.run(["scripts/bench"], cwd=ROOT, capture_output=True, text=True, check=True)
 
     names = [line.split()[0] for line in listed.stdout.splitlines()]
-    assert names == ["ingest", "latency", "outage", "mail-parse", "attachments", "start"]
+    assert names == ["ingest", "latency", "outage", "mail-parse", "attachments", "sockets", "start"]
     assert "--list" in helped.stdout
 
 
