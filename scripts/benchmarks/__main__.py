@@ -16,6 +16,7 @@ from scripts.benchmarks.latency import LatencyOptions, latency
 from scripts.benchmarks.mail_parse import MailParseOptions, mail_parse
 from scripts.benchmarks.outage import OutageOptions, outage
 from scripts.benchmarks.results import Result, as_table, describe_machine
+from scripts.benchmarks.sockets import command as sockets
 from scripts.benchmarks.start import StartOptions, start
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ BENCHES = {
     "outage": "signed webhooks HTTP → COMMIT in the spool while Redis hangs, beside the same with Redis there",
     "mail-parse": "mails parsed a second over our corpus, with Python's own parser as the floor",
     "attachments": "files up and down, with plain streaming to a disk as the floor",
-    "sockets": "fanout: one message to many sockets, beside a C floor, nchan, Socket.IO, ws, Starlette and Channels",
+    "sockets": "hold, storm, slow, churn: many sockets; fanout: one message to many, beside a floor and peers",
     "start": "hub up on an installed machine until the inbox answers",
 }
 
@@ -101,7 +102,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_sockets(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     scenarios = names.add_parser("sockets", help=BENCHES["sockets"]).add_subparsers(metavar="SCENARIO", required=True)
     defaults = FanoutOptions()
-    fan = _with_output(scenarios.add_parser("fanout", help=BENCHES["sockets"]), defaults.runs)
+    sockets.add_to(scenarios, lambda parser: _with_output(parser, 1))
+    about = "one message to many sockets, beside a C floor, nchan, Socket.IO, ws, Starlette and Channels"
+    fan = _with_output(scenarios.add_parser("fanout", help=about), defaults.runs)
     fan.add_argument("--sockets", type=int, default=defaults.sockets, help="of each server")
     fan.add_argument("--topics", type=int, default=defaults.topics, help="in S2")
     fan.add_argument("--seconds", type=float, default=defaults.seconds, help="of publishing, each load")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from scripts.benchmarks.sockets.gauges import listeners, tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,11 +57,16 @@ class HubProcesses:
         """Process ids by command."""
         return {name: process.pid for name, process in self._running.items()}
 
-    def start_serve(self) -> None:
-        """Start the edge and wait until it says it is ready."""
-        self._start("serve")
+    def start_serve(self, workers: int = 1) -> None:
+        """
+        Start the edge and wait until it says it is ready.
+
+        Args:
+            workers: Processes on the one port, each with a listening socket of its own; ready when all of them listen.
+        """
+        self._start("serve", *(["--workers", str(workers)] if workers > 1 else []))
         deadline = time.monotonic() + READY_WITHIN_S
-        while not _is_ready(self.port):
+        while not _is_ready(self.port) or listeners(self.port) < workers:
             if time.monotonic() > deadline or self._running["serve"].poll() is not None:
                 raise RuntimeError(f"hub serve did not come up:\n{self._log('serve')}")
             time.sleep(0.05)
@@ -78,10 +86,18 @@ class HubProcesses:
                 process.kill()
                 process.wait()
 
-    def _start(self, name: str) -> None:
+    def kill(self, name: str) -> None:
+        """Kill -9 a command and every process below it, at once."""
+        process = self._running.pop(name)
+        for pid in tree(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+    def _start(self, name: str, *options: str) -> None:
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", "hub.cli", name], cwd=ROOT, env=self.environ, stdout=log, stderr=log
+                [sys.executable, "-m", "hub.cli", name, *options], cwd=ROOT, env=self.environ, stdout=log, stderr=log
             )
 
     def _log(self, name: str) -> str:

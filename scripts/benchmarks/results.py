@@ -21,7 +21,7 @@ class Result(msgspec.Struct, kw_only=True):
     One case of one benchmark.
 
     Attributes:
-        bench: ``attachments``, ``ingest``, ``latency``, ``mail-parse``, ``outage``, ``sockets-fanout`` or ``start``.
+        bench: ``attachments``, ``ingest``, ``latency``, ``mail-parse``, ``outage``, ``sockets-…`` or ``start``.
         case: What was measured, e.g. ``http_to_commit``.
         options: What it was measured with: workspaces, seconds, rate …
         median: Each figure's median over the runs; names carry units.

@@ -1,0 +1,1 @@
+"""`scripts/bench sockets …`: many sockets on real `hub serve` workers over real stores, with our own load generator."""
