@@ -257,10 +257,11 @@ static int run(char kind, double amount, double seconds) {
         else while ((double)n_published - (double)n_data / fan < amount && publish()) ;
         pump(kind == 'Q' ? 1 : 20);
     }
-    for (uint64_t ended = now(CLOCK_MONOTONIC), last = n_data; (double)n_data < expected() && since_s(ended) < 5; last = n_data) {
-        pump(200);
-        if (n_data == last) pump(1000);
-        if (n_data == last) break;
+    /* Until everything came, for 8 s at most, or 1.5 s without a frame. */
+    uint64_t ended = now(CLOCK_MONOTONIC), moved = ended;
+    for (uint64_t last = n_data; (double)n_data < expected() && since_s(ended) < 8 && since_s(moved) < 1.5; last = n_data) {
+        pump(100);
+        if (n_data != last) moved = now(CLOCK_MONOTONIC);
     }
     sample(o_pids, &cpu1, &rss1);
     getrusage(RUSAGE_SELF, &own1);

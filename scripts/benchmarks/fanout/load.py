@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scripts.benchmarks.fanout.servers import Client, Running, Stage
 
 CONNECT_WITHIN_S = 60
-DRAIN_S = 8.0
+DRAIN_S = 12.0
 
 
 class Load(msgspec.Struct, frozen=True):
