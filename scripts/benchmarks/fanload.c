@@ -16,7 +16,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -31,11 +31,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef IP_BIND_ADDRESS_NO_PORT
-#define IP_BIND_ADDRESS_NO_PORT 24
-#endif
+#include "fanload_figures.h"
+
 enum { CONNECTING, UPGRADING, WAITING, READY, DEAD };
-enum { SOURCES = 8, MAX_PUBLISHERS = 32, TIME_DIGITS = 19 };
+enum { SOURCES = 8, MAX_PUBLISHERS = 2048, TIME_DIGITS = 19 };
+#define CONNECTS_PER_S 20000.0
+#define SETTLE_S 0.5
 #define PUBLISHER 0x80000000u
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="            /* of RFC 6455, with its answer */
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -50,7 +51,7 @@ struct message { long t_at, ms_at, seq_at, n; uint64_t seq; uint32_t published; 
 
 static const char *o_path = "/ws", *o_expect, *o_key = "\"t\":", *o_pids, *o_loads, *o_hellos, *o_messages;
 static int o_port, o_n = 100, o_topics = 1, o_eio, o_inflight = 512, o_pub_port, o_pub_http;
-static double o_rate = 20000, o_settle = 0.5, o_timeout = 60;
+static double o_timeout = 60;
 
 static struct conn *C;
 static struct message *M;
@@ -68,57 +69,13 @@ static double since_s(uint64_t t) { return (double)(now(CLOCK_MONOTONIC) - t) / 
 static uint32_t rnd(void) { rng ^= rng << 13; rng ^= rng >> 17; rng ^= rng << 5; return rng; }
 static void die(const char *what) { perror(what); exit(2); }
 static void *need(void *p) { if (!p) die("memory"); return p; }
-
-/* ---- latencies: log-linear in microseconds, 32 steps for each power of two ---- */
-#define STEPS 32
-static uint64_t hist[40 * STEPS];
-static unsigned bucket(uint64_t us) {
-    if (us < STEPS) return (unsigned)us;
-    int e = 63 - __builtin_clzll(us);
-    unsigned i = (unsigned)((e - 4) * STEPS + ((us >> (e - 5)) & (STEPS - 1)));
-    return i < 40 * STEPS ? i : 40 * STEPS - 1;
-}
-static double quantile_ms(double q) {              /* the upper edge of its bucket: at most 3 % above */
-    uint64_t want = (uint64_t)(q * (double)n_data), seen = 0;
-    for (unsigned i = 0; i < 40 * STEPS; i++)
-        if ((seen += hist[i]) > want)
-            return (double)(i < STEPS ? i + 1 : (uint64_t)(STEPS + i % STEPS + 1) << (i / STEPS - 1)) / 1000.0;
-    return 0;
-}
-
-/* ---- the server's processes, from /proc: run time of every thread in nanoseconds, resident memory ---- */
-static double schedstat_s(const char *pid) {
-    char path[320];
-    snprintf(path, sizeof path, "/proc/%s/task", pid);
-    DIR *d = opendir(path);
-    double ns = 0;
-    for (struct dirent *e; d && (e = readdir(d));) {
-        unsigned long long v;
-        snprintf(path, sizeof path, "/proc/%s/task/%s/schedstat", pid, e->d_name);
-        FILE *f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
-        if (f && fscanf(f, "%llu", &v) == 1) ns += (double)v;
-        if (f) fclose(f);
-    }
-    if (d) closedir(d);
-    return ns / 1e9;
-}
-static void sample(double *cpu_s, long *rss_kb) {
-    char list[1024], path[64];
-    *cpu_s = 0;
-    *rss_kb = 0;
-    snprintf(list, sizeof list, "%s", o_pids ? o_pids : "");
-    char *rest = NULL;
-    for (char *pid = strtok_r(list, ",", &rest); pid; pid = strtok_r(NULL, ",", &rest)) {
-        long pages = 0;
-        snprintf(path, sizeof path, "/proc/%s/statm", pid);
-        FILE *f = fopen(path, "r");
-        if (f && fscanf(f, "%*d %ld", &pages) == 1) *rss_kb += pages * (sysconf(_SC_PAGESIZE) / 1024);
-        if (f) fclose(f);
-        *cpu_s += schedstat_s(pid);
-    }
-}
+static FILE *opened(const char *path) { FILE *f = fopen(path, "r"); if (!f) die(path); return f; }
+static double seconds_of(struct timeval t) { return (double)t.tv_sec + (double)t.tv_usec / 1e6; }
 
 /* ---- sockets ---- */
+static struct sockaddr_in loopback(int port) {
+    return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
 static void drop(struct conn *c, const char *why) {
     if (c->state == READY) { n_closed++; n_ready--; } else { n_failed++; inflight--; }
     if (!first_error[0]) for (size_t i = 0; why[i] && i < sizeof first_error - 1; i++)
@@ -151,8 +108,8 @@ static void start(int i) {
     if (fd < 0) { drop(c, strerror(errno)); return; }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002u + (uint32_t)(i % SOURCES))};
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)o_port)};
+    struct sockaddr_in from = loopback(0), to = loopback(o_port);
+    from.sin_addr.s_addr = htonl(0x7f000002u + (uint32_t)(i % SOURCES));
     if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0) { drop(c, "bind"); return; }
     if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) { drop(c, strerror(errno)); return; }
     struct epoll_event ev = {.events = EPOLLOUT, .data.u32 = (uint32_t)i};
@@ -183,7 +140,7 @@ static void on_text(struct conn *c, const char *p, size_t n) {
     n_data++;
     c->got++;
     t_last = t_now;
-    hist[bucket(t_now > t ? (t_now - t) / 1000 : 0)]++;
+    note_latency_us(t_now > t ? (t_now - t) / 1000 : 0);
 }
 static void on_frame(struct conn *c, int op, const char *p, size_t n) {
     if (op == 8) {
@@ -228,7 +185,7 @@ static void on_bytes(int i) {
 
 /* ---- publishing ---- */
 static void open_publisher(int i) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)o_pub_port)};
+    struct sockaddr_in to = loopback(o_pub_port);
     int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) die("publishing port");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -246,11 +203,11 @@ static void on_published(int i) {                  /* answers are read and dropp
     if (r <= 0) { close(publishers[i]); open_publisher(i); }
     else if (o_pub_http && (r < 10 || b[9] != '2')) n_lost_writes++;
 }
-static void put_number(char *at, uint64_t v) { for (int i = 7; i >= 0; i--, v >>= 8) at[i] = (char)v; }
+static void put_number(char *at, uint64_t v) { v = htobe64(v); memcpy(at, &v, sizeof v); }
 static int publish(void) {
-    int p = 0;
-    while (o_pub_http && p < n_publishers && busy[p]) p++;    /* HTTP answers each request before the next */
-    if (p == n_publishers) return 0;
+    static int p;
+    for (int tried = 0; o_pub_http && busy[p]; p = (p + 1) % n_publishers)   /* HTTP answers each request before the next */
+        if (++tried > n_publishers) return 0;
     struct message *m = &M[rnd() % (uint32_t)o_topics];
     uint64_t t = now(CLOCK_REALTIME);
     char digits[24];
@@ -278,10 +235,9 @@ static void pump(int timeout_ms) {
 }
 
 /* ---- one load: publish, wait for what is under way, report ---- */
-static double per_topic(int topic) { return o_n / o_topics + (topic < o_n % o_topics); }
 static double expected(void) {
     double all = 0;
-    for (int i = 0; i < o_topics; i++) all += M[i].published * per_topic(i);
+    for (int i = 0; i < o_topics; i++) all += (double)M[i].published * (o_n / o_topics + (i < o_n % o_topics));
     return all;
 }
 static int run(char kind, double amount, double seconds) {
@@ -290,9 +246,9 @@ static int run(char kind, double amount, double seconds) {
     struct rusage own0, own1;
     for (int i = 0; i < o_n; i++) C[i].got = 0;
     for (int i = 0; i < o_topics; i++) M[i].published = 0;
-    memset(hist, 0, sizeof hist);
+    forget_latencies();
     n_data = n_late = n_other = n_reads = n_published = n_lost_writes = n_pings = t_last = 0;
-    sample(&cpu0, &rss0);
+    sample(o_pids, &cpu0, &rss0);
     getrusage(RUSAGE_SELF, &own0);
     t_began = now(CLOCK_REALTIME);
     uint64_t began = now(CLOCK_MONOTONIC);
@@ -301,20 +257,20 @@ static int run(char kind, double amount, double seconds) {
         else while ((double)n_published - (double)n_data / fan < amount && publish()) ;
         pump(kind == 'Q' ? 1 : 20);
     }
-    for (uint64_t ended = now(CLOCK_MONOTONIC), last = n_data; (double)n_data < expected() && since_s(ended) < 5; last = n_data) {
-        pump(200);
-        if (n_data == last) pump(1000);
-        if (n_data == last) break;
+    /* Until everything came, for 8 s at most, or 1.5 s without a frame. */
+    uint64_t ended = now(CLOCK_MONOTONIC), moved = ended;
+    for (uint64_t last = n_data; (double)n_data < expected() && since_s(ended) < 8 && since_s(moved) < 1.5; last = n_data) {
+        pump(100);
+        if (n_data != last) moved = now(CLOCK_MONOTONIC);
     }
-    sample(&cpu1, &rss1);
+    sample(o_pids, &cpu1, &rss1);
     getrusage(RUSAGE_SELF, &own1);
     for (int i = 0; i < o_n; i++) {
         double lacks = (double)M[i % o_topics].published - C[i].got;
         if (lacks > 0) missing += lacks; else extra -= lacks;
     }
     double span_s = t_last > t_began ? (double)(t_last - t_began) / 1e9 : 0;
-    double own_s = (double)(own1.ru_utime.tv_sec - own0.ru_utime.tv_sec + own1.ru_stime.tv_sec - own0.ru_stime.tv_sec)
-                 + (double)(own1.ru_utime.tv_usec - own0.ru_utime.tv_usec + own1.ru_stime.tv_usec - own0.ru_stime.tv_usec) / 1e6;
+    double own_s = seconds_of(own1.ru_utime) + seconds_of(own1.ru_stime) - seconds_of(own0.ru_utime) - seconds_of(own0.ru_stime);
     printf("{\"published\":%llu,\"expected\":%.0f,\"received\":%llu,\"missing\":%.0f,\"extra\":%.0f,\"late\":%llu,\"other\":%llu,\"pings\":%llu,"
            "\"frames_per_s\":%.0f,\"frames_per_read\":%.3f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"server_cpu_s\":%.6f,\"generator_cpu_s\":%.3f,"
            "\"rss_kb\":%ld,\"closed\":%d,\"lost_writes\":%llu,\"error\":\"%s\"}\n", (unsigned long long)n_published, expected(),
@@ -325,13 +281,12 @@ static int run(char kind, double amount, double seconds) {
     return missing || extra;
 }
 
-static FILE *opened(const char *path) { FILE *f = fopen(path, "r"); if (!f) die(path); return f; }
 static void read_hellos(void) {
     FILE *f = opened(o_hellos);
     size_t cap = 0;
     char *line = NULL;
-    for (ssize_t n; (n = getline(&line, &cap, f)) > 0;) {
-        if (line[n - 1] == '\n') line[n - 1] = 0;
+    while (getline(&line, &cap, f) > 0) {
+        line[strcspn(line, "\n")] = 0;
         hellos = need(realloc(hellos, sizeof *hellos * (size_t)(n_hellos + 1)));
         hellos[n_hellos++] = need(strdup(line));
     }
@@ -351,7 +306,7 @@ static void read_messages(void) {
     fclose(f);
 }
 static void read_options(int argc, char **argv) {
-    for (int o; (o = getopt(argc, argv, "p:u:n:G:M:E:eB:I:A:k:P:s:t:c:")) != -1;) switch (o) {
+    for (int o; (o = getopt(argc, argv, "p:u:n:G:M:E:eB:I:A:k:P:t:c:")) != -1;) switch (o) {
         case 'p': o_port = atoi(optarg); break;            /* server */
         case 'u': o_path = optarg; break;                  /* address, up to the topic's number */
         case 'n': o_n = atoi(optarg); break;               /* sockets */
@@ -364,7 +319,6 @@ static void read_options(int argc, char **argv) {
         case 'A': o_loads = optarg; break;
         case 'k': o_key = optarg; break;
         case 'P': o_pids = optarg; break;                  /* the server's processes, with commas */
-        case 's': o_settle = atof(optarg); break;          /* seconds of rest before the first load */
         case 't': o_timeout = atof(optarg); break;         /* seconds to connect in */
         case 'c': o_inflight = atoi(optarg); break;        /* handshakes at once */
         default: exit(2);
@@ -385,27 +339,27 @@ int main(int argc, char **argv) {
     read_messages();
     double cpu0, cpu1;
     long rss0, rss1;
-    sample(&cpu0, &rss0);
+    sample(o_pids, &cpu0, &rss0);
     uint64_t began = now(CLOCK_MONOTONIC);
     while ((started < o_n || inflight) && since_s(began) < o_timeout) {
-        while (started < o_n && inflight < o_inflight && started < since_s(began) * o_rate) start(started);
+        while (started < o_n && inflight < o_inflight && started < since_s(began) * CONNECTS_PER_S) start(started);
         pump(1);
     }
     double connect_s = since_s(began);
-    for (began = now(CLOCK_MONOTONIC); since_s(began) < o_settle;) pump(10);
-    sample(&cpu1, &rss1);
+    for (began = now(CLOCK_MONOTONIC); since_s(began) < SETTLE_S;) pump(10);
+    sample(o_pids, &cpu1, &rss1);
     printf("{\"ready\":%d,\"failed\":%d,\"connect_s\":%.3f,\"connect_cpu_s\":%.6f,\"rss_start_kb\":%ld,\"rss_ready_kb\":%ld,\"error\":\"%s\"}\n",
            n_ready, o_n - n_ready, connect_s, cpu1 - cpu0, rss0, rss1, first_error);
     fflush(stdout);
     if (n_ready < o_n) return 1;
-    n_publishers = o_pub_http ? MAX_PUBLISHERS : 1;
-    for (int i = 0; i < n_publishers; i++) open_publisher(i);
     int is_bad = 0;
     char *rest = NULL;
     for (char *load = strtok_r(need(strdup(o_loads)), ",", &rest); load; load = strtok_r(NULL, ",", &rest)) {
         char kind;
         double amount, seconds;
         if (sscanf(load, "%c%lf:%lf", &kind, &amount, &seconds) != 3) { fprintf(stderr, "load %s\n", load); return 2; }
+        int wanted = !o_pub_http ? 1 : kind == 'W' && amount > 15 ? (int)amount + 1 : 16;
+        while (n_publishers < wanted && n_publishers < MAX_PUBLISHERS) open_publisher(n_publishers++);
         is_bad |= run(kind, amount, seconds);
     }
     return is_bad;

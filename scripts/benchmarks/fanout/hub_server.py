@@ -51,7 +51,8 @@ class HubServer:
     """See ``Server``; ``opened`` makes one with the services it needs."""
 
     name = "hub"
-    client = Client(ready_text='"recovered":true')
+    # Each hello reads Postgres; a crowd that has to wait for it is told to come back, and fanload does not.
+    client = Client(ready_text='"recovered":true', handshakes=64)
     enters = "the hub's broker (a commit's hint), no commit"
 
     def __init__(self, hub: HubProcesses, workspaces: list[Seeded]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scripts.benchmarks.fanout.servers import Client, Running, Stage
 
 CONNECT_WITHIN_S = 60
-DRAIN_S = 8.0
+DRAIN_S = 12.0
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -103,7 +103,16 @@ def run_loads(
     pids = tree(running.pid)
     pin(pids, server_core)
     command = [str(compiled("fanload", stage.folder)), "-p", str(running.port), "-u", client.path, "-k", client.key]
-    command += ["-n", str(sockets.count), "-G", str(sockets.topics), "-t", str(CONNECT_WITHIN_S)]
+    command += [
+        "-n",
+        str(sockets.count),
+        "-G",
+        str(sockets.topics),
+        "-t",
+        str(CONNECT_WITHIN_S),
+        "-c",
+        str(client.handshakes),
+    ]
     command += ["-B", f"http:{running.port}" if client.is_fed_by_http else f"redis:{stage.redis_port}"]
     command += ["-I", str(_write(stage.folder / "messages", b"".join(one.line() for one in messages)))]
     command += ["-P", ",".join(str(pid) for pid in pids)]

@@ -64,6 +64,7 @@ class Client(msgspec.Struct, frozen=True):
         key: What stands before the time in a data frame.
         ready_text: What a socket receives when it is ready; empty: the handshake is enough.
         is_engine_io: Speaks Engine.IO and Socket.IO over the socket.
+        handshakes: Under way at once.
         is_fed_by_http: Messages are posted to the server itself instead of going through Redis.
     """
 
@@ -72,6 +73,7 @@ class Client(msgspec.Struct, frozen=True):
     ready_text: str = ""
     is_engine_io: bool = False
     is_fed_by_http: bool = False
+    handshakes: int = 512
 
 
 class Server(Protocol):
