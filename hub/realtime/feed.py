@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from hub.errors import HubError, Unavailable
 from hub.log import get_logger
+from hub.realtime.audience import VisitorStream
 from hub.realtime.coalesce import Coalescer
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from hub.events.model import LoggedEvent
-    from hub.realtime.audience import Audience, AudienceKey, VisitorStream
+    from hub.realtime.audience import Audience, AudienceKey
     from hub.realtime.connections import Counters
     from hub.realtime.ports import Ports
 
@@ -52,7 +53,7 @@ class Feed:
         self.last = -1
         self.is_void = False
         self.audiences: dict[AudienceKey, Audience] = {}
-        self.streams: dict[UUID, VisitorStream] = {}
+        self.streams: dict[int, VisitorStream] = {}
         self.pending: dict[int, LoggedEvent] = {}
         # Newest seq known to exist; above ``last`` means there is something to read.
         self.target = 0
@@ -62,6 +63,32 @@ class Feed:
         self.is_ready = False
         self._ring: deque[LoggedEvent] = deque()
         self._ring_bytes = 0
+
+    def stream(self, conversation_id: UUID) -> VisitorStream | None:
+        """Return the stream of a conversation, if somebody here hears it."""
+        return self.streams.get(conversation_id.int)
+
+    def open_stream(self, conversation_id: UUID) -> VisitorStream:
+        """Return the stream of a conversation, made where there is none."""
+        stream = self.streams.get(conversation_id.int)
+        if stream is None:
+            key = conversation_id.int
+            stream = self.streams[key] = VisitorStream(key)
+        return stream
+
+    def has_stream(self, stream: VisitorStream) -> bool:
+        """Say whether this very stream is still fed."""
+        return self.streams.get(stream.key) is stream
+
+    def drop_if_unused(self, stream: VisitorStream) -> None:
+        """Forget a stream that nobody hears."""
+        if stream.is_unused and self.has_stream(stream):
+            del self.streams[stream.key]
+
+    def drop_unused_streams(self) -> None:
+        """Forget every stream that nobody hears."""
+        for stream in [one for one in self.streams.values() if one.is_unused]:
+            del self.streams[stream.key]
 
     def take(self, event: LoggedEvent) -> None:
         """Make ``event`` (number ``last + 1``) the newest one and remember it for those who come back soon."""

@@ -132,8 +132,8 @@ class Signals:
     async def keep_online(self) -> None:
         """Prolong every local member, workspace by workspace, and pass changes on; run every 20 s."""
         for workspace_id in list(self._fanout.by_workspace):
-            grants = [one.grant for one in self._fanout.by_workspace.get(workspace_id, ())]
-            members = {grant.subject_id for grant in grants if grant is not None and grant.kind == "member"}
+            here = [one for one in self._fanout.by_workspace.get(workspace_id, ()) if one.kind == "member"]
+            members = {grant.subject_id for grant in [one.grant for one in here] if grant is not None}
             if members:
                 self._show_online(workspace_id, await self._presence.online(workspace_id, self._process_id, [*members]))
         for workspace_id in self._online.keys() - self._fanout.by_workspace.keys():
@@ -219,17 +219,18 @@ class Signals:
         if signal.member_id is None or signal.kind == "note":
             return
         feed = self._feeds.get(workspace_id)
-        stream = feed.streams.get(signal.conversation_id) if feed is not None else None
-        for connection in list(stream.connections) if stream is not None else ():
+        stream = feed.stream(signal.conversation_id) if feed is not None else None
+        for connection in stream.connections if stream is not None else ():
             connection.write(frame)
 
     def _show(self, workspace_id: int, inbox_id: UUID, frame: bytes, author_id: UUID | None) -> None:
         """Write a frame to the live members who may see the inbox, its author left out."""
         feed = self._feeds.get(workspace_id)
+        authors = () if author_id is None else self._fanout.by_workspace.of_subject(workspace_id, author_id)
         for audience in list(feed.audiences.values()) if feed is not None else ():
             if audience.inboxes is None or inbox_id in audience.inboxes:
                 for connection in list(audience.connections):
-                    if author_id is None or connection.grant is None or connection.grant.subject_id != author_id:
+                    if connection not in authors:
                         connection.write(frame)
 
     def _show_online(self, workspace_id: int, online: tuple[UUID, ...] | None) -> None:
@@ -237,10 +238,10 @@ class Signals:
             return
         self._online[workspace_id] = online
         frame = encode(PresenceShown(online))
-        for connection in list(self._fanout.by_workspace[workspace_id]):
-            if connection.kind == "member" and connection.session.phase is Phase.LIVE:
+        for connection in self._fanout.by_workspace[workspace_id]:
+            if connection.kind == "member" and connection.phase is Phase.LIVE:
                 connection.write(frame)
 
     def _has_other_connection(self, connection: Connection, grant: Grant) -> bool:
-        others = self._fanout.by_subject.get((grant.workspace_id, grant.subject_id), {})
+        others = self._fanout.by_workspace.of_subject(grant.workspace_id, grant.subject_id)
         return any(other is not connection for other in others)
