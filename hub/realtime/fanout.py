@@ -22,7 +22,42 @@ if TYPE_CHECKING:
 # Clients ignore types they do not know; the event keeps its place in the sequence.
 _UNSHOWABLE = b'{"type":"unshowable"}'
 
+# Frames of one event queued before other workspaces have their turn: half a millisecond.
+SLICE = 10_000
+
 _log = get_logger("realtime")
+
+
+class Unfinished:
+    """
+    An event on its way to its listeners.
+
+    Attributes:
+        event: The newest one its feed has applied; the next one waits for the end of this one.
+        parts: For each audience that sees it the frame, and those it is not queued for yet.
+        is_begun: Some turns have passed since the listeners were noted.
+    """
+
+    __slots__ = ("event", "is_begun", "parts")
+
+    def __init__(self, event: LoggedEvent) -> None:
+        self.event = event
+        self.parts: list[tuple[bytes, list[Connection]]] = []
+        self.is_begun = False
+
+    def add(self, frame: bytes, listeners: list[Connection]) -> None:
+        """Note what some listeners are to be told."""
+        self.parts.append((frame, listeners))
+
+    def take(self, limit: int) -> tuple[bytes, list[Connection]]:
+        """Take the next listeners, at most ``limit``, and what they are told."""
+        frame, listeners = self.parts[-1]
+        if len(listeners) <= limit:
+            self.parts.pop()
+            return frame, listeners
+        some = listeners[-limit:]
+        del listeners[-limit:]
+        return frame, some
 
 
 class Fanout:
@@ -85,24 +120,54 @@ class Fanout:
 
     def deliver(self, feed: Feed, event: LoggedEvent) -> int:
         """
-        Pass the feed's next event on.
+        Pass the feed's next event on, to so many that it is ``feed.unfinished`` afterwards: then ``go_on``.
 
         Returns:
             How many frames were queued.
         """
-        written = 0
+        unfinished = Unfinished(event)
         for audience in feed.audiences.values():
             frame = audience.advance(event, self)
-            if frame is not None:
-                written += _write_all(self, audience.connections, frame)
+            if frame is not None and audience.connections:
+                unfinished.add(frame, list(audience.connections))
+        written = 0
         if event.conversation_seq is not None and event.conversation_id is not None:
             stream = feed.stream(event.conversation_id)
             if stream is not None:
-                written += self._deliver_to_visitors(stream, event, event.conversation_seq)
-        if written and event.appended_at_ms:
-            self._counters.unwritten.append((event, clock.now_ms()))
+                written = self._deliver_to_visitors(stream, event, event.conversation_seq)
+        if unfinished.parts:
+            feed.unfinished = unfinished
+            written += self.go_on(feed)
+        elif written:
+            self._note_queued(event)
         self._on_applied(event)
         return written
+
+    def go_on(self, feed: Feed) -> int:
+        """Pass the feed's unfinished event on to more of its listeners; returns how many frames were queued."""
+        unfinished = feed.unfinished
+        if unfinished is None:
+            return 0
+        written = 0
+        while unfinished.parts and written < SLICE:
+            frame, some = unfinished.take(SLICE - written)
+            if unfinished.is_begun:
+                # Who has left since then is told otherwise, who has come has it already: it was in the log.
+                seq = unfinished.event.seq
+                some = [one for one in some if one.audience is not None and one.position < seq]
+            written += len(some)
+            if some:
+                for connection in some[0].owner.write_to_all(some, frame, feed.workspace_id):
+                    self.leave(connection)
+        unfinished.is_begun = True
+        if not unfinished.parts:
+            feed.unfinished = None
+            self._note_queued(unfinished.event)
+        return written
+
+    def _note_queued(self, event: LoggedEvent) -> None:
+        if event.appended_at_ms:
+            self._counters.unwritten.append((event, clock.now_ms()))
 
     def removal(self, event: LoggedEvent) -> bytes:
         """Return what those who lose a conversation are told; never raises."""
@@ -150,12 +215,3 @@ class Fanout:
             else:
                 self.leave(connection)
         return len(behind)
-
-
-def _write_all(fanout: Fanout, connections: dict[Connection, None], frame: bytes) -> int:
-    """Queue one frame for many; whoever did not take it has been told so and leaves."""
-    refused = [connection for connection in list(connections) if not connection.write(frame)]
-    written = len(connections)
-    for connection in refused:
-        fanout.leave(connection)
-    return written

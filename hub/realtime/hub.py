@@ -94,7 +94,7 @@ class RealtimeHub:
         self.is_draining = False
         self.wheel = Wheel(monotonic_s())
         self.fanout = Fanout(ports, self.counters, self._on_applied)
-        self.feeds = Feeds(ports, self.fanout.deliver, self.counters)
+        self.feeds = Feeds(ports, self.fanout, self.counters)
         self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost, tracer)
         tickets = ResumeTickets(secret_key, now)
         self.catch_up = CatchUp(ports, self.feeds, self.fanout, tickets, self.counters)
@@ -336,7 +336,8 @@ class RealtimeHub:
         while True:
             await asyncio.sleep(1.0)
             try:
-                while self.wheel.turn(self._monotonic_s(), CHECKS_PER_TURN):
+                # Turn by turn, so that others come between: ten thousand may be due in one second.
+                while self.wheel.turn(self._monotonic_s(), CHECKS_PER_TURN):  # noqa: ASYNC110
                     await asyncio.sleep(0)
             except Exception:  # loop: the wheel turns on
                 _log.exception("wheel_failed")

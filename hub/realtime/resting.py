@@ -1,8 +1,8 @@
 """
 Grants at rest: what many sessions have in common as one shared object, the rest as a few packed bytes.
 
-Five UUID objects and a struct a socket are 650 bytes, packed they are 110; a grant is looked at when its connection says
-something or rights are read again, and put together then in 3 microseconds. Used by ``connections.py`` only.
+Five UUID objects and a struct are 650 bytes, packed they are 110. A grant is looked at when its connection says
+something or rights are read again, and is put together then. Used by ``connection.py`` only.
 """
 
 from __future__ import annotations
