@@ -211,15 +211,20 @@ class HubSocket(asyncio.Protocol):
 
     def _refuse(self, request: Request) -> Response | None:
         """Check what the library does not: path, Origin, and whether there is room."""
+        refused = self._hub.handshakes_refused
         if request.path.partition("?")[0] != PATH:
+            refused["path"] += 1
             return self._wire.reject(HTTPStatus.NOT_FOUND, "Sockets open at /ws.\n")
         try:
             origin = request.headers.get("Origin")
         except MultipleValuesError:
+            refused["origin"] += 1
             return self._wire.reject(HTTPStatus.FORBIDDEN, "More than one Origin.\n")
         if origin is not None and origin not in self._edge.origins():
+            refused["origin"] += 1
             return self._wire.reject(HTTPStatus.FORBIDDEN, "This Origin may not open a socket here.\n")
         if self._hub.is_draining or len(self._hub.connections.all) >= self._edge.max_sockets:
+            refused["draining" if self._hub.is_draining else "full"] += 1
             response = self._wire.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n")
             response.headers["Retry-After"] = str(1 + int(come_back_in_s()))
             return response

@@ -18,6 +18,9 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEFAULT_MAX_FILE_BYTES = 100 * 1024 * 1024
 DEFAULT_RAW_DAYS = 30
+DEFAULT_DRAIN_S = 60.0
+# Of Postgres' usual 100: 3 are the superuser's, a work process has 24, and a person wants to look in.
+DEFAULT_DATABASE_CONNECTIONS = 60
 
 
 class FileStore(msgspec.Struct, frozen=True):
@@ -61,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True):
         vendor_base_urls: Override of a vendor's API origin per channel, e.g. ``{"twilio_sms": "http://127.0.0.1:9001"}``.
         files: Where the bytes of files are kept.
         max_file_bytes: Largest file taken from anybody; channels may take less.
+        drain_s: How long a serve process may take to end, 0-3600: sockets are sent away over most of it.
+        database_connections: Most that all workers of one `hub serve` open to Postgres together.
     """
 
     host: str
@@ -81,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True):
     allow_private_hosts: bool = False
     trusted_proxies: tuple[str, ...] = ()
     otlp_traces_url: str = ""
+    drain_s: float = DEFAULT_DRAIN_S
+    database_connections: int = DEFAULT_DATABASE_CONNECTIONS
 
     @property
     def base_url(self) -> str:
@@ -118,10 +125,14 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         vendor_base_urls=_read_vendor_base_urls(env),
         files=_read_file_store(env),
         max_file_bytes=_read_max_file_bytes(env.get("HUB_MAX_FILE_BYTES", "")),
-        raw_days=_read_days("HUB_RAW_DAYS", env, DEFAULT_RAW_DAYS),
+        raw_days=_read_number("HUB_RAW_DAYS", env, DEFAULT_RAW_DAYS, "days", range(1, 3651)),
         allow_private_hosts=_read_switch("HUB_ALLOW_PRIVATE_HOSTS", env),
         trusted_proxies=_read_networks("HUB_TRUSTED_PROXIES", env),
         otlp_traces_url=_read_otlp_url(env),
+        drain_s=_read_number("HUB_DRAIN_S", env, int(DEFAULT_DRAIN_S), "seconds", range(3601)),
+        database_connections=_read_number(
+            "HUB_DATABASE_CONNECTIONS", env, DEFAULT_DATABASE_CONNECTIONS, "connections", range(2, 10_001)
+        ),
     )
 
 
@@ -133,12 +144,13 @@ def _read_port(text: str) -> int:
     return int(text)
 
 
-def _read_days(name: str, env: Mapping[str, str], default: int) -> int:
+def _read_number(name: str, env: Mapping[str, str], default: int, unit: str, allowed: range) -> int:
     text = env.get(name, "")
     if not text:
         return default
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3650:
-        raise ConfigurationError(f"{name} must be a number of days from 1 to 3650, not {text!r}.", field=name)
+    if not text.isascii() or not text.isdigit() or int(text[:12]) not in allowed:
+        least, most = allowed[0], allowed[-1]
+        raise ConfigurationError(f"{name} must be a number of {unit} from {least} to {most}, not {text!r}.", field=name)
     return int(text)
 
 

@@ -244,12 +244,13 @@ def parse_frames(data):
 class Rig:
     """A started hub over fakes."""
 
-    def __init__(self, ports=None, bus=None):
-        self.ports = ports or FakePorts()
-        self.clock = FakeClock()
-        self.bus = bus or MemoryBus()
+    def __init__(self, ports=None, bus=None, beside=None):
+        """``beside``: another rig of the same installation, whose clock, bus, log and presence this one shares."""
+        self.ports = ports or (beside.ports if beside else FakePorts())
+        self.clock = beside.clock if beside else FakeClock()
+        self.bus = bus or (beside.bus if beside else MemoryBus())
         self.broker = MemoryBroker(self.bus)
-        self.presence = MemoryPresence(self.clock)
+        self.presence = beside.presence if beside else MemoryPresence(self.clock)
         self.hub = RealtimeHub(
             self.ports, self.broker, self.presence, secret_key=b"k" * 32, now=lambda: NOON, monotonic_s=self.clock
         )

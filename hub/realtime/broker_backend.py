@@ -67,6 +67,9 @@ class RedisBackend(BroadcastBackend):
             retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
         )
         self._channels: set[str] = set()
+        self._confirming: dict[str, asyncio.Future[None]] = {}
+        # One command after the other: a subscription must not overtake the end of the one before it.
+        self._telling = asyncio.Lock()
         self._received: asyncio.Queue[Event] = asyncio.Queue()
         self._pubsub: PubSub | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -93,17 +96,31 @@ class RedisBackend(BroadcastBackend):
         await self._attempted.wait()
 
     async def subscribe(self, group: str) -> None:
-        """Want a channel, now and after every reconnect."""
-        if group == GAP_CHANNEL:
-            return
-        self._channels.add(group)
-        await self._tell_redis("subscribe", group)
+        """Do nothing: a channel's reader stands for good, ``listen`` says when Redis is to send something."""
 
     async def unsubscribe(self, group: str) -> None:
+        """Do nothing, see ``subscribe``."""
+
+    async def listen(self, channel: str) -> None:
+        """Want a channel, now and after every reconnect; returns when Redis has confirmed, or cannot be asked."""
+        async with self._telling:
+            self._channels.add(channel)
+            if self._pubsub is None:
+                return  # a reconnect takes it from ``_channels``, and owns up to a gap
+            confirmed = self._confirming[channel] = asyncio.get_running_loop().create_future()
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                await self._pubsub.subscribe(channel)
+                async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                    await confirmed
+            self._confirming.pop(channel, None)
+
+    async def ignore(self, channel: str) -> None:
         """Want a channel no more."""
-        self._channels.discard(group)
-        if group != GAP_CHANNEL and self._reader is not None and not self._reader.done():
-            await self._tell_redis("unsubscribe", group)
+        async with self._telling:
+            self._channels.discard(channel)
+            if self._pubsub is not None:
+                with contextlib.suppress(RedisError, OSError):
+                    await self._pubsub.unsubscribe(channel)
 
     async def publish(self, channel: str, message: bytes) -> None:
         """Send one message; raises ``OSError`` when Redis does not take it."""
@@ -129,14 +146,6 @@ class RedisBackend(BroadcastBackend):
             self._received.put_nowait(Event(GAP_CHANNEL, ""))
         return event
 
-    async def _tell_redis(self, command: str, channel: str) -> None:
-        """Change the subscription where there is a connection; a reconnect takes it from ``_channels``."""
-        pubsub = self._pubsub
-        if pubsub is None:
-            return
-        with contextlib.suppress(RedisError, OSError):
-            await (pubsub.subscribe(channel) if command == "subscribe" else pubsub.unsubscribe(channel))
-
     async def _read_for_ever(self) -> None:
         pause_s = RETRY_FIRST_S
         while True:
@@ -158,16 +167,17 @@ class RedisBackend(BroadcastBackend):
 
     async def _subscribe_all(self, pubsub: PubSub) -> None:
         """Subscribe and wait for Redis' word on each channel: only then is nothing missed any more."""
-        asked = set(self._channels)
+        asked: set[str] = set()
         async with asyncio.timeout(COMMAND_TIMEOUT_S):
-            await pubsub.subscribe(*asked)
-            waiting = set(asked)
-            while waiting:
-                message = await _next(pubsub, COMMAND_TIMEOUT_S)
-                if message is not None and message["type"] == "subscribe":
-                    waiting.discard(_text(message["channel"]))
-                elif message is not None:
-                    self._take(message)
+            while waiting := self._channels - asked:  # more may be wanted while these are confirmed
+                asked |= waiting
+                await pubsub.subscribe(*waiting)
+                while waiting:
+                    message = await _next(pubsub, COMMAND_TIMEOUT_S)
+                    if message is not None and message["type"] == "subscribe":
+                        waiting.discard(_text(message["channel"]))
+                    elif message is not None:
+                        self._take(message)
         self._pubsub = pubsub
         self._hearing.found()
         if self.reconnects:
@@ -189,12 +199,23 @@ class RedisBackend(BroadcastBackend):
 
     def _take(self, message: _PubSubMessage) -> None:
         if message["type"] != "message":
+            self._note_confirmed(message)
             return
         if self._received.qsize() >= RECEIVED_LIMIT:
             self._has_lost = True
             return
         # broadcaster's Event says str; its own code never looks inside.
         self._received.put_nowait(Event(_text(message["channel"]), cast("str", message["data"])))
+
+    def _note_confirmed(self, message: _PubSubMessage) -> None:
+        if message["type"] != "subscribe":
+            return
+        confirmed = self._confirming.pop(_text(message["channel"]), None)
+        if confirmed is not None and not confirmed.done():
+            confirmed.set_result(None)
+        else:
+            # Nobody waited this long: what was published meanwhile went past.
+            self._received.put_nowait(Event(GAP_CHANNEL, ""))
 
 
 async def _next(pubsub: PubSub, timeout_s: float) -> _PubSubMessage | None:

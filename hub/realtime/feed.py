@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hub.events.model import LoggedEvent
     from hub.realtime.audience import Audience, AudienceKey
+    from hub.realtime.broker import Broker
     from hub.realtime.connections import Counters
     from hub.realtime.fanout import Unfinished
     from hub.realtime.ports import Ports
@@ -72,6 +73,7 @@ class Feed:
         self.target = 0
         self.idle_since_s: float | None = None
         self.opening: asyncio.Future[None] | None = None
+        self.is_heard = False
         self.reader: asyncio.Task[bool] | None = None
         self.is_ready = False
         self.unfinished: Unfinished | None = None
@@ -129,8 +131,9 @@ class Feed:
 class Feeds:
     """The feeds of the workspaces with connections in this process."""
 
-    def __init__(self, ports: Ports, delivery: Delivery, counters: Counters) -> None:
+    def __init__(self, ports: Ports, delivery: Delivery, counters: Counters, broker: Broker) -> None:
         self._ports = ports
+        self._broker = broker
         self._delivery = delivery
         self._counters = counters
         self._feeds: dict[int, Feed] = {}
@@ -213,6 +216,9 @@ class Feeds:
         feed.is_void = True
         feed.pending.clear()
         feed.target = 0
+        if feed.is_heard:
+            feed.is_heard = False
+            self._broker.release(feed.workspace_id)
         if self._feeds.get(feed.workspace_id) is feed:
             del self._feeds[feed.workspace_id]
 
@@ -225,6 +231,9 @@ class Feeds:
 
     async def _read_head(self, feed: Feed) -> None:
         try:
+            # Before the head is read: what is committed in between is hinted, or part of the head.
+            feed.is_heard = True
+            await self._broker.want(feed.workspace_id)
             head = await self._heads.get(feed.workspace_id)
         except BaseException:
             self.void(feed)

@@ -7,7 +7,7 @@ Who somebody is and what a message does is injected (``ports.py``); sockets are 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -21,6 +21,7 @@ from hub.realtime.fanout import Fanout
 from hub.realtime.feed import Feeds
 from hub.realtime.healing import Healing
 from hub.realtime.opening import Opening, come_back_in_s
+from hub.realtime.presence_rounds import PresenceRounds
 from hub.realtime.protocol import (
     Ack,
     CloseCode,
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
 INBOX_LIMIT = 64
 # Sockets looked at, and pinged where silent, in one loop turn: about 2 ms.
 CHECKS_PER_TURN = 256
-PRESENCE_INTERVAL_S = 20.0
 # Sends under way get this long to be answered and presence to be taken back.
 STOP_WITHIN_S = 2.0
 # Sockets sent away in one loop turn while draining.
@@ -70,6 +70,7 @@ class RealtimeHub:
 
     Attributes:
         counters: For /metrics.
+        handshakes_refused: Counted by reason by the layer that answers handshakes.
         is_draining: New sockets are refused.
     """
 
@@ -91,23 +92,26 @@ class RealtimeHub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self.counters = Counters()
+        self.handshakes_refused: Counter[str] = Counter()
         self.is_draining = False
         self.wheel = Wheel(monotonic_s())
         self.fanout = Fanout(ports, self.counters, self._on_applied)
-        self.feeds = Feeds(ports, self.fanout, self.counters)
+        self.feeds = Feeds(ports, self.fanout, self.counters, broker)
         self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost, tracer)
         tickets = ResumeTickets(secret_key, now)
         self.catch_up = CatchUp(ports, self.feeds, self.fanout, tickets, self.counters)
         self.opening = Opening(ports, self.catch_up, self.fanout, self.connections, tickets, on_open=self._on_open)
         self.rights = Rights(ports, self.feeds, self.fanout, self.connections, on_conversation=self._attach_visitor)
-        self.signals = Signals(
-            ports,
-            broker,
+        self.presence = PresenceRounds(
             presence,
+            broker,
             feeds=self.feeds,
             fanout=self.fanout,
-            process_id=clock.new_token(8),
+            holder=clock.new_token(8),
             monotonic_s=monotonic_s,
+        )
+        self.signals = Signals(
+            ports, broker, self.presence, feeds=self.feeds, fanout=self.fanout, monotonic_s=monotonic_s
         )
         self.healing = Healing(
             ports,
@@ -122,7 +126,7 @@ class RealtimeHub:
     async def start(self) -> None:
         """Listen to the broker and start the loops: healing, rights, presence, and the one timer."""
         await self._broker.start(self)
-        for loop in (self.healing.run(), self.rights.run(), self._keep_online(), self._turn_wheel()):
+        for loop in (self.healing.run(), self.rights.run(), self.presence.run(), self._turn_wheel()):
             self._loops.append(asyncio.get_running_loop().create_task(loop))
 
     async def drain(self) -> None:
@@ -144,6 +148,7 @@ class RealtimeHub:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.feeds.stop()
+        await self.presence.stop()
         await self._broker.stop()
 
     def attach(self, sink: Sink, handshake: Handshake) -> Connection:
@@ -215,6 +220,7 @@ class RealtimeHub:
     def on_gap(self) -> None:
         """See ``Listener``."""
         self.healing.want_all()
+        self.presence.want_all()
 
     def _answer_ping(self, connection: Connection, now_s: float) -> None:
         is_old = now_s - connection.ticket_at_s >= RENEW_AFTER_S
@@ -294,7 +300,7 @@ class RealtimeHub:
     def _on_open(self, connection: Connection) -> None:
         grant = connection.grant
         if grant is not None and grant.kind == "member" and not connection.closed:
-            self._run(self.signals.come_online(connection, grant))
+            self.presence.come(connection, grant)
 
     def _on_lost(self, connection: Connection) -> None:
         grant = connection.grant
@@ -308,13 +314,7 @@ class RealtimeHub:
         feed = self.feeds.get(grant.workspace_id)
         if feed is not None and stream is not None:
             feed.drop_if_unused(stream)
-        self._run(self._take_leave(connection, grant))
-
-    async def _take_leave(self, connection: Connection, grant: Grant) -> None:
-        try:
-            await self.signals.leave(connection, grant)
-        except HubError as error:
-            _log.info("leave_untold", connection=connection.id, code=error.code)
+        self.signals.leave(connection, grant)
 
     def _on_void(self, feed: Feed) -> None:
         self.fanout.lose(self.fanout.by_workspace.get(feed.workspace_id, []), "lost", 0)
@@ -323,14 +323,6 @@ class RealtimeHub:
         self.signals.note_event(event)
         if event.type in RIGHTS_EVENTS:
             self.rights.want(event.workspace_id)
-
-    async def _keep_online(self) -> None:
-        while True:
-            await asyncio.sleep(PRESENCE_INTERVAL_S)
-            try:
-                await self.signals.keep_online()
-            except Exception:  # loop: shown again in 20 s
-                _log.exception("presence_failed")
 
     async def _turn_wheel(self) -> None:
         while True:

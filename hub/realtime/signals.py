@@ -1,7 +1,8 @@
 """
-Typing, who is viewing, who is online: fleeting, without seq, never stored in the log; only changes are passed on.
+What people tell each other in passing: typing, passed on; viewing and being online, left to ``presence_rounds.py``.
 
-Authorised per message by the conversation's inbox. A note's typing never reaches the visitor.
+Without seq, never stored in the log. Authorised per message by the conversation's inbox. A note's typing never reaches
+the visitor.
 """
 
 from __future__ import annotations
@@ -11,17 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hub.errors import Forbidden, InvalidInput, NotFound
-from hub.realtime.broker import PresenceSignal, RightsSignal, Signal, TypingSignal, ViewingSignal
-from hub.realtime.protocol import (
-    TYPING_TTL_S,
-    PresenceShown,
-    Typing,
-    TypingShown,
-    Viewing,
-    ViewingShown,
-    encode,
-)
-from hub.realtime.session import Phase
+from hub.realtime.broker import PresenceSignal, RightsSignal, Signal, TypingSignal
+from hub.realtime.protocol import TYPING_TTL_S, Typing, TypingShown, Viewing, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,13 +25,12 @@ if TYPE_CHECKING:
     from hub.realtime.fanout import Fanout
     from hub.realtime.feed import Feeds
     from hub.realtime.ports import Grant, Ports
-    from hub.realtime.presence import Presence, Viewers
+    from hub.realtime.presence_rounds import PresenceRounds
 
 INBOX_CACHE_SIZE = 10_000
 INBOX_CACHE_S = 60.0
 
 _SIGNALS: msgspec.json.Decoder[Signal] = msgspec.json.Decoder(Signal)
-_UNKNOWN = object()
 
 
 class Signals:
@@ -49,11 +40,10 @@ class Signals:
         self,
         ports: Ports,
         broker: Broker,
-        presence: Presence,
+        presence: PresenceRounds,
         *,
         feeds: Feeds,
         fanout: Fanout,
-        process_id: str,
         monotonic_s: Callable[[], float],
     ) -> None:
         self._ports = ports
@@ -61,10 +51,8 @@ class Signals:
         self._presence = presence
         self._feeds = feeds
         self._fanout = fanout
-        self._process_id = process_id
         self._monotonic_s = monotonic_s
         self._inboxes: dict[tuple[int, UUID], tuple[UUID, float]] = {}
-        self._online: dict[int, tuple[UUID, ...] | None] = {}
 
     async def type(self, connection: Connection, grant: Grant, frame: Typing) -> None:
         """Pass typing on; raises ``NotFound`` for conversations this subject cannot see."""
@@ -86,25 +74,18 @@ class Signals:
         self._publish(grant.workspace_id, TypingSignal(conversation_id, inbox_id, member_id, frame.on, frame.kind))
 
     async def view(self, connection: Connection, grant: Grant, frame: Viewing) -> None:
-        """Note which conversation a member has on screen and pass the change on."""
+        """Note which conversation a member has on screen; raises ``NotFound`` for one they cannot see."""
         if grant.kind != "member":
             raise Forbidden
-        before = connection.viewing
-        if before is not None and before != frame.conversation_id:
-            await self._unview(connection, grant)
+        if frame.conversation_id is None or connection.viewing != frame.conversation_id:
+            self._presence.unview(connection, grant)
         if frame.conversation_id is None:
             return
         inbox_id = await self._visible_inbox(grant, frame.conversation_id)
-        connection.viewing = frame.conversation_id
-        viewers = await self._presence.view(grant.workspace_id, frame.conversation_id, connection.id, grant.subject_id)
-        if connection.closed:
-            await self._unview(connection, grant)
-        elif viewers is not None and not viewers.is_changed and before != frame.conversation_id:
-            connection.send(ViewingShown(frame.conversation_id, viewers.member_ids))
-        else:
-            self._publish_viewers(grant.workspace_id, frame.conversation_id, inbox_id, viewers)
+        if not connection.closed:
+            self._presence.view(connection, grant, frame.conversation_id, inbox_id)
 
-    async def leave(self, connection: Connection, grant: Grant) -> None:
+    def leave(self, connection: Connection, grant: Grant) -> None:
         """Take back what a closed connection said: it types and views no more."""
         if connection.typing is not None and connection.typing[1] > self._monotonic_s():
             shown = connection.typing[0]
@@ -112,32 +93,8 @@ class Signals:
             if inbox is not None:
                 off = TypingSignal(shown.conversation_id, inbox, shown.member_id, on=False, kind=shown.kind)
                 self._publish(grant.workspace_id, off)
-        if connection.viewing is not None:
-            await self._unview(connection, grant)
-        if grant.kind == "member" and not self._has_other_connection(connection, grant):
-            await self._presence.leave(grant.workspace_id, self._process_id, grant.subject_id)
-
-    async def come_online(self, connection: Connection, grant: Grant) -> None:
-        """Count a member as online, tell them who is, and tell the others where that is news."""
-        known = self._online.get(grant.workspace_id)
-        if known is not None and grant.subject_id in known:
-            # After a reconnect storm: at most 20 s old, and everybody else is told of changes.
-            connection.send(PresenceShown(known))
-            return
-        online = await self._presence.online(grant.workspace_id, self._process_id, [grant.subject_id])
-        if online is not None and online != self._online.get(grant.workspace_id, _UNKNOWN):
-            self._publish(grant.workspace_id, PresenceSignal(online))
-        connection.send(PresenceShown(online))
-
-    async def keep_online(self) -> None:
-        """Prolong every local member, workspace by workspace, and pass changes on; run every 20 s."""
-        for workspace_id in list(self._fanout.by_workspace):
-            here = [one for one in self._fanout.by_workspace.get(workspace_id, ()) if one.kind == "member"]
-            members = {grant.subject_id for grant in [one.grant for one in here] if grant is not None}
-            if members:
-                self._show_online(workspace_id, await self._presence.online(workspace_id, self._process_id, [*members]))
-        for workspace_id in self._online.keys() - self._fanout.by_workspace.keys():
-            del self._online[workspace_id]
+        if grant.kind == "member":
+            self._presence.leave(connection, grant)
 
     def on_signal(self, workspace_id: int, data: bytes) -> bool:
         """Show a signal of any process to those here who may see it; returns whether rights must be read again."""
@@ -148,11 +105,8 @@ class Signals:
         match signal:
             case TypingSignal():
                 self._show_typing(workspace_id, signal)
-            case ViewingSignal():
-                frame = encode(ViewingShown(signal.conversation_id, signal.member_ids))
-                self._show(workspace_id, signal.inbox_id, frame, None)
             case PresenceSignal():
-                self._show_online(workspace_id, signal.member_ids)
+                self._presence.on_signal(workspace_id, signal)
             case RightsSignal():
                 return True
         return False
@@ -163,19 +117,12 @@ class Signals:
             key = (event.workspace_id, event.conversation_id)
             if event.former_inbox_id is not None or key in self._inboxes:
                 self._remember(key, event.inbox_id)
+            if event.former_inbox_id is not None:
+                self._presence.move(event.workspace_id, event.conversation_id, event.inbox_id)
 
     def announce_rights(self, workspace_id: int) -> None:
         """Have every process read the rights of a workspace's connections again, now."""
         self._publish(workspace_id, RightsSignal())
-
-    async def _unview(self, connection: Connection, grant: Grant) -> None:
-        conversation_id, connection.viewing = connection.viewing, None
-        if conversation_id is None:
-            return
-        viewers = await self._presence.unview(grant.workspace_id, conversation_id, connection.id, grant.subject_id)
-        inbox_id = await self._inbox(grant.workspace_id, conversation_id)
-        if inbox_id is not None:
-            self._publish_viewers(grant.workspace_id, conversation_id, inbox_id, viewers)
 
     async def _visible_inbox(self, grant: Grant, conversation_id: UUID) -> UUID:
         inbox_id = await self._inbox(grant.workspace_id, conversation_id)
@@ -204,12 +151,6 @@ class Signals:
         if len(self._inboxes) > INBOX_CACHE_SIZE:
             del self._inboxes[next(iter(self._inboxes))]
 
-    def _publish_viewers(
-        self, workspace_id: int, conversation_id: UUID, inbox_id: UUID, viewers: Viewers | None
-    ) -> None:
-        if viewers is not None and viewers.is_changed:
-            self._publish(workspace_id, ViewingSignal(conversation_id, inbox_id, viewers.member_ids))
-
     def _publish(self, workspace_id: int, signal: Signal) -> None:
         self._broker.publish_signal(workspace_id, msgspec.json.encode(signal))
 
@@ -232,16 +173,3 @@ class Signals:
                 for connection in list(audience.connections):
                     if connection not in authors:
                         connection.write(frame)
-
-    def _show_online(self, workspace_id: int, online: tuple[UUID, ...] | None) -> None:
-        if workspace_id not in self._fanout.by_workspace or self._online.get(workspace_id, _UNKNOWN) == online:
-            return
-        self._online[workspace_id] = online
-        frame = encode(PresenceShown(online))
-        for connection in self._fanout.by_workspace[workspace_id]:
-            if connection.kind == "member" and connection.phase is Phase.LIVE:
-                connection.write(frame)
-
-    def _has_other_connection(self, connection: Connection, grant: Grant) -> bool:
-        others = self._fanout.by_workspace.of_subject(grant.workspace_id, grant.subject_id)
-        return any(other is not connection for other in others)
