@@ -11,6 +11,7 @@ from hub.errors import HubError, NotSignedIn, Unavailable
 from hub.events.model import LoggedEvent
 from hub.realtime.audience import is_visible
 from hub.realtime.broker_memory import MemoryBroker, MemoryBus
+from hub.realtime.connections import PING_FRAME
 from hub.realtime.hub import RealtimeHub
 from hub.realtime.ports import Grant, Handshake, Sent
 from hub.realtime.presence import MemoryPresence
@@ -223,9 +224,12 @@ class FakeSink:
 
 
 def parse_frames(data):
-    """Take WebSocket text frames apart."""
+    """Take WebSocket text frames apart; pings of the hub are no frames of the protocol."""
     frames, at = [], 0
     while at < len(data):
+        if data.startswith(PING_FRAME, at):
+            at += len(PING_FRAME)
+            continue
         assert data[at] == 0x81
         size, at = data[at + 1], at + 2
         if size == 126:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 QUEUE_LIMIT = 20_000
 MESSAGE_EVENTS = 200
+MESSAGES_PER_TURN = 64
 STOP_WITHIN_S = 1.0
 # What every process with sockets hears, whatever it wants.
 ALL_CHANNEL = "hub:all"
@@ -215,7 +216,12 @@ class RedisBroker:
     async def _listen(self, listener: Listener, channel: str, subscribed: Callable[[None], None]) -> None:
         async with self._broadcast.subscribe(channel) as subscriber:
             subscribed(None)
+            taken = 0
             async for published in cast("AsyncIterator[Published]", subscriber):
+                taken += 1
+                if taken % MESSAGES_PER_TURN == 0:
+                    # What is there already comes without a pause: thousands would hold the loop up.
+                    await asyncio.sleep(0)
                 try:
                     self._hand_over(listener, channel, published)
                 except Exception:  # loop: hints are lost, healing finds them

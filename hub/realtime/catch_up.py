@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hub.realtime.audience import Audience, AudienceKey, VisitorStream, audience_key, is_visible, payload_for
+from hub.realtime.audience import Audience, AudienceKey, audience_key, is_visible, payload_for
 from hub.realtime.feed import RING_EVENTS
 from hub.realtime.protocol import RESUME_LIMIT_EVENTS, Cursor, Welcome, encode_event
 from hub.realtime.session import Phase
 
 if TYPE_CHECKING:
     from hub.events.model import LoggedEvent
+    from hub.realtime.audience import VisitorStream
     from hub.realtime.connections import Connection, Counters
     from hub.realtime.fanout import Fanout
     from hub.realtime.feed import Feed, Feeds
@@ -51,12 +52,12 @@ class CatchUp:
         feed = await self._feeds.open(grant.workspace_id)
         grant = connection.grant or grant  # a visitor's first message may have come from another tab meanwhile
         if grant.kind == "member":
-            connection.session.rights_seq = max(connection.session.rights_seq, grant.rights_seq)
+            connection.rights_seq = max(connection.rights_seq, grant.rights_seq)
             await self._resume_member(connection, feed)
         elif grant.conversation_id is None:
             self._resume_new_visitor(connection)
         else:
-            stream = feed.streams.setdefault(grant.conversation_id, VisitorStream(grant.conversation_id))
+            stream = feed.open_stream(grant.conversation_id)
             stream.opening += 1
             try:
                 await self._resume_visitor(connection, feed, stream)
@@ -66,10 +67,10 @@ class CatchUp:
     async def attach_visitor(self, connection: Connection) -> None:
         """Let a live visitor hear their new conversation from its beginning (after their first message)."""
         grant = connection.grant
-        if grant is None or grant.conversation_id is None or connection.session.phase is not Phase.LIVE:
+        if grant is None or grant.conversation_id is None or connection.phase is not Phase.LIVE:
             return
         feed = await self._feeds.open(grant.workspace_id)
-        stream = feed.streams.setdefault(grant.conversation_id, VisitorStream(grant.conversation_id))
+        stream = feed.open_stream(grant.conversation_id)
         stream.opening += 1
         try:
             await self._catch_up_visitor(connection, feed, stream, [])
@@ -83,7 +84,7 @@ class CatchUp:
             # A snapshot may be ahead of the hints.
             await self._feeds.reach(feed, cursor.seq)
         audience = await self._audience(connection, feed)
-        if not connection.session.is_resumable(cursor, epoch, feed.last, RESUME_LIMIT_EVENTS):
+        if not connection.is_resumable(cursor, epoch, feed.last, RESUME_LIMIT_EVENTS):
             self._welcome(connection, audience.head, recovered=False)
             return
         assert cursor is not None
@@ -94,13 +95,14 @@ class CatchUp:
 
     async def _catch_up(self, connection: Connection, feed: Feed, prev: int) -> None:
         """Send what lies between the connection and the feed, then let it hear live events."""
-        while connection.session.phase is Phase.OPENING:
+        while connection.phase is Phase.OPENING:
             if feed.is_void:
                 self._fanout.lose([connection], "lost", 0)
                 return
             if connection.position == feed.last:
                 audience = await self._audience(connection, feed)
                 if connection.position == feed.last and feed.audiences.get(audience.key) is audience:
+                    connection.position = feed.last  # the same number, but one object for all who are up to date
                     self._fanout.join(connection, audience)
                     return
                 continue
@@ -177,8 +179,8 @@ class CatchUp:
         recovered = cursor is not None and cursor.epoch == self._ports.epoch() and cursor.seq == 0
         connection.position = 0
         self._welcome(connection, 0, recovered=recovered)
-        if recovered and connection.session.phase is Phase.OPENING:
-            connection.session.phase = Phase.LIVE
+        if recovered and connection.phase is Phase.OPENING:
+            connection.phase = Phase.LIVE
 
     async def _resume_visitor(self, connection: Connection, feed: Feed, stream: VisitorStream) -> None:
         cursor = connection.resume_cursor
@@ -205,7 +207,7 @@ class CatchUp:
         self, connection: Connection, feed: Feed, stream: VisitorStream, events: list[LoggedEvent]
     ) -> None:
         is_asked = bool(events)
-        while connection.session.phase in (Phase.OPENING, Phase.LIVE):
+        while connection.phase in (Phase.OPENING, Phase.LIVE):
             for event in events:
                 seq = event.conversation_seq or 0
                 if seq > connection.position:
@@ -213,7 +215,7 @@ class CatchUp:
                     connection.position = seq
             stream.head = max(stream.head, connection.position)
             _advance_cursor(connection)
-            if feed.is_void or feed.streams.get(stream.conversation_id) is not stream:
+            if feed.is_void or not feed.has_stream(stream):
                 self._fanout.lose([connection], "lost", 0)
                 return
             if is_asked and stream.head <= connection.position:
@@ -243,19 +245,20 @@ class CatchUp:
 
     async def _drain(self, connection: Connection) -> None:
         """Wait until what was queued has left for the socket; at once when the connection is closed."""
-        if connection.queue and not connection.closed:
-            if connection.drained is None:
-                connection.drained = asyncio.get_running_loop().create_future()
-            await asyncio.shield(connection.drained)
+        if connection.queue is not None and not connection.closed:
+            drained = connection.drained
+            if drained is None:
+                drained = connection.drained = asyncio.get_running_loop().create_future()
+            await asyncio.shield(drained)
 
     def _welcome(self, connection: Connection, head: int, *, recovered: bool) -> None:
         grant = connection.grant
-        if grant is None or connection.session.phase is not Phase.OPENING:
+        if grant is None or connection.phase is not Phase.OPENING:
             return  # closed, or a gap went out meanwhile: the client says hello again
         self._counters.resumes["recovered" if recovered else "snapshot"] += 1
         if not recovered:
-            connection.session.phase = Phase.WAITING
-        connection.session.is_welcomed = True
+            connection.phase = Phase.WAITING
+        connection.is_welcomed = True
         is_member = grant.kind == "member"
         connection.send(
             Welcome(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from hub import clock
 from hub.log import get_logger
 from hub.realtime.audience import Audience, audience_key
 from hub.realtime.protocol import GapReason, encode, encode_event
+from hub.realtime.roster import Roster
 from hub.realtime.session import Phase
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from hub.events.model import LoggedEvent
     from hub.realtime.audience import VisitorStream
     from hub.realtime.connections import Connection, Counters
@@ -23,47 +22,83 @@ if TYPE_CHECKING:
 # Clients ignore types they do not know; the event keeps its place in the sequence.
 _UNSHOWABLE = b'{"type":"unshowable"}'
 
-_Key = TypeVar("_Key")
+# Frames of one event queued before other workspaces have their turn: half a millisecond.
+SLICE = 10_000
+
 _log = get_logger("realtime")
 
 
+class Unfinished:
+    """
+    An event on its way to its listeners.
+
+    Attributes:
+        event: The newest one its feed has applied; the next one waits for the end of this one.
+        parts: For each audience that sees it the frame, and those it is not queued for yet.
+        is_begun: Some turns have passed since the listeners were noted.
+    """
+
+    __slots__ = ("event", "is_begun", "parts")
+
+    def __init__(self, event: LoggedEvent) -> None:
+        self.event = event
+        self.parts: list[tuple[bytes, list[Connection]]] = []
+        self.is_begun = False
+
+    def add(self, frame: bytes, listeners: list[Connection]) -> None:
+        """Note what some listeners are to be told."""
+        self.parts.append((frame, listeners))
+
+    def take(self, limit: int) -> tuple[bytes, list[Connection]]:
+        """Take the next listeners, at most ``limit``, and what they are told."""
+        frame, listeners = self.parts[-1]
+        if len(listeners) <= limit:
+            self.parts.pop()
+            return frame, listeners
+        some = listeners[-limit:]
+        del listeners[-limit:]
+        return frame, some
+
+
 class Fanout:
-    """Delivery, and the index of connections by workspace and by subject."""
+    """
+    Delivery, and who is here.
+
+    Attributes:
+        by_workspace: Connections with a grant, by workspace and by subject.
+    """
 
     def __init__(self, ports: Ports, counters: Counters, on_applied: Callable[[LoggedEvent], None]) -> None:
         self._ports = ports
         self._counters = counters
         self._on_applied = on_applied
-        self.by_workspace: dict[int, dict[Connection, None]] = {}
-        self.by_subject: dict[tuple[int, UUID], dict[Connection, None]] = {}
+        self.by_workspace = Roster()
 
     def bind(self, connection: Connection) -> None:
         """Index a connection that now has a grant."""
         grant = connection.grant
         if grant is not None:
-            self.by_workspace.setdefault(grant.workspace_id, {})[connection] = None
-            self.by_subject.setdefault((grant.workspace_id, grant.subject_id), {})[connection] = None
+            self.by_workspace.add(connection, grant)
 
     def unbind(self, connection: Connection) -> None:
         """Forget a connection altogether."""
         self.leave(connection)
         grant = connection.grant
         if grant is not None:
-            _drop(self.by_workspace, grant.workspace_id, connection)
-            _drop(self.by_subject, (grant.workspace_id, grant.subject_id), connection)
+            self.by_workspace.remove(connection, grant)
 
     def join(self, connection: Connection, audience: Audience) -> None:
         """Make a member's connection live: it has everything up to the audience's head."""
         audience.connections[connection] = None
         audience.idle_since_s = None
         connection.audience = audience
-        connection.session.phase = Phase.LIVE
+        connection.phase = Phase.LIVE
 
     def join_stream(self, connection: Connection, stream: VisitorStream) -> None:
         """Make a visitor's connection live."""
-        stream.connections[connection] = None
+        stream.add(connection)
         connection.stream = stream
-        connection.session.phase = Phase.LIVE
+        connection.phase = Phase.LIVE
 
     def leave(self, connection: Connection) -> None:
         """Stop passing events on to a connection; its grant stays."""
@@ -71,38 +106,68 @@ class Fanout:
             connection.audience.connections.pop(connection, None)
             connection.audience = None
         if connection.stream is not None:
-            connection.stream.connections.pop(connection, None)
+            connection.stream.drop(connection)
             connection.stream = None
 
     def lose(self, connections: Iterable[Connection], reason: GapReason, head: int) -> None:
         """Tell connections, once each, that events will not reach them until they say hello again."""
         for connection in list(connections):
             self.leave(connection)
-            gap = connection.session.lose(reason, head)
+            gap = connection.lose(reason, head)
             if gap is not None:
                 self._counters.gaps[reason] += 1
                 connection.write(encode(gap))
 
     def deliver(self, feed: Feed, event: LoggedEvent) -> int:
         """
-        Pass the feed's next event on.
+        Pass the feed's next event on, to so many that it is ``feed.unfinished`` afterwards: then ``go_on``.
 
         Returns:
             How many frames were queued.
         """
-        written = 0
+        unfinished = Unfinished(event)
         for audience in feed.audiences.values():
             frame = audience.advance(event, self)
-            if frame is not None:
-                written += _write_all(self, audience.connections, frame)
+            if frame is not None and audience.connections:
+                unfinished.add(frame, list(audience.connections))
+        written = 0
         if event.conversation_seq is not None and event.conversation_id is not None:
-            stream = feed.streams.get(event.conversation_id)
+            stream = feed.stream(event.conversation_id)
             if stream is not None:
-                written += self._deliver_to_visitors(stream, event, event.conversation_seq)
-        if written and event.appended_at_ms:
-            self._counters.unwritten.append((event, clock.now_ms()))
+                written = self._deliver_to_visitors(stream, event, event.conversation_seq)
+        if unfinished.parts:
+            feed.unfinished = unfinished
+            written += self.go_on(feed)
+        elif written:
+            self._note_queued(event)
         self._on_applied(event)
         return written
+
+    def go_on(self, feed: Feed) -> int:
+        """Pass the feed's unfinished event on to more of its listeners; returns how many frames were queued."""
+        unfinished = feed.unfinished
+        if unfinished is None:
+            return 0
+        written = 0
+        while unfinished.parts and written < SLICE:
+            frame, some = unfinished.take(SLICE - written)
+            if unfinished.is_begun:
+                # Who has left since then is told otherwise, who has come has it already: it was in the log.
+                seq = unfinished.event.seq
+                some = [one for one in some if one.audience is not None and one.position < seq]
+            written += len(some)
+            if some:
+                for connection in some[0].owner.write_to_all(some, frame, feed.workspace_id):
+                    self.leave(connection)
+        unfinished.is_begun = True
+        if not unfinished.parts:
+            feed.unfinished = None
+            self._note_queued(unfinished.event)
+        return written
+
+    def _note_queued(self, event: LoggedEvent) -> None:
+        if event.appended_at_ms:
+            self._counters.unwritten.append((event, clock.now_ms()))
 
     def removal(self, event: LoggedEvent) -> bytes:
         """Return what those who lose a conversation are told; never raises."""
@@ -138,10 +203,10 @@ class Fanout:
 
     def _deliver_to_visitors(self, stream: VisitorStream, event: LoggedEvent, seq: int) -> int:
         stream.head = max(stream.head, seq)
-        if not stream.connections:
+        behind = [connection for connection in stream.connections if connection.position < seq]
+        if not behind:
             return 0
         frame = self.visitor_frame(event, seq)
-        behind = [connection for connection in stream.connections if connection.position < seq]
         for connection in behind:
             if connection.position + 1 < seq:
                 self.lose([connection], "lost", seq)
@@ -150,20 +215,3 @@ class Fanout:
             else:
                 self.leave(connection)
         return len(behind)
-
-
-def _write_all(fanout: Fanout, connections: dict[Connection, None], frame: bytes) -> int:
-    """Queue one frame for many; whoever did not take it has been told so and leaves."""
-    refused = [connection for connection in list(connections) if not connection.write(frame)]
-    written = len(connections)
-    for connection in refused:
-        fanout.leave(connection)
-    return written
-
-
-def _drop(index: dict[_Key, dict[Connection, None]], key: _Key, connection: Connection) -> None:
-    members = index.get(key)
-    if members is not None:
-        members.pop(connection, None)
-        if not members:
-            del index[key]

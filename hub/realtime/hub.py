@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from hub.tracing import Tracer
 
 INBOX_LIMIT = 64
+# Sockets looked at, and pinged where silent, in one loop turn: about 2 ms.
+CHECKS_PER_TURN = 256
 # Sends under way get this long to be answered and presence to be taken back.
 STOP_WITHIN_S = 2.0
 # Sockets sent away in one loop turn while draining.
@@ -97,7 +99,7 @@ class RealtimeHub:
         self.is_draining = False
         self.wheel = Wheel(monotonic_s())
         self.fanout = Fanout(ports, self.counters, self._on_applied)
-        self.feeds = Feeds(ports, self.fanout.deliver, self.counters, broker)
+        self.feeds = Feeds(ports, self.fanout, self.counters, broker)
         self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost, tracer)
         tickets = ResumeTickets(secret_key, now)
         self.catch_up = CatchUp(ports, self.feeds, self.fanout, tickets, self.counters)
@@ -111,7 +113,9 @@ class RealtimeHub:
             holder=clock.new_token(8),
             monotonic_s=monotonic_s,
         )
-        self.signals = Signals(ports, broker, self.presence, feeds=self.feeds, monotonic_s=monotonic_s)
+        self.signals = Signals(
+            ports, broker, self.presence, feeds=self.feeds, fanout=self.fanout, monotonic_s=monotonic_s
+        )
         self.healing = Healing(
             ports,
             self.feeds,
@@ -154,7 +158,7 @@ class RealtimeHub:
 
     def attach(self, sink: Sink, handshake: Handshake) -> Connection:
         """Take a freshly opened socket in; it has five seconds to say hello."""
-        connection = Connection(self.connections, sink, handshake, clock.new_token(12), self._monotonic_s())
+        connection = Connection(self.connections, sink, handshake, self._monotonic_s())
         self.connections.add(connection)
         return connection
 
@@ -170,10 +174,11 @@ class RealtimeHub:
         """Take the payload of one text frame."""
         if connection.closed:
             return
-        now_s = connection.heard_at_s = self._monotonic_s()
+        now_s = self._monotonic_s()
+        connection.heard_at_s = self.connections.second(now_s)
         self.counters.frames_in += 1
         try:
-            frame = connection.session.receive(text, now_s)
+            frame = connection.receive(text, now_s)
             match frame:
                 case Hello():
                     self.opening.start(connection, frame)
@@ -188,7 +193,7 @@ class RealtimeHub:
 
     def on_heard(self, connection: Connection) -> None:
         """Note a sign of life that is no frame of ours: a WebSocket ping or pong."""
-        connection.heard_at_s = self._monotonic_s()
+        connection.heard_at_s = self.connections.second(self._monotonic_s())
 
     def on_pause(self, connection: Connection) -> None:
         """The socket's buffer is full."""
@@ -225,7 +230,7 @@ class RealtimeHub:
     def _answer_ping(self, connection: Connection, now_s: float) -> None:
         is_old = now_s - connection.ticket_at_s >= RENEW_AFTER_S
         if is_old:
-            connection.ticket_at_s = now_s
+            connection.ticket_at_s = connection.heard_at_s
         self.opening.answer_ping(connection, renew=is_old)
 
     def _refuse(self, connection: Connection, error: HubError, text: bytes) -> None:
@@ -234,21 +239,22 @@ class RealtimeHub:
 
     def _enqueue(self, connection: Connection, frame: Work) -> None:
         """Work through one connection's frames in their order; the worker lives only while there are some."""
-        if connection.inbox is None:
-            connection.inbox = deque()
-        if len(connection.inbox) >= INBOX_LIMIT:
+        inbox = connection.inbox
+        if inbox is None:
+            inbox = connection.inbox = deque()
+        if len(inbox) >= INBOX_LIMIT:
             raise TooManyRequests(2.0, "Too many messages are waiting for an answer.")
-        connection.inbox.append(frame)
+        inbox.append(frame)
         if connection.worker is None:
-            connection.worker = self._run(self._work(connection, connection.inbox))
+            connection.worker = self._run(self._work(connection, inbox))
 
     async def _work(self, connection: Connection, inbox: deque[Work]) -> None:
         try:
-            while inbox and connection.grant is not None:
+            while inbox and (grant := connection.grant) is not None:
                 frame = inbox.popleft()
                 message_id = frame.client_message_id if isinstance(frame, Send) else None
                 try:
-                    await self._do(connection, connection.grant, frame)
+                    await self._do(connection, grant, frame)
                 except HubError as error:
                     self.counters.refused[error.code] += 1
                     connection.send(refusal(error, message_id))
@@ -256,7 +262,7 @@ class RealtimeHub:
                     _log.exception("frame_failed", connection=connection.id, kind=type(frame).__name__)
                     connection.send(refusal(HubError("This failed on our side."), message_id))
         finally:
-            connection.worker = None
+            connection.worker = connection.inbox = None
 
     async def _do(self, connection: Connection, grant: Grant, frame: Work) -> None:
         match frame:
@@ -281,7 +287,7 @@ class RealtimeHub:
 
     def _move_visitor(self, grant: Grant, sent: Sent) -> None:
         """All of a visitor's tabs hear the conversation that one of them began."""
-        for connection in list(self.fanout.by_subject.get((grant.workspace_id, grant.subject_id), ())):
+        for connection in self.fanout.by_workspace.of_subject(grant.workspace_id, grant.subject_id):
             old = connection.grant
             if old is not None and old.conversation_id != sent.conversation_id:
                 connection.grant = structs.replace(old, conversation_id=sent.conversation_id)
@@ -305,17 +311,18 @@ class RealtimeHub:
         grant = connection.grant
         stream = connection.stream
         self.fanout.unbind(connection)
-        if connection.opener is not None:
-            connection.opener.cancel()
+        opener = connection.opener
+        if opener is not None:
+            opener.cancel()
         if grant is None:
             return
         feed = self.feeds.get(grant.workspace_id)
-        if feed is not None and stream is not None and not stream.connections and not stream.opening:
-            feed.streams.pop(stream.conversation_id, None)
+        if feed is not None and stream is not None:
+            feed.drop_if_unused(stream)
         self.signals.leave(connection, grant)
 
     def _on_void(self, feed: Feed) -> None:
-        self.fanout.lose(self.fanout.by_workspace.get(feed.workspace_id, {}), "lost", 0)
+        self.fanout.lose(self.fanout.by_workspace.get(feed.workspace_id, []), "lost", 0)
 
     def _on_applied(self, event: LoggedEvent) -> None:
         self.signals.note_event(event)
@@ -326,7 +333,9 @@ class RealtimeHub:
         while True:
             await asyncio.sleep(1.0)
             try:
-                self.wheel.turn(self._monotonic_s())
+                # Turn by turn, so that others come between: ten thousand may be due in one second.
+                while self.wheel.turn(self._monotonic_s(), CHECKS_PER_TURN):  # noqa: ASYNC110
+                    await asyncio.sleep(0)
             except Exception:  # loop: the wheel turns on
                 _log.exception("wheel_failed")
 

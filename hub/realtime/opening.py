@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hub.errors import Forbidden, HubError, InvalidInput, NotFound, NotSignedIn, TooManyRequests, Unavailable
 from hub.log import get_logger
 from hub.realtime.coalesce import Coalescer
+from hub.realtime.ports import Handshake
 from hub.realtime.protocol import CloseCode, Head, ProtocolViolation
 
 if TYPE_CHECKING:
@@ -57,14 +58,14 @@ class Opening:
         connection.resume_cursor = hello.cursor
         self._fanout.leave(connection)
         if connection.opener is not None and not connection.opener.done():
-            if connection.grant is None:
+            if connection.kind == "opening":
                 return
             connection.opener.cancel()
         connection.opener = asyncio.get_running_loop().create_task(self._answer(connection, hello))
 
     async def _answer(self, connection: Connection, hello: Hello) -> None:
         try:
-            if connection.grant is None:
+            if connection.kind == "opening":
                 grant = await self._authorise(connection, hello)
                 if connection.closed:
                     return
@@ -89,13 +90,17 @@ class Opening:
         except Exception:  # loop: one hello costs its own connection only
             _log.exception("hello_failed", connection=connection.id)
             self._connections.close(connection, CloseCode.INTERNAL, "internal")
+        finally:
+            if connection.opener is asyncio.current_task():
+                connection.opener = connection.resume_cursor = None
 
     async def _authorise(self, connection: Connection, hello: Hello) -> Grant:
+        handshake = connection.handshake or Handshake()
         if hello.resume_ticket is not None:
             try:
                 stale = self._tickets.redeem(hello.resume_ticket, self._ports.epoch())
             except NotSignedIn:
-                if connection.handshake.cookie_token is None or hello.workspace_id is None:
+                if handshake.cookie_token is None or hello.workspace_id is None:
                     raise
             else:
                 grant = await self._refreshed.get(stale)
@@ -104,7 +109,7 @@ class Opening:
                 if grant.visible_inboxes != stale.visible_inboxes or grant.conversation_id != stale.conversation_id:
                     connection.resume_cursor = None
                 return grant
-        return await self._ports.authorise(hello, connection.handshake)
+        return await self._ports.authorise(hello, handshake)
 
     async def _refresh(self, grants: Sequence[Grant]) -> Mapping[Grant, Grant]:
         fresh = await self._ports.refresh(grants)

@@ -92,7 +92,7 @@ class PresenceRounds:
         if workspace is None:
             return
         workspace.newcomers.pop(connection, None)
-        others = self._fanout.by_subject.get((grant.workspace_id, grant.subject_id), {})
+        others = self._fanout.by_workspace.of_subject(grant.workspace_id, grant.subject_id)
         if grant.subject_id in workspace.members and not any(other is not connection for other in others):
             workspace.members.discard(grant.subject_id)
             workspace.leaving[grant.subject_id] = self._monotonic_s() + LEAVE_GRACE_S

@@ -100,7 +100,7 @@ class Rights:
             for old, new in zip(some, await self._ports.refresh(some), strict=True):
                 for connection in holders[old] if new != old else ():
                     # It may have got another grant, or gone, while we asked.
-                    if connection.grant is old and not connection.closed:
+                    if connection.grant == old and not connection.closed:
                         self._apply(connection, old, new)
 
     def _apply(self, connection: Connection, old: Grant, new: Grant | None) -> None:
@@ -114,8 +114,9 @@ class Rights:
                 self.change_conversation(connection, old)
         elif new.visible_inboxes != old.visible_inboxes:
             # Also where hello is being answered at this moment: its audience is the old one.
-            if connection.opener is not None:
-                connection.opener.cancel()
+            opener = connection.opener
+            if opener is not None:
+                opener.cancel()
             self._fanout.lose([connection], "rights", feed.last if feed is not None else 0)
         elif feed is not None:
             self._fanout.move(connection, feed)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hub.events.model import LoggedEvent
     from hub.realtime.broker import Broker
     from hub.realtime.connections import Connection
+    from hub.realtime.fanout import Fanout
     from hub.realtime.feed import Feeds
     from hub.realtime.ports import Grant, Ports
     from hub.realtime.presence_rounds import PresenceRounds
@@ -42,12 +43,14 @@ class Signals:
         presence: PresenceRounds,
         *,
         feeds: Feeds,
+        fanout: Fanout,
         monotonic_s: Callable[[], float],
     ) -> None:
         self._ports = ports
         self._broker = broker
         self._presence = presence
         self._feeds = feeds
+        self._fanout = fanout
         self._monotonic_s = monotonic_s
         self._inboxes: dict[tuple[int, UUID], tuple[UUID, float]] = {}
 
@@ -157,15 +160,16 @@ class Signals:
         if signal.member_id is None or signal.kind == "note":
             return
         feed = self._feeds.get(workspace_id)
-        stream = feed.streams.get(signal.conversation_id) if feed is not None else None
-        for connection in list(stream.connections) if stream is not None else ():
+        stream = feed.stream(signal.conversation_id) if feed is not None else None
+        for connection in stream.connections if stream is not None else ():
             connection.write(frame)
 
     def _show(self, workspace_id: int, inbox_id: UUID, frame: bytes, author_id: UUID | None) -> None:
         """Write a frame to the live members who may see the inbox, its author left out."""
         feed = self._feeds.get(workspace_id)
+        authors = () if author_id is None else self._fanout.by_workspace.of_subject(workspace_id, author_id)
         for audience in list(feed.audiences.values()) if feed is not None else ():
             if audience.inboxes is None or inbox_id in audience.inboxes:
                 for connection in list(audience.connections):
-                    if author_id is None or connection.grant is None or connection.grant.subject_id != author_id:
+                    if connection not in authors:
                         connection.write(frame)

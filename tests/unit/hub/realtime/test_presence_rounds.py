@@ -173,7 +173,7 @@ async def test_many_members_coming_at_once_cost_frames_by_their_number_not_its_s
             subject_id = UUID(int=second * members + number)
             connection, _ = rig.connect()
             connection.grant = structs.replace(grant, subject_id=subject_id)
-            connection.kind = "member"
+            rig.hub.connections.rename(connection, "member")
             rig.hub.fanout.bind(connection)
             feed = await rig.hub.feeds.open(1)
             key = audience_key(connection.grant)
