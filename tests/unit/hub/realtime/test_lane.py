@@ -50,8 +50,8 @@ class FakeHub:
         return self.clock()
 
     def attach(self, sink, handshake):
-        connection = Connection(self.connections, sink, handshake, "c", self.clock())
-        connection.session.phase = Phase.LIVE
+        connection = Connection(self.connections, sink, handshake, self.clock())
+        connection.phase = Phase.LIVE
         self.connections.add(connection)
         return connection
 
