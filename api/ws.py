@@ -18,7 +18,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 from api.http_protocol import BoundedHttp
-from api.ws_upgrade import Gate, SocketEdge
+from api.ws_upgrade import READ_HEADERS, Gate, SocketEdge
 from hub.log import get_logger
 from hub.realtime.lane import READ_BYTES
 from hub.realtime.wire import close_frame
@@ -72,7 +72,8 @@ class _Upgrading(HttpToolsProtocol):
             return
         headers = Headers()
         for name, value in self.headers:
-            headers[name.decode("latin-1")] = value.strip(_WHITE_SPACE).decode("latin-1")
+            if name in READ_HEADERS:
+                headers[name.decode("latin-1")] = value.strip(_WHITE_SPACE).decode("latin-1")
         version = self.scope["http_version"]
         request = Request(self.url.decode("latin-1"), headers, self.scope["method"], f"HTTP/{version}")
         transport = self.transport

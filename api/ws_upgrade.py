@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from starlette.requests import cookie_parser
 from websockets.datastructures import MultipleValuesError
 from websockets.server import ServerProtocol
 
@@ -25,6 +25,14 @@ VERSION: Final = "13"
 # File descriptors have a hard limit of 20,000 on many machines; some stay for HTTP and the stores.
 MAX_SOCKETS: Final = 19_000
 USER_AGENT_CHARS: Final = 300
+# Lower case, as the HTTP parser passes them on: what ``websockets`` and this module look at. The others cost time only.
+READ_HEADERS: Final = frozenset(
+    {
+        b"connection", b"upgrade", b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-protocol",
+        b"sec-websocket-extensions", b"origin", b"cookie", b"user-agent", b"x-forwarded-for", b"content-length",
+        b"transfer-encoding",
+    }
+)  # fmt: skip
 
 
 class SocketEdge(msgspec.Struct, frozen=True):
@@ -117,13 +125,7 @@ class Gate:
 
 def _cookie(request: Request, name: str) -> str | None:
     for header in request.headers.get_all("Cookie"):
-        # The standard library's parser is slow; most requests of scripts bring other cookies, or none.
-        if name not in header:
-            continue
-        try:
-            morsel = SimpleCookie(header).get(name)
-        except CookieError:
-            continue
-        if morsel is not None and morsel.value:
-            return morsel.value
+        value = cookie_parser(header).get(name)
+        if value:
+            return value
     return None

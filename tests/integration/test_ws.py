@@ -417,15 +417,16 @@ async def test_a_reset_is_forgotten(server):
 
 
 async def test_an_upgrade_with_a_body_or_before_an_answer_is_refused(server):
-    """400: what would be frame and what body, or whose answer comes when, nobody could tell."""
-    for data in (
-        REQUEST.format(path="/ws", more="Content-Length: 3\r\n") + "abc",
-        "POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n\r\n" + REQUEST.format(path="/ws", more=""),
+    """What would be frame and what body, or whose answer comes when, nobody could tell: no socket is opened."""
+    for status, data in (
+        (b"400", REQUEST.format(path="/ws", more="Content-Length: 3\r\n") + "abc"),
+        (b"200", "POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n\r\n" + REQUEST.format(path="/ws", more="")),
     ):
         reader, writer = await server.raw()
         writer.write(data.encode())
         async with asyncio.timeout(5):
-            assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 " + status)
+            assert b"HTTP/1.1" not in await reader.read()
         writer.close()
     assert not server.rig.hub.connections.all
 
