@@ -58,7 +58,7 @@ def test_hold_counts_every_frame():
 def test_storm_loses_nothing(bed):
     """All come back to new processes with empty rings, each with every event that was committed meanwhile."""
     options = StormOptions(
-        sockets=120, workers=2, loaders=2, frames_per_s=300, seconds=5, before_s=1, first_retry_s=1, **SMALL
+        sockets=120, workers=1, loaders=2, frames_per_s=300, seconds=4, before_s=1, first_retry_s=1, **SMALL
     )
 
     figures = storm_on(bed, options)
