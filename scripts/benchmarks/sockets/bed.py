@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 import urllib.request
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hub.migrations import runner
-from scripts.benchmarks.cpu import cpu_seconds
+from scripts.benchmarks.cpu import cpu_seconds, machine_busy_s
 from scripts.benchmarks.hub_processes import HubProcesses, hub_processes
 from scripts.benchmarks.services import Services, run_alone, start_services
 from scripts.benchmarks.sockets.crowd import Crowd, CrowdPlan, seed_crowd
@@ -21,7 +22,22 @@ from scripts.benchmarks.sockets.ledger import Due, read_dues
 from scripts.benchmarks.sockets.writer import COMMITS, Writer, WriterPlan, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from scripts.benchmarks.sockets.loaders import Loaders
+
+
+class Share(msgspec.Struct):
+    """
+    Whose the processors were.
+
+    Attributes:
+        writers_s: To be filled in: what the writers say they used.
+        others: Of the machine's whole time (0-1), what went to nobody of ours.
+    """
+
+    writers_s: float = 0.0
+    others: float = 0.0
 
 
 class SocketBed(msgspec.Struct):
@@ -63,6 +79,17 @@ class SocketBed(msgspec.Struct):
         """What Postgres and both Valkeys have used."""
         return sum(cpu_seconds(self.services.pids).values())
 
+    @contextlib.contextmanager
+    def shared(self, groups: Sequence[Loaders]) -> Iterator[Share]:
+        """See what everybody else takes of the machine in a block: ``others`` is known at its end."""
+        share = Share()
+        ours_s = self.serve_cpu_s() + self.stores_cpu_s() + sum(one.report().cpu_s for one in groups)
+        busy_s, began_s = machine_busy_s(), time.monotonic()
+        yield share
+        all_s = (time.monotonic() - began_s) * (os.cpu_count() or 1)
+        ours_s = self.serve_cpu_s() + self.stores_cpu_s() + sum(one.report().cpu_s for one in groups) - ours_s
+        share.others = max(0.0, machine_busy_s() - busy_s - ours_s - share.writers_s) / all_s
+
     def counted(self, metric: str, label: str) -> dict[str, float]:
         """Read a metric by one of its labels, added up over all processes; seconds old for the other workers."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.hub.port}/metrics", timeout=20) as answer:
@@ -80,9 +107,14 @@ class SocketBed(msgspec.Struct):
 
 
 @contextlib.contextmanager
-def socket_bed() -> Iterator[SocketBed]:
-    """Make a bed with fsync on and an empty, migrated database; call it outside a running event loop."""
-    services = start_services(fast=False)
+def socket_bed(*, fast: bool = False) -> Iterator[SocketBed]:
+    """
+    Make a bed with an empty, migrated database; call it outside a running event loop.
+
+    Args:
+        fast: True turns fsync off: for tests, which judge no figure.
+    """
+    services = start_services(fast=fast)
     try:
         run_alone(runner.upgrade(services.owner_url, services.login_role))
         with (

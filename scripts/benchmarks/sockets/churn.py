@@ -17,7 +17,7 @@ from scripts.benchmarks.results import Figures, Result, summarise
 from scripts.benchmarks.sockets.bed import SocketBed, socket_bed
 from scripts.benchmarks.sockets.crowd import CrowdPlan
 from scripts.benchmarks.sockets.gauges import Holdings
-from scripts.benchmarks.sockets.loaders import Loaders, LoadPlan, Report, loaders
+from scripts.benchmarks.sockets.loaders import Loaders, LoadPlan, Report, loaders, reasons_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,6 +120,7 @@ def churn_on(bed: SocketBed, options: ChurnOptions) -> Figures:
         "presence_left": after.presence,
         "sockets_left": left,
         "tcp_end_mb": ended.held.tcp_kb / 1024,
+        **reasons_of(report),
     }
 
 

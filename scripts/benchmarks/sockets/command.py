@@ -31,6 +31,7 @@ _HELP = {
     "settle_s": "seconds of rest before memory is read",
     "frames_per_s": "frames a second at all sockets together",
     "seconds": "of frames, or of coming and going",
+    "warm_up_s": "seconds of frames before those that count",
     "ping_s": "each client's ping, 0 never",
     "before_s": "seconds of events before the kill",
     "first_retry_s": "a client's first try comes within so many seconds",
@@ -89,8 +90,13 @@ def _add(
 
 def _run(run: Callable[[OneOptions], Iterator[Result]], options: OneOptions) -> Iterator[Result]:
     """Whoever ends us, by Ctrl-C or SIGTERM, ends what we started: leaving the blocks does that."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    before = {
+        # A shell's background job is started with SIGINT ignored.
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)),
+    }
     try:
         yield from run(options)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -16,7 +16,7 @@ from scripts.benchmarks.results import Figures, Result, summarise
 from scripts.benchmarks.sockets.bed import SocketBed, socket_bed
 from scripts.benchmarks.sockets.crowd import AUDIENCES, CrowdPlan
 from scripts.benchmarks.sockets.ledger import Verdict, judge
-from scripts.benchmarks.sockets.loaders import Loaders, LoadPlan, Report, loaders, percentile_of
+from scripts.benchmarks.sockets.loaders import Loaders, LoadPlan, Report, loaders, percentile_of, reasons_of
 from scripts.benchmarks.sockets.writer import Order
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from scripts.benchmarks.sockets.loaders import Row
     from scripts.benchmarks.sockets.writer import Writer, WriterReport
 
-# Statements are prepared and pools are filled by then.
-WARM_UP_S = 2.0
 ENTERS = "actions.receive and COMMIT, then the broker"
 
 
@@ -44,6 +42,7 @@ class HoldOptions(msgspec.Struct, frozen=True, kw_only=True):
         settle_s: Rest before memory is read: once the workers have started, and once all sockets are open.
         frames_per_s: Frames at sockets, not messages.
         seconds: Of frames.
+        warm_up_s: Of frames that are not counted: statements are prepared and pools are filled then.
         ping_s: The protocol's ping of each client; 0 never.
     """
 
@@ -53,9 +52,10 @@ class HoldOptions(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 8
     loaders: int = 8
     connects_per_s: float = 1500.0
-    settle_s: float = 5.0
+    settle_s: float = 20.0
     frames_per_s: float = 20_000.0
     seconds: float = 30.0
+    warm_up_s: float = 2.0
     ping_s: float = 25.0
 
     def crowd(self) -> CrowdPlan:
@@ -82,12 +82,8 @@ def hold(options: HoldOptions) -> Iterator[HoldResult]:
     """Measure; each run on a bed of its own."""
     runs = [_on_new_bed(options) for _ in range(options.runs)]
     yield _result("hold", options, [one for one, _ in runs], ENTERS)
-    yield _result(
-        "one_to_all",
-        options,
-        [one for _, one in runs],
-        f"{ENTERS}: a message in each workspace at once, all members hear it",
-    )
+    enters = f"{ENTERS}: a message in each workspace at once, all its members hear it"
+    yield _result("one_to_all", options, [one for _, one in runs], enters)
 
 
 def _on_new_bed(options: HoldOptions) -> tuple[Figures, Figures]:
@@ -114,7 +110,7 @@ def hold_on(bed: SocketBed, options: HoldOptions) -> tuple[Figures, Figures]:
         idle = connect_all(bed, group, options) | {"seeding_s": seeding_s}
         traffic = _Traffic(bed, crowd, group, writer)
         order = Order(per_s=options.frames_per_s / frames_a_message(crowd), seconds=options.seconds)
-        traffic.measure(msgspec.structs.replace(order, seconds=WARM_UP_S))
+        traffic.measure(msgspec.structs.replace(order, seconds=options.warm_up_s))
         at_rate = traffic.measure(order)
         at_once = traffic.measure(Order())
     bed.hub.stop("serve")
@@ -130,7 +126,9 @@ def connect_all(bed: SocketBed, group: Loaders, options: HoldOptions) -> Figures
     group.wait_until(lambda one: one.live + one.failed >= options.sockets, within_s, progress_s=60)
     connect_s = time.monotonic() - began_s
     cpu_s, stores_s = bed.serve_cpu_s() - cpu_s, bed.stores_cpu_s() - stores_s
+    idle_s = bed.serve_cpu_s()
     time.sleep(options.settle_s)
+    idle_s = bed.serve_cpu_s() - idle_s
     report, after = group.report(), bed.holdings()
     live = max(1, report.live)
     return {
@@ -140,7 +138,9 @@ def connect_all(bed: SocketBed, group: Loaders, options: HoldOptions) -> Figures
         "connect_cpu_ms": cpu_s * 1000 / live,
         "connect_stores_cpu_ms": stores_s * 1000 / live,
         "connect_s": connect_s,
-        "refused": sum(times for why, times in report.reasons.items() if why.startswith(("HTTP", "closed"))),
+        **reasons_of(report),
+        # Of one processor: pings, heartbeats, rights and presence, without a single message.
+        "idle_cpu_percent": idle_s * 100 / max(options.settle_s, 0.001),
         "rss_mb": after.rss_kb / 1024,
         "pss_mb": after.pss_kb / 1024,
         "pss_before_mb": before.pss_kb / 1024,
@@ -175,7 +175,9 @@ class _Traffic:
         self._group.reset()
         cpu_s, stores_s, began_s = self._bed.serve_cpu_s(), self._bed.stores_cpu_s(), time.monotonic()
         loaders_s = self._group.report().cpu_s
-        written = self._writer.run(order)
+        with self._bed.shared([self._group]) as share:
+            written = self._writer.run(order)
+            share.writers_s = written.cpu_s
         dues = self._bed.dues(self._crowd)
         verdict = judge(dues, self._live_at_first, before=self._live_at_first)
         expected = verdict.expected - self._before.expected
@@ -197,6 +199,7 @@ class _Traffic:
             "stores_cpu_s": stores_s,
             "writer_cpu_s": written.cpu_s,
             "loaders_cpu_s": report.cpu_s - loaders_s,
+            "others_share": share.others,
             "traffic_s": seconds,
             "frames_per_s": report.events / max(written.seconds, 0.001),
             "messages": written.messages,

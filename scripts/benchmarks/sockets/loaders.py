@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -233,6 +234,11 @@ def built_wsload() -> Path:
     if done.returncode:
         raise RuntimeError(f"The load generator does not compile:\n{done.stderr}")
     return fresh.rename(program)
+
+
+def reasons_of(report: Report) -> dict[str, float]:
+    """Return why sockets were refused, closed or asked again, as figures named ``reason_<why>``."""
+    return {"reason_" + re.sub(r"[^a-z0-9]+", "_", why.lower()): times for why, times in report.reasons.items()}
 
 
 def percentile_of(histogram: Mapping[str, int], share: float) -> float:

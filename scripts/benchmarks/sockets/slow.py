@@ -16,13 +16,13 @@ import msgspec
 from scripts.benchmarks.results import Figures, Result, summarise
 from scripts.benchmarks.sockets.bed import SocketBed, socket_bed
 from scripts.benchmarks.sockets.crowd import Crowd, CrowdPlan
-from scripts.benchmarks.sockets.hold import WARM_UP_S, HoldOptions, connect_all, frames_a_message
+from scripts.benchmarks.sockets.hold import HoldOptions, connect_all, frames_a_message
 from scripts.benchmarks.sockets.ledger import judge_at_rest
 from scripts.benchmarks.sockets.loaders import Loaders, LoadPlan, loaders, percentile_of
 from scripts.benchmarks.sockets.writer import Order, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from scripts.benchmarks.sockets.gauges import Holdings
@@ -110,7 +110,7 @@ def slow_on(bed: SocketBed, options: SlowOptions) -> Figures:
             (odd_writer, Order(per_s=options.odd_frames_per_s / frames_a_message(odd), seconds=options.seconds)),
         ]
         for one, order in orders:
-            one.run(msgspec.structs.replace(order, seconds=WARM_UP_S))
+            one.run(msgspec.structs.replace(order, seconds=options.warm_up_s))
         without = halves.with_readers(orders, _from_now(odd))
         with_them = halves.with_odd_ones(orders, _from_now(odd))
         time.sleep(METRICS_S if options.workers > 1 else 0)
@@ -130,6 +130,7 @@ def slow_on(bed: SocketBed, options: SlowOptions) -> Figures:
         "p99_after_commit_with_ms": with_them["p99_after_commit_ms"],
         "p99_after_commit_ratio": with_them["p99_after_commit_ms"] / max(without["p99_after_commit_ms"], 0.001),
         **{name: value for name, value in with_them.items() if not name.startswith("p")},
+        "others_share_without": without["others_share"],
         "rss_most_without_mb": without["rss_most_mb"],
         "closed_too_slow": closes.get(TOO_SLOW, 0),
         "closed_idle": closes.get(IDLE, 0),
@@ -151,7 +152,7 @@ class _Halves:
         """Let the odd ones read like everybody."""
         with loaders(_plan(self._bed, self._options, hellos, self._options.odd)) as readers:
             self._open(readers, self._options.odd)
-            return self._measure(orders)
+            return self._measure(orders, [readers])
 
     def with_odd_ones(self, orders: list[tuple[Writer, Order]], hellos: Path) -> Figures:
         """Let them misbehave."""
@@ -163,7 +164,7 @@ class _Halves:
         with loaders(slow_plan) as slow_ones, loaders(deaf_plan) as deaf_ones:
             self._open(slow_ones, options.slow)
             self._open(deaf_ones, options.half_open)
-            return self._measure(orders)
+            return self._measure(orders, [slow_ones, deaf_ones])
 
     def _open(self, group: Loaders, count: int) -> None:
         group.connect()
@@ -171,14 +172,13 @@ class _Halves:
         if report.live < count:
             raise RuntimeError(f"only {report.live} of {count} sockets came in: {report.reasons}")
 
-    def _measure(self, orders: list[tuple[Writer, Order]]) -> Figures:
+    def _measure(self, orders: list[tuple[Writer, Order]], odd: Sequence[Loaders]) -> Figures:
         before = self._bed.holdings()
         self._group.reset()
-        with _Watch(self._bed) as watch:
+        with _Watch(self._bed) as watch, self._bed.shared([self._group, *odd]) as share:
             for writer, order in orders:
                 writer.begin(order)
-            for writer, _ in orders:
-                writer.finish()
+            share.writers_s = sum(writer.finish().cpu_s for writer, _ in orders)
         report = self._group.report()
         grown_kb = max(one.rss_kb for one in watch.seen) - before.rss_kb
         grown_tcp_kb = max(one.tcp_kb for one in watch.seen) - before.tcp_kb
@@ -186,6 +186,7 @@ class _Halves:
             "p50_ms": percentile_of(report.latency_us, 0.5) / 1000,
             "p99_ms": percentile_of(report.latency_us, 0.99) / 1000,
             "p99_after_commit_ms": percentile_of(report.after_commit_us, 0.99) / 1000,
+            "others_share": share.others,
             "rss_before_mb": before.rss_kb / 1024,
             "rss_most_mb": max(one.rss_kb for one in watch.seen) / 1024,
             "tcp_before_mb": before.tcp_kb / 1024,

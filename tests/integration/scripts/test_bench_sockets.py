@@ -16,7 +16,7 @@ from scripts.benchmarks.sockets.storm import StormOptions, storm_on
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[3]
-SMALL = {"connects_per_s": 300.0, "settle_s": 0.2}
+SMALL = {"connects_per_s": 300.0, "settle_s": 0.2, "warm_up_s": 0.2}
 GOALS = {"sockets", "failed", "bytes_per_socket", "connect_cpu_ms", "frames_expected", "frames_received"} | {
     "p50_ms",
     "p99_ms",
@@ -28,7 +28,7 @@ GOALS = {"sockets", "failed", "bytes_per_socket", "connect_cpu_ms", "frames_expe
 @pytest.fixture(scope="module")
 def bed():
     """One set of stores; each scenario seeds people of its own and starts its own workers."""
-    with socket_bed() as made:
+    with socket_bed(fast=True) as made:
         yield made
 
 
@@ -36,7 +36,7 @@ def test_hold_counts_every_frame():
     """The command prints a line a case with the promised keys; each committed message reached each socket it is for."""
     command = "scripts/bench sockets hold --sockets 120 --workers 2 --loaders 2 --frames-per-s 400 --seconds 1"
     done = subprocess.run(
-        [*command.split(), "--connects-per-s", "300", "--settle-s", "0.2", "--json"],
+        [*command.split(), "--connects-per-s", "300", "--settle-s", "0.2", "--warm-up-s", "0.2", "--json"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -58,7 +58,7 @@ def test_hold_counts_every_frame():
 def test_storm_loses_nothing(bed):
     """All come back to new processes with empty rings, each with every event that was committed meanwhile."""
     options = StormOptions(
-        sockets=120, workers=2, loaders=2, frames_per_s=300, seconds=5, before_s=1, first_retry_s=1, **SMALL
+        sockets=120, workers=1, loaders=2, frames_per_s=300, seconds=4, before_s=1, first_retry_s=1, **SMALL
     )
 
     figures = storm_on(bed, options)

@@ -19,7 +19,8 @@ WITHIN_S = 20
 
 
 def event(seq: int, prev: int, text: str = "t=1") -> str:
-    return '{"type":"event","seq":%d,"prev":%d,"event":{"type":"message_received","text":"%s"}}' % (seq, prev, text)
+    said = {"type": "event", "seq": seq, "prev": prev, "event": {"type": "message_received", "text": text}}
+    return json.dumps(said, separators=(",", ":"))
 
 
 def welcome(head: int, *, recovered: bool = True) -> str:
