@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
+from websockets.asyncio.client import connect
 
 from hub import clock
 from hub.accounts import actions as accounts
@@ -51,8 +52,7 @@ class HubServer:
     """See ``Server``; ``opened`` makes one with the services it needs."""
 
     name = "hub"
-    # Each hello reads Postgres; a crowd that has to wait for it is told to come back, and fanload does not.
-    client = Client(ready_text='"recovered":true', handshakes=64)
+    client = Client(ready_text='"recovered":true', handshakes=128)
     enters = "the hub's broker (a commit's hint), no commit"
 
     def __init__(self, hub: HubProcesses, workspaces: list[Seeded]) -> None:
@@ -77,18 +77,11 @@ class HubServer:
             self._hub.stop("serve")
 
     def _hellos(self, topics: int) -> tuple[str, ...]:
-        """Sign in once; every socket brings the sign-in and the head of its workspace's log."""
-        base = f"http://127.0.0.1:{self._hub.port}/api/v1"
+        """Sign in once; one socket a workspace says hello with that, and brings what the others come with."""
         if not self._token:
-            answer = _call(f"{base}/session", "", {"email": EMAIL, "password": PASSWORD, "bearer": True})
-            self._token = str(answer["token"])
-        snapshot = _call(f"{base}/workspaces/{self._workspaces[0].workspace_id}/snapshot", self._token)
-        epoch = snapshot["epoch"]
-        hello = {"type": "hello", "protocol": 1, "bearer": self._token, "client": "fanload/1"}
-        return tuple(
-            json.dumps(hello | {"workspace_id": one.workspace_id, "cursor": {"epoch": epoch, "seq": one.head}})
-            for one in self._workspaces[:topics]
-        )
+            wanted = {"email": EMAIL, "password": PASSWORD, "bearer": True}
+            self._token = _post(f"http://127.0.0.1:{self._hub.port}/api/v1/session", wanted)["token"]
+        return tuple(run_alone(_welcomed(self._hub.port, self._token, self._workspaces[:topics])))
 
 
 @contextlib.contextmanager
@@ -170,9 +163,24 @@ async def _record(stage: Stage, workspaces: list[Seeded]) -> list[Message]:
     return messages
 
 
-def _call(url: str, token: str, body: dict[str, object] | None = None) -> dict[str, object]:
-    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers)  # noqa: S310  # our own http address
+async def _welcomed(port: int, token: str, workspaces: list[Seeded]) -> list[str]:
+    """Return a hello a workspace: a resume ticket and the head of its log, as a client that comes back has them."""
+    hellos = []
+    for one in workspaces:
+        hello = {"type": "hello", "protocol": 1, "bearer": token, "workspace_id": one.workspace_id, "cursor": None}
+        async with connect(f"ws://127.0.0.1:{port}/ws", compression=None, proxy=None) as socket:
+            await socket.send(json.dumps(hello))
+            welcome = json.loads(await socket.recv())
+        if welcome["type"] != "welcome" or welcome["head"] != one.head:
+            raise RuntimeError(f"not the welcome of an untouched workspace: {welcome}")
+        cursor = {"epoch": welcome["epoch"], "seq": welcome["head"]}
+        again = {"type": "hello", "protocol": 1, "resume_ticket": welcome["resume_ticket"], "cursor": cursor}
+        hellos.append(json.dumps(again))
+    return hellos
+
+
+def _post(url: str, body: dict[str, object]) -> dict[str, str]:
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310  # our own http address
     with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
         return dict(json.load(answer))

@@ -145,6 +145,8 @@ def _read(output: bytes, errors: bytes, sockets: Sockets, loads: list[Load]) -> 
     measured = [msgspec.json.decode(line, type=Measured) for line in lines[1:]]
     if len(measured) < len(loads):
         raise FailedError(f"the generator ended early: {errors.decode()[-300:]}")
+    if any(one.received and one.server_cpu_s <= 0 for one in measured):
+        raise FailedError("its processes used no processor time: they are not the ones that were watched")
     return connected, measured
 
 

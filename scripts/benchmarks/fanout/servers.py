@@ -7,13 +7,14 @@ import contextlib
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from scripts.benchmarks.fanout.messages import Message, body, body_json, http_post, recorded, redis_publish
-from scripts.benchmarks.fanout.processes import NotInstalledError, compiled, started
+from scripts.benchmarks.fanout.processes import NotInstalledError, compiled, started, tree
 from scripts.benchmarks.hub_processes import free_port
 from scripts.benchmarks.peers.install import NCHAN_MODULE, channels_python, find_nginx, node_modules
 from scripts.benchmarks.services import run_alone
@@ -184,6 +185,11 @@ class Nchan:
         path.write_text(text)
         command = [find_nginx() or "nginx", "-p", stage.folder, "-c", path]
         with started(command, port, stage.folder / "nchan.log") as pid:
+            # The master listens before it has its worker.
+            for _ in range(500):
+                if len(tree(pid)) > 1:
+                    break
+                time.sleep(0.02)
             yield Running(port, pid)
 
 
