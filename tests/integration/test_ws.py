@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
+import gc
 import itertools
 import json
 import socket
+import ssl
+import struct
+import weakref
+from ipaddress import IPv4Address
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import uvicorn
 import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from api.ws import HubSocket, SocketEdge, SocketHttp, make_ws_protocol
-from tests.realtime_fakes import Rig
+from hub.realtime.connections import Connection
+from hub.realtime.wire import Wire
+from tests.realtime_fakes import Rig, settle
 from tests.waiting import wait_until
 
 ORIGIN = "https://hub.example"
@@ -37,32 +49,48 @@ async def page(scope, receive, send):
     await send({"type": "http.response.body", "body": b"ok"})
 
 
+def watched_http(made):
+    """The HTTP protocol, each of whose objects is noted without being kept."""
+
+    class Watched(SocketHttp):
+        def connection_made(self, transport):
+            made.add(self)
+            # asyncio's own transport refers to itself; the garbage collector finds it.
+            if isinstance(self.loop, uvloop.Loop) and transport.get_extra_info("sslcontext") is None:
+                made.add(transport)
+            super().connection_made(transport)
+
+    return Watched
+
+
 class Server:
     """uvicorn with a hub over fakes."""
 
-    def __init__(self, rig, *, detaches):
+    def __init__(self, rig, *, detaches, certificate=None):
         self.rig = rig
         self.lane = rig.hub.lane
-        self.detaches = detaches
+        self.detaches = detaches and certificate is None
+        self.tls = None if certificate is None else ssl.create_default_context(cafile=certificate)
+        self.https = weakref.WeakSet()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         edge = SocketEdge(lambda: frozenset({ORIGIN}), "hub_session", max_sockets=50, detaches=detaches)
         config = uvicorn.Config(
-            page, ws=make_ws_protocol(rig.hub, edge), http=SocketHttp, lifespan="off", log_config=None,
-            timeout_graceful_shutdown=5,
+            page, ws=make_ws_protocol(rig.hub, edge), http=watched_http(self.https), lifespan="off", log_config=None,
+            timeout_graceful_shutdown=5, ssl_certfile=certificate,
         )  # fmt: skip
         self.server = uvicorn.Server(config)
         self.server.capture_signals = contextlib.nullcontext
 
     @property
     def url(self):
-        return f"ws://127.0.0.1:{self.port}/ws"
+        return f"{'ws' if self.tls is None else 'wss'}://127.0.0.1:{self.port}/ws"
 
     def connect(self, url=None, **options):
-        return connect(url or self.url, compression=None, **options)
+        return connect(url or self.url, **({"compression": None, "ssl": self.tls} | options))
 
     async def raw(self):
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.tls)
 
     async def raw_socket(self):
         """A connection whose handshake is done, answer included."""
@@ -79,14 +107,16 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(*, detaches=True):
+async def serving(*, detaches=True, certificate=None):
     async with Rig() as rig:
-        made = Server(rig, detaches=detaches)
+        made = Server(rig, detaches=detaches, certificate=certificate)
         running = asyncio.create_task(made.server.serve(sockets=[made.listener]))
         await wait_until(lambda: made.server.started)
-        yield made
-        made.server.should_exit = True
-        await running
+        try:
+            yield made
+        finally:
+            made.server.should_exit = True
+            await running
 
 
 @pytest.fixture(params=["lane", "ordinary"])
@@ -260,7 +290,7 @@ async def test_a_fragmented_frame_is_read_as_one(server):
 async def test_a_slow_reader_gets_one_gap_and_catches_up(server):
     """It stops reading amid megabytes; the hub's memory stays bounded; one gap, one hello, nothing lost."""
     server.rig.ports.member()
-    async with server.connect(max_queue=1) as ws:
+    async with server.connect(max_queue=1, close_timeout=0.5) as ws:
         await hello(ws)
         await next_of(ws, "welcome")
         ws.transport.pause_reading()
@@ -337,16 +367,144 @@ async def test_uvicorns_shutdown_says_bye_and_ends(server):
     await wait_until(lambda: not server.server.server_state.connections)
 
 
-@pytest.mark.parametrize("detaches", [True, False], ids=["lane", "ordinary"])
+@pytest.mark.parametrize("server", ["lane"], indirect=True)
+async def test_a_detached_socket_leaves_nothing_of_http_behind(server):
+    """Protocol, parser and transport are freed without the garbage collector; uvicorn still knows of the socket."""
+    gc.collect()
+    gc.disable()
+    try:
+        _, writer = await server.raw_socket()
+        assert server.lane.held == 1
+        await wait_until(lambda: not server.https)
+    finally:
+        gc.enable()
+    assert not any(isinstance(one, HubSocket) for one in server.server.server_state.connections)
+    assert len(server.server.server_state.connections) == 1
+    writer.close()
+    await wait_until(lambda: server.lane.held == 0)
+
+
+async def test_a_hundred_messages_in_one_packet_are_answered_in_order(server):
+    """Pings of the protocol's behind hello, together with the request; then the same in single bytes."""
+    server.rig.ports.member()
+    ping = Frame(Opcode.TEXT, b'{"type":"ping"}').serialize(mask=True)
+    reader, writer = await server.raw_socket()
+    text = json.dumps({"type": "hello", "protocol": 1, "ticket": "t"}).encode()
+    writer.write(Frame(Opcode.TEXT, text).serialize(mask=True) + ping * 30)
+    for at in range(len(ping)):
+        writer.write(ping[at : at + 1])
+        await writer.drain()
+        await asyncio.sleep(0)
+    answers = b""
+    async with asyncio.timeout(5):
+        while b'"welcome"' not in answers or answers.count(b'"head"') < 1:
+            answers += await reader.read(65_536)
+    await wait_until(lambda: server.rig.hub.counters.frames_in == 32)
+    writer.close()
+
+
+async def test_a_reset_is_forgotten(server):
+    """RST instead of an end: the connection and its descriptor are gone, others stay."""
+    _, writer = await server.raw_socket()
+    _, other = await server.raw_socket()
+    await wait_until(lambda: server.held == 2)
+    sock = writer.transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    await wait_until(lambda: server.held == 1)
+    assert len(server.rig.hub.connections.all) == 1
+    other.close()
+
+
+async def test_an_upgrade_with_a_body_or_before_an_answer_is_refused(server):
+    """400: what would be frame and what body, or whose answer comes when, nobody could tell."""
+    for data in (
+        REQUEST.format(path="/ws", more="Content-Length: 3\r\n") + "abc",
+        "POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n\r\n" + REQUEST.format(path="/ws", more=""),
+    ):
+        reader, writer = await server.raw()
+        writer.write(data.encode())
+        async with asyncio.timeout(5):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        writer.close()
+    assert not server.rig.hub.connections.all
+
+
+async def test_more_sockets_than_the_limit_are_told_when_to_come_back(server):
+    """503 with Retry-After and words; a socket that goes makes room."""
+    writers = [(await server.raw_socket())[1] for _ in range(50)]
+    reader, writer = await server.raw()
+    writer.write(REQUEST.format(path="/ws", more="").encode())
+    async with asyncio.timeout(5):
+        answer = await reader.readuntil(b"Come back in a moment.")
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"Retry-After: " in answer
+    for one in [*writers, writer]:
+        one.close()
+    await wait_until(lambda: not server.rig.hub.connections.all)
+    _, last = await server.raw_socket()
+    last.close()
+
+
+async def test_revoked_sockets_are_closed_where_they_are(server):
+    """A session that ended is found by the next look at rights, detached or not."""
+    grant = server.rig.ports.member()
+    async with server.connect() as ws:
+        await hello(ws)
+        await next_of(ws, "welcome")
+        server.rig.ports.current[(grant.kind, grant.subject_id)] = None
+        server.rig.hub.rights.want(grant.workspace_id)
+        assert await close_code(ws) == 4501
+
+
+async def test_a_thousand_sockets_opened_and_closed_leave_nothing(server):
+    """Descriptors and objects are as before, whoever closed."""
+
+    async def churn(count):
+        for _ in range(count // 20):
+            sockets = [await server.raw_socket() for _ in range(20)]
+            for number, (_, writer) in enumerate(sockets):
+                if number % 2:
+                    writer.write(Frame(Opcode.CLOSE, b"").serialize(mask=True))
+                writer.close()
+            await wait_until(lambda: not server.held)
+
+    def count_all():
+        server.rig.clock.advance(61)
+        server.rig.hub.wheel.turn(server.rig.clock())
+        gc.collect()
+        kinds = (Connection, HubSocket, SocketHttp, Wire)
+        objects = gc.get_objects()
+        return [
+            sum(1 for _ in Path("/proc/self/fd").iterdir()),
+            *(sum(type(one) is kind or kind in type(one).__mro__ for one in objects) for kind in kinds),
+        ]
+
+    await churn(40)
+    await settle()
+    before = count_all()
+    await churn(1_000)
+    await settle()
+    assert [now - was for now, was in zip(count_all(), before, strict=True)] == [0] * len(before)
+
+
+ON_UVLOOP = [
+    test_a_client_receives_sends_and_resumes,
+    test_an_oversized_frame_is_closed_with_1009,
+    test_bad_utf8_binary_and_unmasked_frames_are_closed_by_their_codes,
+    test_a_slow_reader_gets_one_gap_and_catches_up,
+    test_a_peer_that_never_answers_the_close_is_cut_off,
+    test_uvicorns_shutdown_says_bye_and_ends,
+    test_a_reset_is_forgotten,
+    test_a_thousand_sockets_opened_and_closed_leave_nothing,
+]
+
+
 @pytest.mark.parametrize(
-    "claim",
+    ("claim", "detaches"),
     [
-        test_a_client_receives_sends_and_resumes,
-        test_an_oversized_frame_is_closed_with_1009,
-        test_bad_utf8_binary_and_unmasked_frames_are_closed_by_their_codes,
-        test_a_slow_reader_gets_one_gap_and_catches_up,
-        test_a_peer_that_never_answers_the_close_is_cut_off,
-        test_uvicorns_shutdown_says_bye_and_ends,
+        *itertools.product(ON_UVLOOP, [True, False]),
+        (test_a_detached_socket_leaves_nothing_of_http_behind, True),
     ],
 )
 def test_the_same_holds_on_uvloop(claim, detaches):
@@ -357,4 +515,48 @@ def test_the_same_holds_on_uvloop(claim, detaches):
             await claim(server)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A key and its self-signed certificate for 127.0.0.1, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        test_a_client_receives_sends_and_resumes,
+        test_an_oversized_frame_is_closed_with_1009,
+        test_a_peer_that_never_answers_the_close_is_cut_off,
+        test_uvicorns_shutdown_says_bye_and_ends,
+        test_a_hundred_messages_in_one_packet_are_answered_in_order,
+    ],
+)
+def test_the_same_holds_where_tls_ends_here(claim, make_loop, certificate):
+    """An encrypted socket cannot leave its transport: the ordinary path serves it, though detaching is on."""
+
+    async def run():
+        async with serving(certificate=certificate) as server:
+            await claim(server)
+            assert server.lane.held == 0
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
         runner.run(run())
