@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 
@@ -11,13 +12,21 @@ import structlog
 from tests.integration.conformance.hosted import PATHS, Hosted, assert_serves, descriptors, eventually, ping_is_answered
 
 
-@pytest.fixture(scope="session", params=PATHS)
-def server(request):
+@pytest.fixture(scope="session")
+def servers():
     """A server of each path."""
-    with Hosted(request.param) as made:
-        assert_serves(made)
-        eventually(made.is_idle, "the first client is still held")
+    with contextlib.ExitStack() as stack:
+        made = {path: stack.enter_context(Hosted(path)) for path in PATHS}
+        for server in made.values():
+            assert_serves(server)
+            eventually(server.is_idle, "the first client is still held")
         yield made
+
+
+@pytest.fixture(params=PATHS)
+def server(request, servers):
+    """The server of each path in turn."""
+    return servers[request.param]
 
 
 @pytest.fixture
