@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from api.listener import WorkerListener
 
-# Of the time to drain, kept for calls in flight once sockets have been sent away.
+# Sockets are sent away over this long, 2 % a second, where there is so much time.
+SOCKETS_S: Final = 50.0
+# Of the time to drain, kept for calls in flight once they have gone.
 CALLS_S: Final = 5.0
 LOOK_S: Final = 0.05
 
@@ -35,7 +37,7 @@ class DrainingServer(uvicorn.Server):
         listener: WorkerListener,
         *,
         on_started: Callable[[], object],
-        drain_sockets: Callable[[], Awaitable[None]] | None = None,
+        drain_sockets: Callable[[float], Awaitable[None]] | None = None,
         drain_s: float = DEFAULT_DRAIN_S,
     ) -> None:
         super().__init__(config)
@@ -67,8 +69,9 @@ class DrainingServer(uvicorn.Server):
         self._watching.cancel()
         self._listener.end()
         if self._drain_sockets is not None:
-            draining = asyncio.ensure_future(self._drain_sockets())
-            while not (draining.done() or self.force_exit or clock.monotonic_s() > ends_at_s - CALLS_S):
+            within_s = max(0.0, min(SOCKETS_S, self._drain_s - CALLS_S))
+            draining = asyncio.ensure_future(self._drain_sockets(within_s))
+            while not (draining.done() or self.force_exit or clock.monotonic_s() > ends_at_s):
                 await asyncio.wait((draining,), timeout=LOOK_S)
             draining.cancel()
             await asyncio.gather(draining, self._watching, return_exceptions=True)

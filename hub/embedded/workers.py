@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.embedded.process import Launch
@@ -12,8 +13,6 @@ from hub.embedded.supervisor import DRAIN_ALLOWANCE_S, ChildProcess, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-    from typing import IO
 
     from hub.log import Logger
 
@@ -45,20 +44,20 @@ def serve_children(
         log_path: Where each writes, by name; None leaves that to ours.
         environ: Their environment; ours when None.
     """
-    board = _listeners_file() if count > 1 else None
+    board = _listeners_file() if count > 1 else -1
     children: list[ChildProcess] = []
     for index in range(count):
         name = name_of(index, count)
         place: tuple[str, ...] = ()
-        if board is not None:
-            place = (f"--worker-index={index}", f"--worker-count={count}", f"--listeners-fd={board.fileno()}")
+        if board >= 0:
+            place = (f"--worker-index={index}", f"--worker-count={count}", f"--listeners-fd={board}")
         launch = Launch(
             command("serve", *place),
             None if log_path is None else log_path(name),
             environ=environ,
-            held_fds=() if board is None else (board.fileno(),),
+            held_fds=() if board < 0 else (board,),
         )
-        children.append(_Worker(name, launch, drain_s + DRAIN_ALLOWANCE_S, board))
+        children.append(ChildProcess(name, launch, drain_s=drain_s + DRAIN_ALLOWANCE_S))
     return children
 
 
@@ -80,14 +79,8 @@ async def run_workers(count: int, command: Command, *, drain_s: float, log: Logg
     return EXIT_CONFIGURATION if supervisor.hopeless.is_set() else 0
 
 
-class _Worker(ChildProcess):
-    """Holds the file of who listens: as long as there is a child to inherit it, it must stay open here."""
-
-    def __init__(self, name: str, launch: Launch, drain_s: float, board: IO[bytes] | None) -> None:
-        super().__init__(name, launch, drain_s=drain_s)
-        self._board = board
-
-
-def _listeners_file() -> IO[bytes]:
-    """Make the nameless file on which workers lock a byte each while they listen."""
-    return tempfile.TemporaryFile()  # open as long as the workers are
+def _listeners_file() -> int:
+    """Make the nameless file on which workers lock a byte each while they listen; it ends with this process."""
+    descriptor, path = tempfile.mkstemp()
+    Path(path).unlink()
+    return descriptor

@@ -133,14 +133,20 @@ class RealtimeHub:
         for loop in (self.healing.run(), self.rights.run(), self.presence.run(), self._turn_wheel()):
             self._loops.append(asyncio.get_running_loop().create_task(loop))
 
-    async def drain(self) -> None:
-        """Send every connection away with ``bye`` and a time to come back, some in each loop turn."""
+    async def drain(self, within_s: float = 0.0) -> None:
+        """
+        Send every connection away with ``bye`` and a time to come back; refuse new ones.
+
+        Args:
+            within_s: How long the last one may stay; 0 sends everybody away at once.
+        """
         self.is_draining = True
         everybody = list(self.connections.all)
-        for start in range(0, len(everybody), DRAIN_PER_TURN):
+        starts = range(0, len(everybody), DRAIN_PER_TURN)
+        for start in starts:
             for connection in everybody[start : start + DRAIN_PER_TURN]:
                 self.send_away(connection)
-            await asyncio.sleep(0)
+            await asyncio.sleep(within_s / len(starts) if start + DRAIN_PER_TURN < len(everybody) else 0)
 
     async def stop(self) -> None:
         """Drain, then end the loops and the broker; the hub cannot be started again."""

@@ -169,3 +169,30 @@ async def test_member_that_may_end_is_left_alone_once_its_work_is_done(may_end, 
         else:
             await asyncio.sleep(0.5)  # nothing to wait for: it must not come back
     assert (supervisor.restarts["demo"] > 0) == bool(restarts)
+
+
+async def test_a_child_that_says_that_no_restart_helps_is_told(make_supervisor):
+    """At its first start only: a worker that ran once is restarted whatever it says, for the others go on."""
+    hopeless = make_supervisor(hopeless_code=2)
+    async with hopeless.keeping((), [_child("serve-0", code="import sys; sys.exit(2)"), _child("serve-1")]):
+        await wait_until(hopeless.hopeless.is_set)
+    patient = make_supervisor(hopeless_code=2)
+    child = _child("serve-0")
+    async with patient.keeping((), [child]):
+        child.launch = Launch((sys.executable, "-c", "import sys; sys.exit(2)"))
+        os.kill(child.process.pid, signal.SIGKILL)
+        await wait_until(lambda: patient.restarts["serve-0"] >= 2)
+        assert not patient.hopeless.is_set()
+
+
+async def test_a_child_is_killed_when_it_takes_longer_to_drain_than_it_may(make_supervisor, tmp_path):
+    """Neither sooner nor much later."""
+    ready = tmp_path / "ready"
+    code = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(ready)!r}, 'w'); time.sleep(60)"
+    child = ChildProcess("serve", Launch((sys.executable, "-c", code)), drain_s=0.5)
+    loop = asyncio.get_running_loop()
+    async with make_supervisor().keeping((), [child]):
+        await wait_until(ready.exists)
+        started_s = loop.time()
+    assert child.process.exit_code == -signal.SIGKILL
+    assert 0.5 <= loop.time() - started_s < 5
