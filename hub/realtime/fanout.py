@@ -30,24 +30,18 @@ _log = get_logger("realtime")
 
 class Unfinished:
     """
-    An event on its way to its listeners.
+    An event on its way to more listeners than one turn is for.
 
     Attributes:
         event: The newest one its feed has applied; the next one waits for the end of this one.
         parts: For each audience that sees it the frame, and those it is not queued for yet.
-        is_begun: Some turns have passed since the listeners were noted.
     """
 
-    __slots__ = ("event", "is_begun", "parts")
+    __slots__ = ("event", "parts")
 
     def __init__(self, event: LoggedEvent) -> None:
         self.event = event
         self.parts: list[tuple[bytes, list[Connection]]] = []
-        self.is_begun = False
-
-    def add(self, frame: bytes, listeners: list[Connection]) -> None:
-        """Note what some listeners are to be told."""
-        self.parts.append((frame, listeners))
 
     def take(self, limit: int) -> tuple[bytes, list[Connection]]:
         """Take the next listeners, at most ``limit``, and what they are told."""
@@ -125,20 +119,26 @@ class Fanout:
         Returns:
             How many frames were queued.
         """
-        unfinished = Unfinished(event)
-        for audience in feed.audiences.values():
-            frame = audience.advance(event, self)
-            if frame is not None and audience.connections:
-                unfinished.add(frame, list(audience.connections))
         written = 0
-        if event.conversation_seq is not None and event.conversation_id is not None:
+        seq = event.conversation_seq
+        if seq is not None and event.conversation_id is not None:
             stream = feed.stream(event.conversation_id)
             if stream is not None:
-                written = self._deliver_to_visitors(stream, event, event.conversation_seq)
-        if unfinished.parts:
-            feed.unfinished = unfinished
-            written += self.go_on(feed)
-        elif written:
+                written = self._deliver_to_visitors(stream, event, seq)
+        rest: Unfinished | None = None
+        for audience in feed.audiences.values():
+            frame = audience.advance(event, self)
+            if frame is None or not audience.connections:
+                continue
+            # A copy: whoever turns out to be dead leaves the audience meanwhile.
+            listeners = list(audience.connections)
+            if written + len(listeners) <= SLICE:
+                written += self._write(frame, listeners, feed.workspace_id)
+            else:
+                rest = rest or Unfinished(event)
+                rest.parts.append((frame, listeners))
+        feed.unfinished = rest
+        if rest is None and written:
             self._note_queued(event)
         self._on_applied(event)
         return written
@@ -149,25 +149,26 @@ class Fanout:
         if unfinished is None:
             return 0
         written = 0
+        seq = unfinished.event.seq
         while unfinished.parts and written < SLICE:
             frame, some = unfinished.take(SLICE - written)
-            if unfinished.is_begun:
-                # Who has left since then is told otherwise, who has come has it already: it was in the log.
-                seq = unfinished.event.seq
-                some = [one for one in some if one.audience is not None and one.position < seq]
-            written += len(some)
-            if some:
-                for connection in some[0].owner.write_to_all(some, frame, feed.workspace_id):
-                    self.leave(connection)
-        unfinished.is_begun = True
+            # Who has left since then was told otherwise; who has come since has it already, out of the log.
+            some = [one for one in some if one.audience is not None and one.position < seq]
+            written += self._write(frame, some, feed.workspace_id)
         if not unfinished.parts:
             feed.unfinished = None
             self._note_queued(unfinished.event)
         return written
 
+    def _write(self, frame: bytes, listeners: list[Connection], workspace_id: int) -> int:
+        if listeners:
+            for connection in listeners[0].owner.write_to_all(listeners, frame, workspace_id):
+                self.leave(connection)
+        return len(listeners)
+
     def _note_queued(self, event: LoggedEvent) -> None:
         if event.appended_at_ms:
-            self._counters.unwritten.append((event, clock.now_ms()))
+            self._counters.unwritten.append((event, clock.now_ms() if event.trace else 0))
 
     def removal(self, event: LoggedEvent) -> bytes:
         """Return what those who lose a conversation are told; never raises."""
