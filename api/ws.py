@@ -52,7 +52,7 @@ class _Upgrading(HttpToolsProtocol):
         """Take bytes of the peer; a first frame may come in one packet with the request."""
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)  # pyright: ignore[reportAttributeAccessIssue]  # None after the handing over only
+            self.parser.feed_data(data)  # pyright: ignore[reportAttributeAccessIssue]  # None once handed over
         except httptools.HttpParserUpgrade as upgrade:
             if self._should_upgrade():
                 self._hand_over(data[upgrade.args[0] :])
