@@ -5,9 +5,9 @@
  * Build:  cc -O2 -Wall -Wextra -o fanload fanload.c
  *
  * It opens -n sockets, socket i for topic i % -G, waits until each is ready (101; with -M its first message sent; with -E
- * that text received), then runs the loads of -A on these sockets, e.g. W1:3,W16:3,Q4:5: window 1 for 3 s (the next
- * message goes out once less than 1 is undelivered, in fractions), window 16, then 4 messages a second. One line of JSON
- * each. Topics are taken at random.
+ * that text received), and says so in a line of JSON. Then it runs each load that a line on stdin asks for, on these sockets, until
+ * stdin ends: W1:3 is window 1 for 3 s (the next message goes out once less than 1 is undelivered, in fractions), Q4:5
+ * four messages a second for 5 s. A line of JSON each. Topics are taken at random.
  *
  * Messages are templates in -I's file, one a topic, so that it speaks any server's inner format without knowing it:
  * "<t at> <ms at> <seq at> <first seq> <length>\n<bytes>\n": the bytes to send to the publishing port -B, and where to put
@@ -38,6 +38,7 @@ enum { SOURCES = 8, MAX_PUBLISHERS = 2048, TIME_DIGITS = 19 };
 #define CONNECTS_PER_S 20000.0
 #define SETTLE_S 0.5
 #define PUBLISHER 0x80000000u
+#define CONTROL 0xffffffffu
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="            /* of RFC 6455, with its answer */
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
@@ -49,14 +50,14 @@ struct conn {
 };
 struct message { long t_at, ms_at, seq_at, n; uint64_t seq; uint32_t published; char *bytes; };
 
-static const char *o_path = "/ws", *o_expect, *o_key = "\"t\":", *o_pids, *o_loads, *o_hellos, *o_messages;
+static const char *o_path = "/ws", *o_expect, *o_key = "\"t\":", *o_pids, *o_hellos, *o_messages;
 static int o_port, o_n = 100, o_topics = 1, o_eio, o_inflight = 512, o_pub_port, o_pub_http;
 static double o_timeout = 60;
 
 static struct conn *C;
 static struct message *M;
 static char **hellos, first_error[120], rbuf[1 << 18];
-static int ep, n_hellos, started, inflight, n_ready, n_failed, n_closed, publishers[MAX_PUBLISHERS], busy[MAX_PUBLISHERS], n_publishers;
+static int ep, is_asked, n_hellos, started, inflight, n_ready, n_failed, n_closed, publishers[MAX_PUBLISHERS], busy[MAX_PUBLISHERS], n_publishers;
 static uint64_t n_data, n_late, n_other, n_pings, n_reads, n_published, n_lost_writes, t_began, t_last;
 static uint32_t rng = 2463534242u;
 
@@ -228,7 +229,8 @@ static void pump(int timeout_ms) {
     int k = epoll_wait(ep, ev, 1024, timeout_ms);
     for (int j = 0; j < k; j++) {
         uint32_t id = ev[j].data.u32;
-        if (id & PUBLISHER) on_published((int)(id & ~PUBLISHER));
+        if (id == CONTROL) is_asked = 1;
+        else if (id & PUBLISHER) on_published((int)(id & ~PUBLISHER));
         else if (C[id].state == CONNECTING) upgrade(&C[id], (int)id);
         else if (C[id].state != DEAD) on_bytes((int)id);
     }
@@ -240,7 +242,7 @@ static double expected(void) {
     for (int i = 0; i < o_topics; i++) all += (double)M[i].published * (o_n / o_topics + (i < o_n % o_topics));
     return all;
 }
-static int run(char kind, double amount, double seconds) {
+static void run(char kind, double amount, double seconds) {
     double cpu0, cpu1, fan = (double)o_n / o_topics, missing = 0, extra = 0;
     long rss0, rss1;
     struct rusage own0, own1;
@@ -278,7 +280,6 @@ static int run(char kind, double amount, double seconds) {
            span_s > 0 ? (double)n_data / span_s : 0, n_reads ? (double)n_data / (double)n_reads : 0, quantile_ms(0.5), quantile_ms(0.99),
            cpu1 - cpu0, own_s, rss1, n_closed, (unsigned long long)n_lost_writes, first_error);
     fflush(stdout);
-    return missing || extra;
 }
 
 static void read_hellos(void) {
@@ -306,7 +307,7 @@ static void read_messages(void) {
     fclose(f);
 }
 static void read_options(int argc, char **argv) {
-    for (int o; (o = getopt(argc, argv, "p:u:n:G:M:E:eB:I:A:k:P:t:c:")) != -1;) switch (o) {
+    for (int o; (o = getopt(argc, argv, "p:u:n:G:M:E:eB:I:k:P:t:c:")) != -1;) switch (o) {
         case 'p': o_port = atoi(optarg); break;            /* server */
         case 'u': o_path = optarg; break;                  /* address, up to the topic's number */
         case 'n': o_n = atoi(optarg); break;               /* sockets */
@@ -316,14 +317,13 @@ static void read_options(int argc, char **argv) {
         case 'e': o_eio = 1; o_expect = "40"; break;       /* speak Engine.IO 4 and Socket.IO */
         case 'B': o_pub_http = optarg[0] == 'h'; o_pub_port = atoi(strchr(optarg, ':') + 1); break;   /* redis:PORT or http:PORT */
         case 'I': o_messages = optarg; break;
-        case 'A': o_loads = optarg; break;
         case 'k': o_key = optarg; break;
         case 'P': o_pids = optarg; break;                  /* the server's processes, with commas */
         case 't': o_timeout = atof(optarg); break;         /* seconds to connect in */
         case 'c': o_inflight = atoi(optarg); break;        /* handshakes at once */
         default: exit(2);
     }
-    if (!o_port || !o_pub_port || !o_messages || !o_loads || o_topics < 1) { fputs("fanload needs -p -B -I -A\n", stderr); exit(2); }
+    if (!o_port || !o_pub_port || !o_messages || o_topics < 1) { fputs("fanload needs -p -B -I\n", stderr); exit(2); }
 }
 
 int main(int argc, char **argv) {
@@ -352,15 +352,18 @@ int main(int argc, char **argv) {
            n_ready, o_n - n_ready, connect_s, cpu1 - cpu0, rss0, rss1, first_error);
     fflush(stdout);
     if (n_ready < o_n) return 1;
-    int is_bad = 0;
-    char *rest = NULL;
-    for (char *load = strtok_r(need(strdup(o_loads)), ",", &rest); load; load = strtok_r(NULL, ",", &rest)) {
+    struct epoll_event control = {.events = EPOLLIN, .data.u32 = CONTROL};
+    epoll_ctl(ep, EPOLL_CTL_ADD, STDIN_FILENO, &control);
+    for (char load[64];;) {
         char kind;
         double amount, seconds;
+        for (is_asked = 0; !is_asked;) pump(-1);        /* pings are answered meanwhile */
+        ssize_t n = read(STDIN_FILENO, load, sizeof load - 1);
+        if (n <= 0) return 0;
+        load[n] = 0;
         if (sscanf(load, "%c%lf:%lf", &kind, &amount, &seconds) != 3) { fprintf(stderr, "load %s\n", load); return 2; }
         int wanted = !o_pub_http ? 1 : kind == 'W' && amount > 15 ? (int)amount + 1 : 16;
         while (n_publishers < wanted && n_publishers < MAX_PUBLISHERS) open_publisher(n_publishers++);
-        is_bad |= run(kind, amount, seconds);
+        run(kind, amount, seconds);
     }
-    return is_bad;
 }

@@ -91,7 +91,7 @@ def opened(workspaces: int, redis_port: int) -> Iterator[HubServer]:
 
     Args:
         workspaces: As many as topics.
-        redis_port: The ephemeral Redis is the one that all servers are fed through.
+        redis_port: Of the ephemeral Redis, which no other server is fed through.
     """
     services = start_services(fast=True)
     try:

@@ -1,22 +1,27 @@
-"""Runs fanload against one server and reads its report."""
+"""One fanload, connected to one server: it keeps its sockets and runs a load whenever it is asked to."""
 
 from __future__ import annotations
 
+import contextlib
+import select
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from scripts.benchmarks.fanout.processes import compiled, cores, pin, tree
+from scripts.benchmarks.fanout.processes import compiled, cores, pin, run_time_s, tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from scripts.benchmarks.fanout.messages import Message
-    from scripts.benchmarks.fanout.servers import Client, Running, Stage
+    from scripts.benchmarks.fanout.servers import Running, Server, Stage
 
 CONNECT_WITHIN_S = 60
 DRAIN_S = 12.0
+REST_WITHIN_S = 60.0
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -90,64 +95,102 @@ class FailedError(Exception):
     """The server did not take part as it should; the text says how."""
 
 
-def run_loads(
-    stage: Stage, client: Client, running: Running, messages: list[Message], sockets: Sockets, loads: list[Load]
-) -> tuple[Connected, list[Measured]]:
+class Generator:
     """
-    Connect, then run each load on the same sockets.
+    A fanload whose sockets are open.
+
+    Attributes:
+        connected: How that went.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], pids: list[int]) -> None:
+        self._process = process
+        self._pids = pids
+        self.connected = msgspec.json.decode(self._hear(CONNECT_WITHIN_S + DRAIN_S), type=Connected)
+        if self.connected.failed:
+            raise FailedError(f"{self.connected.failed} sockets were not opened: {self.connected.error}")
+
+    def run(self, load: Load) -> Measured:
+        """
+        Run one load.
+
+        Raises:
+            FailedError: The generator ended, or watched the wrong processes.
+        """
+        if self._process.stdin is None:
+            raise FailedError("the generator takes no orders")
+        try:
+            self._process.stdin.write(f"{load.kind}{load.amount}:{load.seconds}\n".encode())
+            self._process.stdin.flush()
+        except OSError as error:
+            raise FailedError("the generator ended early") from error
+        measured = msgspec.json.decode(self._hear(load.seconds + DRAIN_S), type=Measured)
+        if measured.received and measured.server_cpu_s <= 0:
+            raise FailedError("its processes used no processor time: they are not the ones that were watched")
+        if measured.missing:
+            self._let_rest()
+        return measured
+
+    def _hear(self, within_s: float) -> bytes:
+        output = self._process.stdout
+        if output is None or not select.select([output], [], [], within_s)[0]:
+            raise FailedError(f"nothing came back within {within_s:.0f} s")
+        line = output.readline()
+        if not line:
+            raise FailedError("the generator ended early; what it said is above")
+        return line
+
+    def _let_rest(self) -> None:
+        """Wait until a server that fell behind is through: what it still does would fall into the others' turns."""
+        deadline = time.monotonic() + REST_WITHIN_S
+        used_s = run_time_s(self._pids)
+        while time.monotonic() < deadline:
+            time.sleep(0.5)
+            before_s, used_s = used_s, run_time_s(self._pids)
+            if used_s - before_s < 0.05:
+                return
+
+
+@contextlib.contextmanager
+def connected(
+    stage: Stage, server: Server, running: Running, messages: list[Message], sockets: Sockets
+) -> Iterator[Generator]:
+    """
+    Open the sockets; they are closed afterwards.
 
     Raises:
-        FailedError: Not every socket could be opened, or the generator ended early.
+        FailedError: Not every socket could be opened.
+        NotInstalledError: There is no C compiler.
     """
     server_core, other_core = cores()
     pids = tree(running.pid)
     pin(pids, server_core)
+    process = subprocess.Popen(
+        _command(stage, server, running, messages, sockets, pids), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    pin([process.pid], other_core)
+    with process:
+        try:
+            yield Generator(process, pids)
+        finally:
+            process.kill()
+
+
+def _command(  # one option each
+    stage: Stage, server: Server, running: Running, messages: list[Message], sockets: Sockets, pids: list[int]
+) -> list[str]:
+    client = server.client
+    lines = b"".join(one.line() for one in messages)
     command = [str(compiled("fanload", stage.folder)), "-p", str(running.port), "-u", client.path, "-k", client.key]
-    command += [
-        "-n",
-        str(sockets.count),
-        "-G",
-        str(sockets.topics),
-        "-t",
-        str(CONNECT_WITHIN_S),
-        "-c",
-        str(client.handshakes),
-    ]
+    command += ["-n", str(sockets.count), "-G", str(sockets.topics), "-P", ",".join(str(pid) for pid in pids)]
+    command += ["-t", str(CONNECT_WITHIN_S), "-c", str(client.handshakes)]
     command += ["-B", f"http:{running.port}" if client.is_fed_by_http else f"redis:{stage.redis_port}"]
-    command += ["-I", str(_write(stage.folder / "messages", b"".join(one.line() for one in messages)))]
-    command += ["-P", ",".join(str(pid) for pid in pids)]
-    command += ["-A", ",".join(f"{one.kind}{one.amount}:{one.seconds}" for one in loads)]
+    command += ["-I", str(_write(stage.folder / f"{server.name}.messages", lines))]
     if running.hellos:
-        command += ["-M", str(_write(stage.folder / "hellos", "\n".join(running.hellos).encode()))]
+        command += ["-M", str(_write(stage.folder / f"{server.name}.hellos", "\n".join(running.hellos).encode()))]
     if client.ready_text:
         command += ["-E", client.ready_text]
-    if client.is_engine_io:
-        command += ["-e"]
-    within_s = CONNECT_WITHIN_S + sum(one.seconds + DRAIN_S for one in loads)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    pin([process.pid], other_core)
-    try:
-        output, errors = process.communicate(timeout=within_s)
-    except subprocess.TimeoutExpired as error:
-        process.kill()
-        process.communicate()
-        raise FailedError(f"not finished after {within_s:.0f} s") from error
-    return _read(output, errors, sockets, loads)
-
-
-def _read(output: bytes, errors: bytes, sockets: Sockets, loads: list[Load]) -> tuple[Connected, list[Measured]]:
-    lines = output.splitlines()
-    if not lines:
-        raise FailedError(errors.decode()[-300:])
-    connected = msgspec.json.decode(lines[0], type=Connected)
-    if connected.ready < sockets.count:
-        raise FailedError(f"{connected.failed} of {sockets.count} sockets were not opened: {connected.error}")
-    measured = [msgspec.json.decode(line, type=Measured) for line in lines[1:]]
-    if len(measured) < len(loads):
-        raise FailedError(f"the generator ended early: {errors.decode()[-300:]}")
-    if any(one.received and one.server_cpu_s <= 0 for one in measured):
-        raise FailedError("its processes used no processor time: they are not the ones that were watched")
-    return connected, measured
+    return [*command, "-e"] if client.is_engine_io else command
 
 
 def _write(path: Path, data: bytes) -> Path:

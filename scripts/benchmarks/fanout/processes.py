@@ -64,6 +64,16 @@ def tree(pid: int) -> list[int]:
     return below
 
 
+def run_time_s(pids: Sequence[int]) -> float:
+    """Return what the living threads of processes have used so far."""
+    used_ns = 0
+    for pid in pids:
+        for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):
+                used_ns += int(path.read_text().split()[0])
+    return used_ns / 1e9
+
+
 def pin(pids: Sequence[int], core: int) -> None:
     """Keep every thread of processes on one core; what they start later stays there too."""
     for pid in pids:
@@ -103,14 +113,15 @@ def wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path) -> Non
 
 
 @contextlib.contextmanager
-def started_redis(folder: Path) -> Iterator[tuple[int, int]]:
-    """Start the Redis that every server is fed through, on a port; gives the port and the process id."""
+def started_redis(folder: Path, server: str) -> Iterator[int]:
+    """Start the Redis that one server is fed through, on everybody else's core; gives its port."""
     port = free_port()
     command = [find_valkey().path, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     # The default drops subscribers that fall behind: a peer that does would be cut off, not measured.
     command += ["--client-output-buffer-limit", "pubsub 0 0 0", "--dir", str(folder)]
-    with started(command, port, folder / "redis.log") as pid:
-        yield port, pid
+    with started(command, port, folder / f"{server}.redis.log") as pid:
+        pin([pid], cores()[1])
+        yield port
 
 
 def say(text: str) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from scripts.benchmarks.fanout.hub_server import opened
-from scripts.benchmarks.fanout.load import FailedError, Load, Sockets, run_loads
-from scripts.benchmarks.fanout.processes import NotInstalledError, cores, pin, say, started_redis
+from scripts.benchmarks.fanout.load import FailedError, Load, Sockets, connected
+from scripts.benchmarks.fanout.processes import NotInstalledError, say, started_redis
 from scripts.benchmarks.fanout.servers import Server, Stage, peers
 from scripts.benchmarks.peers.install import default_folder, install
 from scripts.benchmarks.results import Figures, Result, summarise
@@ -20,8 +19,7 @@ from scripts.benchmarks.results import Figures, Result, summarise
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scripts.benchmarks.fanout.load import Connected, Measured
-    from scripts.benchmarks.fanout.messages import Message
+    from scripts.benchmarks.fanout.load import Connected, Generator, Measured
 
 SERVERS = ("hub", "floor", "floor_joining", "nchan", "ws", "socketio", "starlette", "channels")
 SCENARIOS = ("S1", "S2")
@@ -33,7 +31,7 @@ class FanoutOptions(msgspec.Struct, frozen=True, kw_only=True):
     What to measure.
 
     Attributes:
-        runs: The median of so many; in each run every server is measured once a scenario, one after the other.
+        runs: The median of so many; in each run every server has one turn a load, one after the other.
         sockets: In S1 all of one topic, in S2 spread over ``topics``.
         seconds: Of publishing, each load of each server.
         rate: Frames a second of the load ``rate``.
@@ -59,15 +57,6 @@ class FanoutOptions(msgspec.Struct, frozen=True, kw_only=True):
 Cell = tuple[str, str, str]
 
 
-class Turn(NamedTuple):
-    """One server's place in a run."""
-
-    scenario: str
-    number: int
-    server: Server
-    messages: list[Message]
-
-
 class Table:
     """Everything measured so far."""
 
@@ -78,6 +67,14 @@ class Table:
     def note(self, cell: Cell, number: int, figures: Figures) -> None:
         """Keep one run's figures."""
         self.runs.setdefault(cell, {})[number] = figures
+
+    def costs(self, scenario: str, load: str, number: int) -> str:
+        """Lay out what a frame cost everybody in one run."""
+        return ", ".join(
+            f"{cell[2]} {runs[number]['cpu_us_per_frame']:.2f}"
+            for cell, runs in self.runs.items()
+            if cell[:2] == (scenario, load) and number in runs
+        )
 
     def runs_of(self, cell: Cell) -> list[Figures]:
         """Return a cell's figures run by run, with the ratios to the floor and nchan within the same run."""
@@ -102,53 +99,53 @@ def fanout(options: FanoutOptions) -> Iterator[Result]:
     enters: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-fanout-")))
-        redis_port, redis_pid = stack.enter_context(started_redis(temporary))
-        pin([redis_pid], cores()[1])
-        stage = Stage(temporary, folder, redis_port, options.message_bytes)
-        wanted: list[Server] = [one for one in peers() if one.name in options.servers]
-        if "hub" in options.servers:
-            wanted.insert(0, stack.enter_context(opened(options.topics, redis_port)))
+        wanted: list[tuple[Stage, Server]] = []
+        known: dict[str, Server] = {one.name: one for one in peers()}
+        for name in options.servers:
+            # Of its own: what is published for one would make others on the same channels work too.
+            redis_port = stack.enter_context(started_redis(temporary, name))
+            server = known[name] if name in known else stack.enter_context(opened(options.topics, redis_port))
+            wanted.append((Stage(temporary, folder, redis_port, options.message_bytes), server))
+            enters[name] = server.enters
         for scenario in options.scenarios:
-            _measure_scenario(stage, options, scenario, wanted, table)
-        enters = {one.name: one.enters for one in wanted}
+            _measure_scenario(options, scenario, wanted, table)
     yield from _results(options, table, enters)
 
 
-def _measure_scenario(stage: Stage, options: FanoutOptions, scenario: str, servers: list[Server], table: Table) -> None:
-    topics = _topics(options, scenario)
-    messages: dict[str, list[Message]] = {}
-    for server in servers:
-        try:
-            server.check(stage)
-            messages[server.name] = server.messages(stage, topics)
-        except NotInstalledError as error:
-            table.reasons[scenario, server.name] = f"not installed: {error}"
-            say(f"{server.name}: not installed: {error}")
-    for number in range(options.runs):
-        for server in servers:
-            if server.name in messages:
-                _measure(stage, options, Turn(scenario, number, server, messages[server.name]), table)
-        say(f"{scenario}: run {number + 1} of {options.runs} done")
-
-
-def _measure(stage: Stage, options: FanoutOptions, turn: Turn, table: Table) -> None:
-    """Start one server afresh, connect, run the loads; a server that fails is told about, the others go on."""
-    scenario, number, server, messages = turn
+def _measure_scenario(options: FanoutOptions, scenario: str, servers: list[tuple[Stage, Server]], table: Table) -> None:
+    """Connect to all servers, then measure them in turns: a slow second of the machine meets all of them."""
     sockets = Sockets(options.sockets, _topics(options, scenario))
-    loads = _loads(options, sockets)
-    began_s = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        generators: dict[str, Generator] = {}
+        for stage, server in servers:
+            with _told(table, scenario, server.name):
+                server.check(stage)
+                messages = server.messages(stage, sockets.topics)
+                running = stack.enter_context(server.running(stage, sockets.topics))
+                one = generators[server.name] = stack.enter_context(
+                    connected(stage, server, running, messages, sockets)
+                )
+                say(f"{scenario} {server.name}: connected in {one.connected.connect_s:.1f} s")
+        for number in range(options.runs):
+            for load in _loads(options, sockets):
+                for name, generator in list(generators.items()):
+                    with _told(table, scenario, name):
+                        figures = _figures(sockets, generator.connected, generator.run(load))
+                        table.note((scenario, load.name, name), number, figures)
+                        continue
+                    del generators[name]
+                say(f"{scenario} {load.name}, run {number + 1}: {table.costs(scenario, load.name, number)}")
+
+
+@contextlib.contextmanager
+def _told(table: Table, scenario: str, server: str) -> Iterator[None]:
+    """Note why a server takes no further part; the others go on."""
     try:
-        with server.running(stage, sockets.topics) as running:
-            connected, measured = run_loads(stage, server.client, running, messages, sockets, loads)
+        yield
     except (NotInstalledError, FailedError, RuntimeError) as error:
         what = "not installed" if isinstance(error, NotInstalledError) else "failed"
-        table.reasons[scenario, server.name] = f"{what}: {error}"
-        say(f"{scenario} {server.name}: {what}: {error}")
-        return
-    for load, one in zip(loads, measured, strict=True):
-        table.note((scenario, load.name, server.name), number, _figures(sockets, connected, one))
-    costs = ", ".join(f"{load.name} {_cost_us(one):.2f}" for load, one in zip(loads, measured, strict=True))
-    say(f"{scenario} {server.name}: {costs} us a frame ({time.monotonic() - began_s:.1f} s)")
+        table.reasons[scenario, server] = f"{what}: {error}"
+        say(f"{scenario} {server}: {what}: {error}")
 
 
 def _topics(options: FanoutOptions, scenario: str) -> int:
