@@ -1,5 +1,7 @@
 """The bounded buffer, the joined write, deadlines, and sockets that misbehave."""
 
+from uuid import uuid4
+
 from hub.realtime.connections import (
     BUFFER_BYTES,
     BUFFER_FRAMES,
@@ -9,7 +11,7 @@ from hub.realtime.connections import (
     Connections,
     Counters,
 )
-from hub.realtime.ports import Handshake
+from hub.realtime.ports import Grant, Handshake
 from hub.realtime.protocol import text_frame
 from hub.realtime.session import Phase
 from hub.realtime.wheel import Wheel
@@ -233,6 +235,19 @@ def test_a_ping_to_a_dead_socket_costs_only_that_socket():
     assert dead.closed
     assert alive_sink.writes == [PING_FRAME]
     assert list(bench.wheel) == list(bench.connections.all)
+
+
+def test_a_connection_knows_its_sign_in_from_another_id():
+    """Only the session's id counts, not the same bytes as somebody's member id; before hello it is nobody's."""
+    bench = Bench()
+    connection, _ = bench.open()
+    session_id, member_id = uuid4(), uuid4()
+    assert not connection.has_session(session_id)
+    connection.grant = Grant(kind="member", workspace_id=1, subject_id=member_id, session_id=session_id)
+    assert connection.has_session(session_id)
+    assert not connection.has_session(member_id)
+    assert not connection.has_session(uuid4())
+    assert connection.handshake is None
 
 
 def test_connections_have_names_of_their_own_and_share_the_seconds():
