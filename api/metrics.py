@@ -33,6 +33,7 @@ class SocketMetrics(Collector):
         yield gauge("hub_connections", "Open sockets by what they are.", "kind", held.connections.items())
         yield CounterMetricFamily("hub_socket_frames_in", "Frames received.", value=held.frames_in)
         yield CounterMetricFamily("hub_socket_frames_out", "Frames written.", value=held.frames_out)
+        yield CounterMetricFamily("hub_socket_pings", "WebSocket pings to silent clients.", value=held.pings)
         yield CounterMetricFamily("hub_socket_bytes_out", "Bytes of frames written.", value=held.bytes_out)
         yield CounterMetricFamily("hub_events_applied", "Events passed on to local sockets.", value=held.events_applied)
         text = "From an event's number to its last frame in the sockets' buffers."
