@@ -149,7 +149,7 @@ class Connections:
             return
         if connection.queue is not None:
             self.dirty.line(connection.workspace_id).append(connection)
-        else:
+        elif connection.rare is not None:
             # The write that filled the socket was the queue's last: no other will tell a catch-up to go on.
             _release(connection)
 

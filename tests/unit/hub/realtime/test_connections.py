@@ -1,5 +1,6 @@
 """The bounded buffer, the joined write, deadlines, and sockets that misbehave."""
 
+import asyncio
 from uuid import uuid4
 
 from hub.realtime.connections import (
@@ -208,6 +209,20 @@ def test_a_client_that_speaks_every_25_seconds_is_never_pinged():
             bench.wheel.turn(now_s)
     assert bench.counters.pings == 0
     assert not any(connection.closed for connection in opened)
+
+
+async def test_a_catch_up_goes_on_when_the_socket_takes_bytes_again():
+    """Also where the write that filled the socket was the queue's last, so that nothing is left to write."""
+    bench = Bench()
+    connection, sink = bench.open()
+    waiter = connection.drained = asyncio.get_running_loop().create_future()
+    sink.write = lambda one, _: bench.connections.pause(one, 1.0)
+    connection.write(FRAME)
+    bench.turn()
+    assert not waiter.done()
+    bench.connections.resume(connection)
+    assert waiter.done()
+    assert connection.drained is None
 
 
 def test_a_ping_comes_after_what_was_queued_and_not_to_an_unwritable_socket():
