@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hub.errors import Forbidden, InvalidInput, NotFound
-from hub.realtime.broker import PresenceSignal, RightsSignal, Signal, TypingSignal, ViewingSignal
+from hub.realtime.broker import (
+    PresenceSignal,
+    RevocationSignal,
+    RightsSignal,
+    Signal,
+    TypingSignal,
+    ViewingSignal,
+    VisitorSignal,
+)
 from hub.realtime.protocol import (
     TYPING_TTL_S,
     PresenceShown,
@@ -40,6 +48,8 @@ INBOX_CACHE_S = 60.0
 
 _SIGNALS: msgspec.json.Decoder[Signal] = msgspec.json.Decoder(Signal)
 _UNKNOWN = object()
+
+Order = RightsSignal | RevocationSignal | VisitorSignal
 
 
 class Signals:
@@ -139,12 +149,12 @@ class Signals:
         for workspace_id in self._online.keys() - self._fanout.by_workspace.keys():
             del self._online[workspace_id]
 
-    def on_signal(self, workspace_id: int, data: bytes) -> bool:
-        """Show a signal of any process to those here who may see it; returns whether rights must be read again."""
+    def on_signal(self, workspace_id: int, data: bytes) -> Order | None:
+        """Show a signal of any process to those here who may see it; returns what is not to be shown but done."""
         try:
             signal = _SIGNALS.decode(data)
         except msgspec.MsgspecError:
-            return False  # another version's
+            return None  # another version's
         match signal:
             case TypingSignal():
                 self._show_typing(workspace_id, signal)
@@ -153,9 +163,9 @@ class Signals:
                 self._show(workspace_id, signal.inbox_id, frame, None)
             case PresenceSignal():
                 self._show_online(workspace_id, signal.member_ids)
-            case RightsSignal():
-                return True
-        return False
+            case RightsSignal() | RevocationSignal() | VisitorSignal():
+                return signal
+        return None
 
     def note_event(self, event: LoggedEvent) -> None:
         """Keep the cache of conversations' inboxes true: every event of a conversation names its inbox."""
@@ -167,6 +177,14 @@ class Signals:
     def announce_rights(self, workspace_id: int) -> None:
         """Have every process read the rights of a workspace's connections again, now."""
         self._publish(workspace_id, RightsSignal())
+
+    def announce_revocation(self, workspace_id: int) -> None:
+        """Have every process with connections of a workspace ask which sessions ended."""
+        self._publish(workspace_id, RevocationSignal())
+
+    def announce_visitor(self, workspace_id: int, subject_id: UUID, conversation_id: UUID) -> None:
+        """Have every process tell a visitor's other tabs of the conversation they began."""
+        self._publish(workspace_id, VisitorSignal(subject_id, conversation_id))
 
     async def _unview(self, connection: Connection, grant: Grant) -> None:
         conversation_id, connection.viewing = connection.viewing, None
