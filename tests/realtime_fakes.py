@@ -164,7 +164,13 @@ class FakePorts:
 
     async def refresh(self, grants):
         await self._ask("refresh", len(grants))
-        return [self.current.get((one.kind, one.subject_id), one) for one in grants]
+        return [self._renewed(one) for one in grants]
+
+    def _renewed(self, grant):
+        now = self.current.get((grant.kind, grant.subject_id), grant)
+        if now is None or grant.session_id in self.revoked:
+            return None
+        return structs.replace(now, session_id=grant.session_id)
 
     async def send(self, grant, frame):
         await self._ask("send", frame.text)

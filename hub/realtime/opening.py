@@ -130,6 +130,8 @@ class Opening:
         connection.send(Head(head, self._tickets.issue(grant, self._ports.epoch()) if renew else None))
 
     def _take_in(self, connection: Connection, grant: Grant) -> None:
+        if grant.session_id is not None and self._revocations.holds(grant.session_id):
+            raise NotSignedIn  # it ended while we asked who this is
         connection.grant = grant
         self._connections.rename(connection, grant.kind)
         self._fanout.bind(connection)
@@ -165,8 +167,6 @@ class Opening:
         feed = self._feeds.get(stale.workspace_id)
         if feed is None or not self._revocations.is_trusted() or not feed.rights.are(stale.rights_version):
             return None
-        if self._revocations.holds(stale.session_id):
-            raise NotSignedIn
         return stale
 
     def _visitor_again(self, stale: Grant, connection: Connection) -> Grant | None:
@@ -214,8 +214,6 @@ class Opening:
             hello = Hello(protocol=PROTOCOL, visitor_token=stale.visitor_token)
             return _in_conversation(await self._ports.authorise(hello, connection.handshake), stale)
         await self._revocations.trust()
-        if self._revocations.holds(stale.session_id):
-            raise NotSignedIn
         feed = await self._feeds.open(stale.workspace_id)
         if feed.rights.are(stale.rights_version):
             return stale
