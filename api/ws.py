@@ -219,9 +219,12 @@ class HubSocket(asyncio.Protocol):
             return self._wire.reject(HTTPStatus.FORBIDDEN, "More than one Origin.\n")
         if origin is not None and origin not in self._edge.origins():
             return self._wire.reject(HTTPStatus.FORBIDDEN, "This Origin may not open a socket here.\n")
+        slot_s = self._hub.admission.handshake_slot_s()
         if self._hub.is_draining or len(self._hub.connections.all) >= self._edge.max_sockets:
+            slot_s = come_back_in_s()
+        if slot_s is not None:
             response = self._wire.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n")
-            response.headers["Retry-After"] = str(1 + int(come_back_in_s()))
+            response.headers["Retry-After"] = str(1 + int(slot_s))
             return response
         return None
 

@@ -18,6 +18,9 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEFAULT_MAX_FILE_BYTES = 100 * 1024 * 1024
 DEFAULT_RAW_DAYS = 30
+DEFAULT_HELLOS_PER_S = 1_000
+DEFAULT_RING_MIB = 32
+DEFAULT_DRAIN_S = 50
 
 
 class FileStore(msgspec.Struct, frozen=True):
@@ -36,6 +39,21 @@ class FileStore(msgspec.Struct, frozen=True):
     region: str = ""
     access_key: str = ""
     secret_key: str = ""
+
+
+class SocketLimits(msgspec.Struct, frozen=True):
+    """
+    Bounds of one process's sockets.
+
+    Attributes:
+        hellos_per_s: Most sockets let in a second, 1-100,000; others are told when to come back.
+        ring_mib: What all workspaces' newest events may hold in memory for those who come back, 0-64; 0 keeps none.
+        drain_s: A process that is to end sends its sockets away over this long, 0-600.
+    """
+
+    hellos_per_s: int = DEFAULT_HELLOS_PER_S
+    ring_mib: int = DEFAULT_RING_MIB
+    drain_s: int = DEFAULT_DRAIN_S
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -60,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True):
         otlp_traces_url: Where spans go by OTLP/HTTP, ``…/v1/traces``; empty turns tracing off.
         vendor_base_urls: Override of a vendor's API origin per channel, e.g. ``{"twilio_sms": "http://127.0.0.1:9001"}``.
         files: Where the bytes of files are kept.
+        sockets: Bounds of one process's sockets.
         max_file_bytes: Largest file taken from anybody; channels may take less.
     """
 
@@ -81,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True):
     allow_private_hosts: bool = False
     trusted_proxies: tuple[str, ...] = ()
     otlp_traces_url: str = ""
+    sockets: SocketLimits = SocketLimits()
 
     @property
     def base_url(self) -> str:
@@ -122,6 +142,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         allow_private_hosts=_read_switch("HUB_ALLOW_PRIVATE_HOSTS", env),
         trusted_proxies=_read_networks("HUB_TRUSTED_PROXIES", env),
         otlp_traces_url=_read_otlp_url(env),
+        sockets=SocketLimits(
+            hellos_per_s=_read_count("HUB_HELLOS_PER_S", env, DEFAULT_HELLOS_PER_S, low=1, high=100_000),
+            ring_mib=_read_count("HUB_RING_MIB", env, DEFAULT_RING_MIB, low=0, high=64),
+            drain_s=_read_count("HUB_DRAIN_S", env, DEFAULT_DRAIN_S, low=0, high=600),
+        ),
     )
 
 
@@ -139,6 +164,15 @@ def _read_days(name: str, env: Mapping[str, str], default: int) -> int:
         return default
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3650:
         raise ConfigurationError(f"{name} must be a number of days from 1 to 3650, not {text!r}.", field=name)
+    return int(text)
+
+
+def _read_count(name: str, env: Mapping[str, str], default: int, *, low: int, high: int) -> int:
+    text = env.get(name, "")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high:
+        raise ConfigurationError(f"{name} must be a whole number from {low} to {high:,}, not {text!r}.", field=name)
     return int(text)
 
 
