@@ -136,15 +136,17 @@ class VisitorTokens:
         Raises:
             NotSignedIn: It is not ours, was changed, has expired, or is another live chat's.
         """
-        claims = self._open(token)
-        if claims.expires_at_s <= now_s or claims.channel_account_id != channel_account_id:
+        claims = self.read_any(token, now_s)
+        if claims.channel_account_id != channel_account_id:
             raise NotSignedIn("This visitor token is not valid here.")
         return claims
 
     def read_any(self, token: str, now_s: float) -> VisitorClaims:
         """Check a token where its live chat is not known from an address: at the socket. Raises ``NotSignedIn``."""
         claims = self._open(token)
-        return self.read(token, claims.channel_account_id, now_s)
+        if claims.expires_at_s <= now_s:
+            raise NotSignedIn("This visitor token is not valid here.")
+        return claims
 
     def _open(self, token: str) -> VisitorClaims:
         version, _, rest = token.partition(".")

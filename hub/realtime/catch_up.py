@@ -52,9 +52,7 @@ class _HeadInQuestion:
 class CatchUp:
     """Answers a member's cursor with ``welcome`` and the events after it."""
 
-    def __init__(
-        self, reads: LogReads, feeds: Feeds, fanout: Fanout, welcoming: Welcoming, counters: Counters
-    ) -> None:
+    def __init__(self, reads: LogReads, feeds: Feeds, fanout: Fanout, welcoming: Welcoming, counters: Counters) -> None:
         self._reads = reads
         self._feeds = feeds
         self._fanout = fanout

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
 
@@ -18,11 +18,12 @@ from hub.events.model import ConversationRange
 from hub.log import get_logger
 from hub.realtime.audience import VisitorStream
 from hub.realtime.catch_up import CHUNK_EVENTS, advance_cursor, drained
+from hub.realtime.log_reads import QUERY_EVENTS
 from hub.realtime.protocol import RESUME_LIMIT_EVENTS
 from hub.realtime.session import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
     from uuid import UUID
 
     from hub.events.model import LoggedEvent
@@ -44,6 +45,20 @@ WAITS_S = 7.5
 RING_LOOK_EVENTS = 200
 
 _log = get_logger("realtime")
+
+
+class _Behind(NamedTuple):
+    """A visitor who was welcomed and has events to be read."""
+
+    connection: Connection
+    feed: Feed
+    stream: VisitorStream
+
+    def range(self) -> ConversationRange:
+        """Return what is to be read next."""
+        position = self.connection.position
+        missing = min(max(self.stream.head - position, 1), CHUNK_EVENTS)
+        return ConversationRange(self.feed.workspace_id, self.stream.conversation_id, position, missing)
 
 
 class Lobby:
@@ -150,6 +165,7 @@ class Lobby:
         feeds = dict(zip(workspace_ids, await asyncio.gather(*map(self._feeds.open, workspace_ids)), strict=True))
         threads = {connection: self._ports.visitor_thread(grant) for connection, grant in grants.items()}
         self._applied = {}
+        behind: list[_Behind] = []
         try:
             found = await self._find(list(set(threads.values())))
             for connection, thread in threads.items():
@@ -159,29 +175,39 @@ class Lobby:
                     if not connection.closed:
                         self._waiting.setdefault(connection, batch[connection])
                 elif connection.session.phase is Phase.OPENING:
-                    self._place_guarded(connection, grants[connection], feed, found.get(thread))
+                    self._place_guarded(connection, grants[connection], feed, found.get(thread), behind)
         finally:
             self._applied = None
+        await self._read_missed(behind)
 
     async def _find(self, threads: list[VisitorThread]) -> dict[VisitorThread, VisitorConversation]:
         return dict(await self._ports.visitor_conversations(threads)) if threads else {}
 
     def _place_guarded(
-        self, connection: Connection, grant: Grant, feed: Feed, found: VisitorConversation | None
+        self,
+        connection: Connection,
+        grant: Grant,
+        feed: Feed,
+        found: VisitorConversation | None,
+        behind: list[_Behind],
     ) -> None:
         try:
-            self._place(connection, grant, feed, found)
+            stream = self._place(connection, grant, feed, found)
+            if stream is not None:
+                behind.append(_Behind(connection, feed, stream))
         except Exception:  # loop: one visitor costs only their own connection
             _log.exception("hello_failed", connection=connection.id)
             self._on_refused(connection, HubError("This failed on our side.", retry_after_s=5.0))
 
-    def _place(self, connection: Connection, grant: Grant, feed: Feed, found: VisitorConversation | None) -> None:
-        """Make a visitor live, or have what they missed read."""
+    def _place(
+        self, connection: Connection, grant: Grant, feed: Feed, found: VisitorConversation | None
+    ) -> VisitorStream | None:
+        """Welcome a visitor and make them live; returns their stream where what they missed must be read first."""
         cursor, epoch = connection.resume_cursor, self._welcoming.epoch()
         is_known = cursor is not None and cursor.epoch == epoch
         if found is None:
             self._place_new(connection, is_recovered=is_known and cursor is not None and cursor.seq == 0)
-            return
+            return None
         if found.conversation_id != grant.conversation_id:
             # A ticket of another conversation: the cursor counts that one's events.
             is_known = is_known and grant.conversation_id is None
@@ -191,17 +217,17 @@ class Lobby:
         stream.head = max(stream.head, found.head, applied)
         if cursor is None or not is_known or not 0 <= stream.head - cursor.seq <= RESUME_LIMIT_EVENTS:
             self._welcoming.welcome(connection, stream.head, recovered=False)
-            return
+            return None
         connection.position = cursor.seq
         self._welcoming.welcome(connection, stream.head, recovered=True)
         for event in _held(feed, stream, cursor.seq):
             self._write(connection, event)
         if connection.session.phase is not Phase.OPENING:
-            return
-        if connection.position == stream.head:
-            self._fanout.join_stream(connection, stream)
-        else:
-            self._go(connection, stream, lambda: self._catch_up(connection, feed, stream))
+            return None
+        if connection.position < stream.head:
+            return stream
+        self._fanout.join_stream(connection, stream)
+        return None
 
     def _place_new(self, connection: Connection, *, is_recovered: bool) -> None:
         """A visitor without a conversation has nothing to miss; their first send attaches them."""
@@ -209,6 +235,45 @@ class Lobby:
         self._welcoming.welcome(connection, 0, recovered=is_recovered)
         if is_recovered and connection.session.phase is Phase.OPENING:
             connection.session.phase = Phase.LIVE
+
+    async def _read_missed(self, behind: list[_Behind]) -> None:
+        """Read what a batch missed, many conversations a query, and make everybody live whose log that was."""
+        for one in behind:
+            one.stream.opening += 1
+        try:
+            for some in _slices(behind):
+                ranges = [one.range() for one in some]
+                found = await self._ports.conversation_ranges(list(dict.fromkeys(ranges)))
+                for one, wanted in zip(some, ranges, strict=True):
+                    self._finish(one, found.get(wanted, ()))
+        except HubError:
+            # They say hello again, and wait here until the log can be read.
+            self._fanout.lose([one.connection for one in behind if self._is_theirs(one)], "lost", 0)
+        finally:
+            for one in behind:
+                one.stream.opening -= 1
+
+    def _is_theirs(self, one: _Behind) -> bool:
+        """Whether a connection still waits for what was read: it may have gone, or said hello again."""
+        connection = one.connection
+        return connection.session.phase is Phase.OPENING and connection not in self._waiting
+
+    def _finish(self, one: _Behind, events: Sequence[LoggedEvent]) -> None:
+        if not self._is_theirs(one):
+            return
+        connection, feed, stream = one
+        if not events or feed.is_void or feed.streams.get(stream.conversation_id) is not stream:
+            self._fanout.lose([connection], "lost", 0)
+            return
+        for event in events:
+            self._write(connection, event)
+        stream.head = max(stream.head, connection.position)
+        if not self._is_theirs(one):
+            return
+        if connection.position == stream.head:
+            self._fanout.join_stream(connection, stream)
+        else:
+            self._go(connection, stream, lambda: self._catch_up(connection, feed, stream))
 
     async def _attach(self, connection: Connection, grant: Grant) -> None:
         feed = await self._feeds.open(grant.workspace_id)
@@ -278,6 +343,20 @@ class Lobby:
         except Exception:  # loop: one visitor costs only their own connection
             _log.exception("catch_up_failed", connection=connection.id)
             self._fanout.lose([connection], "lost", 0)
+
+
+def _slices(behind: list[_Behind]) -> Iterator[list[_Behind]]:
+    some: list[_Behind] = []
+    weight = 0
+    for one in behind:
+        added = one.range().limit
+        if some and weight + added > QUERY_EVENTS:
+            yield some
+            some, weight = [], 0
+        some.append(one)
+        weight += added
+    if some:
+        yield some
 
 
 def _held(feed: Feed, stream: VisitorStream, position: int) -> list[LoggedEvent]:

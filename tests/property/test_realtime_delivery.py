@@ -121,7 +121,9 @@ class Client:
 
     def apply(self, frame):
         seq, prev = frame["seq"], frame["prev"]
-        assert any(prev == before(self.visible(inboxes), seq) for _, inboxes in self.rights), "prev: no function of the log"
+        assert any(prev == before(self.visible(inboxes), seq) for _, inboxes in self.rights), (
+            "prev: no function of the log"
+        )
         if seq <= self.stood_at and not self.visitor:
             assert seq in self.visible(self.rights_at(self.stood_at)), "shown against the rights at hello"
         if seq <= self.cursor:

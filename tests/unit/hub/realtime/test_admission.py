@@ -1,6 +1,7 @@
 """How fast hellos are let in, and what those are told who are not."""
 
 import asyncio
+import itertools
 
 from hub.realtime.admission import IN_FLIGHT, Admission
 from tests.realtime_fakes import FakeClock, Rig, of_type, settle, until
@@ -47,7 +48,7 @@ async def test_everybody_sent_away_has_a_slot_of_their_own():
     assert len(door.refused) == 200
     slots = [slot_s for _, slot_s in door.refused]
     assert abs(slots[0] - 2.01) < 1e-6
-    assert all(abs(later - earlier - 0.01) < 1e-6 for earlier, later in zip(slots, slots[1:], strict=False))
+    assert all(abs(later - earlier - 0.01) < 1e-6 for earlier, later in itertools.pairwise(slots))
     door.admission.stop()
 
 
