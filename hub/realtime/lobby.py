@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Visitors of one query.
 BATCH = 500
 # Least time between two queries: in a storm each answers everybody who came since the last.
-PAUSE_S = 0.01
+PAUSE_S = 0.05
 # While a store is away the lobby asks again after these pauses, and sends away who has waited for longer than the last.
 RETRY_S = (0.2, 0.5, 1.0, 2.0)
 WAITS_S = 7.5

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hub.realtime.ports import Ports
 
 # The first question is asked in this loop turn; in a storm one query in this time answers everybody since the last.
-PAUSE_S = 0.01
+PAUSE_S = 0.025
 # Rows of one query; with events of 1 KB some 2 MB in flight.
 QUERY_EVENTS = 2_000
 
