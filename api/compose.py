@@ -8,12 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.call import Resources, required
-from api.metrics import SocketMetrics, ThrottleMetrics
+from api.metrics import PresenceMetrics, SocketMetrics, ThrottleMetrics
 from api.uploads import Uploads
 from api.ws_ports import SocketPorts
 from connectors.ingress import IngressWriter
@@ -50,18 +51,35 @@ if TYPE_CHECKING:
 
 _REDIS_TIMEOUT_S: Final = 2.0
 _REDIS_CONNECTIONS: Final = 32
-_DATABASE_CONNECTIONS: Final = 10
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """
+    What tells one serve process from the others.
+
+    Attributes:
+        name: In /metrics; the process id when left out.
+        database_connections: Most it opens to Postgres.
+    """
+
+    name: str = ""
+    database_connections: int = 10
 
 
 @asynccontextmanager
-async def composed(settings: Settings, *, setup_token: str = "", worker: str = "") -> AsyncIterator[Resources]:
+async def composed(
+    settings: Settings,
+    *,
+    setup_token: str = "",
+    worker: Worker = Worker(),  # noqa: B008  # frozen
+) -> AsyncIterator[Resources]:
     """
     Build every part this version has.
 
     Args:
         settings: Addresses of Postgres and both Redis are filled in.
         setup_token: What the set-up page must show; empty closes set-up over HTTP.
-        worker: What tells this process from other serve processes in /metrics; its process id when left out.
+        worker: Which process this is.
 
     Yields:
         The parts, connected.
@@ -74,7 +92,7 @@ async def composed(settings: Settings, *, setup_token: str = "", worker: str = "
         tracer = open_tracer(settings, "serve")
         stack.push_async_callback(tracer.close)
         notices = CommittedNotices()
-        database = await _open_database(settings, notices, stack)
+        database = await _open_database(settings, notices, stack, worker.database_connections)
         durable = await _open_redis(settings.redis_url, "REDIS_URL", stack)
         ephemeral = await _open_redis(settings.redis_ephemeral_url, "REDIS_EPHEMERAL_URL", stack)
         ingress = IngressStreams(settings.redis_url)
@@ -107,7 +125,7 @@ async def composed(settings: Settings, *, setup_token: str = "", worker: str = "
         _add_files(resources)
         resources.metrics.register(IngressCollector(writer.metrics))
         resources.realtime = await _start_realtime(resources, notices, stack)
-        await _count(resources, worker or worker_name(), stack)
+        await _count(resources, worker.name or worker_name(), stack)
         yield resources
 
 
@@ -129,6 +147,7 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
     )
     hub.routes = resources.routes
     resources.metrics.register(SocketMetrics(hub.counters))
+    resources.metrics.register(PresenceMetrics(hub, broker))
     resources.metrics.register(StoreMetrics(resources.database, broker, required(resources.ingress, "ingress streams")))
 
     def publish(committed: Sequence[Notice]) -> None:
@@ -191,10 +210,12 @@ async def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) 
     stack.push_async_callback(end)
 
 
-async def _open_database(settings: Settings, notices: CommittedNotices, stack: AsyncExitStack) -> Database:
+async def _open_database(
+    settings: Settings, notices: CommittedNotices, stack: AsyncExitStack, connections: int
+) -> Database:
     if not settings.database_url:
         raise ConfigurationError("DATABASE_URL is missing. `hub up` brings its own database.", field="DATABASE_URL")
-    database = await Database.open_patiently(settings.database_url, notices, max_size=_DATABASE_CONNECTIONS)
+    database = await Database.open_patiently(settings.database_url, notices, max_size=connections)
     stack.push_async_callback(database.close)
     return database
 

@@ -241,7 +241,7 @@ async def _read_page(
 async def _is_online(call: Call, workspace_id: int) -> bool | None:
     presence = call.resources.presence
     # Nobody is kept online by this: it only asks.
-    members = await presence.online(workspace_id, "livechat", ()) if presence is not None else None
+    members = await presence.online(workspace_id) if presence is not None else None
     return None if members is None else bool(members)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from hub.metrics.distribution import histogram, histograms
@@ -13,8 +13,11 @@ from hub.metrics.exchange import counter, gauge
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from api.listener import WorkerListener
     from api.webhooks import WebhookMetrics, WebhookTiming
+    from hub.realtime.broker_redis import RedisBroker
     from hub.realtime.connections import Counters
+    from hub.realtime.hub import RealtimeHub
     from hub.throttle import Throttle
 
 
@@ -30,6 +33,7 @@ class SocketMetrics(Collector):
         yield gauge("hub_connections", "Open sockets by what they are.", "kind", held.connections.items())
         yield CounterMetricFamily("hub_socket_frames_in", "Frames received.", value=held.frames_in)
         yield CounterMetricFamily("hub_socket_frames_out", "Frames written.", value=held.frames_out)
+        yield CounterMetricFamily("hub_socket_pings", "WebSocket pings to silent clients.", value=held.pings)
         yield CounterMetricFamily("hub_socket_bytes_out", "Bytes of frames written.", value=held.bytes_out)
         yield CounterMetricFamily("hub_events_applied", "Events passed on to local sockets.", value=held.events_applied)
         text = "From an event's number to its last frame in the sockets' buffers."
@@ -40,6 +44,40 @@ class SocketMetrics(Collector):
         yield _counter("hub_socket_closes", "Sockets closed, by code; 0: the client went.", "code", held.closes)
         yield _counter("hub_socket_resumes", "Hellos answered, recovered or with a snapshot.", "how", held.resumes)
         yield _counter("hub_socket_refused", "Frames refused, by error code.", "code", held.refused)
+
+
+class ListenerMetrics(Collector):
+    """How full this worker is, and whether it takes connections."""
+
+    def __init__(self, listener: WorkerListener) -> None:
+        self._listener = listener
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the listener."""
+        held = self._listener
+        yield GaugeMetricFamily("hub_socket_limit", "Most sockets of a worker.", value=held.room.most_sockets)
+        yield GaugeMetricFamily("hub_listener_open", "Whether a worker takes connections.", value=held.is_open)
+        yield CounterMetricFamily("hub_listener_closes", "Times a worker was full and stopped.", value=held.closes)
+        text = "Connections sent away unread: no descriptor left."
+        yield CounterMetricFamily("hub_connections_refused", text, value=held.refused)
+
+
+class PresenceMetrics(Collector):
+    """What members of this process were shown of each other, and what the broker sends here."""
+
+    def __init__(self, hub: RealtimeHub, broker: RedisBroker) -> None:
+        self._hub = hub
+        self._broker = broker
+
+    def collect(self) -> Iterator[Metric]:
+        """Read them."""
+        shown = self._hub.presence.frames
+        yield CounterMetricFamily("hub_presence_frames", "Frames that say who is online or looks on.", value=shown)
+        yield _counter("hub_handshakes_refused", "Sockets refused, by reason.", "reason", self._hub.handshakes_refused)
+        text = "Shards of the broker this process listens to."
+        yield GaugeMetricFamily("hub_broker_shards", text, value=self._broker.shards)
+        text = "Messages of workspaces without connections here."
+        yield CounterMetricFamily("hub_broker_ignored", text, value=self._broker.ignored)
 
 
 class EdgeMetrics(Collector):

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import uvicorn
 import uvloop
 
 from api import auth
 from api.app import create_app
-from api.compose import composed
-from api.metrics import EdgeMetrics
+from api.compose import Worker, composed
+from api.listener import OpenListeners, WorkerListener, make_http_protocol
+from api.metrics import EdgeMetrics, ListenerMetrics
+from api.server import DrainingServer
 from api.webhooks import WebhookDeps, WebhookGate, WebhookTiming
-from api.ws import SocketEdge, SocketHttp, make_ws_protocol
+from api.ws import SocketEdge, make_ws_protocol
 from connectors.accounts import account_of
 from connectors.metrics import worker_name
 from hub import log
+from hub.descriptors import Room, raise_limit
 from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.types import ASGIApp
 
     from api.call import Resources
@@ -36,26 +38,41 @@ if TYPE_CHECKING:
 ReadyHook = Callable[[str], None]
 
 _BACKLOG: Final = 4096
+# Most Postgres connections of a worker: more wait for locks rather than for connections.
+_DATABASE_CONNECTIONS: Final = 10
 _KEEP_ALIVE_S: Final = 75
-# Supervisors kill after 30 s; calls in flight get most of that.
-_DRAIN_S: Final = 20
+# Of the time to drain, for sending sockets away: 50 s of 60 are 2 % of them a second. The rest is for what they wait for.
+_SOCKETS_SHARE: Final = 5 / 6
+
+
+class Place(msgspec.Struct, frozen=True):
+    """
+    Which of the workers of a port one is.
+
+    Attributes:
+        index: 0 to ``count`` - 1; on each line of the log.
+        count: With more than one, each has its own socket on the same port and the kernel spreads connections.
+        listeners_fd: Inherited from the supervisor: who listens, see ``OpenListeners``; -1 for none.
+    """
+
+    index: int = 0
+    count: int = 1
+    listeners_fd: int = -1
 
 
 def main(
     settings: Settings,
-    worker_index: int = 0,
-    worker_count: int = 1,
+    place: Place = Place(),  # noqa: B008  # frozen
     *,
     setup_token: str | None = None,
     on_ready: ReadyHook | None = None,
 ) -> None:
     """
-    Serve until SIGTERM or SIGINT; returns once calls in flight are answered (at most 20 s).
+    Serve until SIGTERM or SIGINT; returns once sockets are sent away and calls answered (``drain_s`` at most).
 
     Args:
         settings: Addresses of Postgres and both Redis are filled in.
-        worker_index: 0 to ``worker_count`` - 1; on each line of the log.
-        worker_count: With more than one, each has its own socket on the same port and the kernel spreads connections.
+        place: Which worker this is.
         setup_token: What the set-up page must show, the same in all workers; ``HUB_SETUP_TOKEN`` of the environment
             when left out; empty closes set-up over HTTP.
         on_ready: Called with our address once connections are taken.
@@ -64,12 +81,18 @@ def main(
         ConfigurationError: An address cannot be used, or the port is taken; the text says what to change.
         Unavailable: Postgres does not answer.
     """
-    log.configure(f"serve-{worker_index}" if worker_count > 1 else "serve")
+    log.configure(f"serve-{place.index}" if place.count > 1 else "serve")
     auth.edge_of(settings)
     token = os.environ.get("HUB_SETUP_TOKEN", "") if setup_token is None else setup_token
-    listener = listen(settings.host, settings.port, shared=worker_count > 1)
+    open_port = partial(listen, settings.host, settings.port, shared=place.count > 1)
+    listener = WorkerListener(
+        open_port(),
+        Room(raise_limit()),
+        OpenListeners(place.listeners_fd, place.index, place.count),
+        listen=open_port,
+    )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listener, token, worker_name(settings.port, worker_index), on_ready))
+        runner.run(_serve(settings, listener, place, token, on_ready))
 
 
 def listen(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -105,21 +128,46 @@ def listen(host: str, port: int, *, shared: bool) -> socket.socket:
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, setup_token: str, worker: str, on_ready: ReadyHook | None
+    settings: Settings, listener: WorkerListener, place: Place, setup_token: str, on_ready: ReadyHook | None
 ) -> None:
+    worker = Worker(worker_name(settings.port, place.index), connections_of_worker(settings, place.count))
     async with composed(settings, setup_token=setup_token, worker=worker) as resources:
-        server = DrainingServer(_server_config(resources), on_started=lambda: on_ready and on_ready(settings.base_url))
+        resources.metrics.register(ListenerMetrics(listener))
+        hub = resources.realtime
+        server = DrainingServer(
+            _server_config(resources, listener),
+            listener,
+            on_started=lambda: on_ready and on_ready(settings.base_url),
+            drain_sockets=None if hub is None else lambda: hub.drain(settings.drain_s * _SOCKETS_SHARE),
+            drain_s=settings.drain_s,
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.drain)
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=[])
 
 
-def _server_config(resources: Resources) -> uvicorn.Config:
+def connections_of_worker(settings: Settings, workers: int) -> int:
+    """
+    Return how many Postgres connections each of so many workers may have: 10, fewer where all together are too many.
+
+    Raises:
+        ConfigurationError: Not even two each.
+    """
+    if 2 * workers > settings.database_connections:
+        raise ConfigurationError(
+            f"{workers} workers need {2 * workers} Postgres connections or more: raise HUB_DATABASE_CONNECTIONS "
+            f"(now {settings.database_connections}), and max_connections in Postgres where it is lower.",
+            field="HUB_DATABASE_CONNECTIONS",
+        )
+    return min(_DATABASE_CONNECTIONS, settings.database_connections // workers)
+
+
+def _server_config(resources: Resources, listener: WorkerListener) -> uvicorn.Config:
     return uvicorn.Config(
         with_webhooks(create_app(resources), resources),
-        http=SocketHttp,
-        ws="none" if resources.realtime is None else _sockets(resources.realtime, resources),
+        http=make_http_protocol(listener),
+        ws="none" if resources.realtime is None else _sockets(resources.realtime, resources, listener),
         loop="none",
         lifespan="off",
         proxy_headers=False,
@@ -128,17 +176,17 @@ def _server_config(resources: Resources) -> uvicorn.Config:
         log_config=None,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_DRAIN_S,
     )
 
 
-def _sockets(hub: RealtimeHub, resources: Resources) -> type[asyncio.Protocol]:
+def _sockets(hub: RealtimeHub, resources: Resources, listener: WorkerListener) -> type[asyncio.Protocol]:
     edge = auth.edge_of(resources.settings)
     return make_ws_protocol(
         hub,
         SocketEdge(
             origins=lambda: edge.origins,
             cookie_name=edge.cookie_name,
+            max_sockets=listener.room.most_sockets,
             address_of=lambda peer, forwarded: auth.caller_of(edge, peer, forwarded),
         ),
     )
@@ -160,26 +208,3 @@ def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:
     )
     resources.metrics.register(EdgeMetrics(deps.metrics, deps.timing))
     return WebhookGate(app, deps)
-
-
-class DrainingServer(uvicorn.Server):
-    """Uvicorn's server, with signals left to us: its own handling ends the process before our parts are closed."""
-
-    def __init__(self, config: uvicorn.Config, *, on_started: Callable[[], object]) -> None:
-        super().__init__(config)
-        self._on_started = on_started
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
-
-    def drain(self) -> None:
-        """Take no more connections, end those that wait, finish the calls in flight; a second time: at once."""
-        self.force_exit = self.should_exit
-        self.should_exit = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
-        await super().startup(sockets)
-        self._on_started()

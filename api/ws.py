@@ -211,17 +211,24 @@ class HubSocket(asyncio.Protocol):
 
     def _refuse(self, request: Request) -> Response | None:
         """Check what the library does not: path, Origin, and whether there is room."""
+        refused = self._hub.handshakes_refused
         if request.path.partition("?")[0] != PATH:
+            refused["path"] += 1
             return self._wire.reject(HTTPStatus.NOT_FOUND, "Sockets open at /ws.\n")
         try:
             origin = request.headers.get("Origin")
         except MultipleValuesError:
+            refused["origin"] += 1
             return self._wire.reject(HTTPStatus.FORBIDDEN, "More than one Origin.\n")
         if origin is not None and origin not in self._edge.origins():
+            refused["origin"] += 1
             return self._wire.reject(HTTPStatus.FORBIDDEN, "This Origin may not open a socket here.\n")
         slot_s = self._hub.admission.handshake_slot_s()
         if self._hub.is_draining or len(self._hub.connections.all) >= self._edge.max_sockets:
+            refused["draining" if self._hub.is_draining else "full"] += 1
             slot_s = come_back_in_s()
+        elif slot_s is not None:
+            refused["busy"] += 1
         if slot_s is not None:
             response = self._wire.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n")
             response.headers["Retry-After"] = str(1 + int(slot_s))

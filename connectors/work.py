@@ -161,7 +161,7 @@ async def _work(settings: Settings) -> None:
         dispatcher = Dispatcher(sending.deliveries, attempts)
         hints.dispatcher = dispatcher
         hints.broker = RedisBroker(settings.redis_ephemeral_url)
-        await hints.broker.start(hints)
+        await hints.broker.start(hints, hears_all=True)
         stack.push_async_callback(hints.broker.stop)
         ports = BatchPorts(
             database=database,

@@ -21,18 +21,17 @@ from hub import log
 from hub.config import Settings, read_settings
 from hub.demo_process import commands as demo_commands
 from hub.embedded.folders import private_dir
-from hub.embedded.process import Launch, last_lines
+from hub.embedded.process import last_lines
 from hub.embedded.services import log_path
-from hub.embedded.stopping import stopping_on_signals, until_stopped
-from hub.embedded.supervisor import ChildProcess, Supervisor
+from hub.embedded.stopping import until_stopped
 from hub.embedded.up import Steps, run_up
+from hub.embedded.workers import EXIT_CONFIGURATION, run_workers
 from hub.errors import ConfigurationError, HubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 EXIT_FAILED = 1
-EXIT_CONFIGURATION = 2
 MOST_WORKERS = 64
 
 
@@ -64,12 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hub", description="A real-time messaging hub with a unified inbox.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start everything on this machine and show the address to open")
+    up.add_argument("--workers", type=_worker_count, default=1, help="serve processes that share the port (default 1)")
     demo_commands.add_up_options(up)
     up.set_defaults(run=_up)
     serve = commands.add_parser("serve", help="run the HTTP API, the webhooks, the frontend and the WebSocket hub")
     serve.add_argument("--workers", type=_worker_count, default=1, help="processes that share the port (default 1)")
     serve.add_argument("--worker-index", type=int, default=0, help=argparse.SUPPRESS)
     serve.add_argument("--worker-count", type=int, default=1, help=argparse.SUPPRESS)
+    serve.add_argument("--listeners-fd", type=int, default=-1, help=argparse.SUPPRESS)
     serve.set_defaults(run=_serve)
     work = commands.add_parser("work", help="run intake, dispatch, reactor and jobs")
     work.set_defaults(run=_work)
@@ -150,6 +151,7 @@ def _up(settings: Settings, options: argparse.Namespace) -> int:
                 announce=lambda line: print(line, flush=True),
                 log=log.get_logger("hub.embedded"),
                 command=_command_line,
+                workers=options.workers,
             )
             steps = demo_commands.with_demo(settings, steps, options, _channels(), _command_line)
             asyncio.run(run_up(settings, steps))
@@ -194,28 +196,14 @@ def _say(line: str) -> None:
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     if options.workers > 1:
         log.configure("serve")
-        asyncio.run(_run_workers(options.workers))
-        return 0
+        ours = log.get_logger("hub.embedded")
+        return asyncio.run(run_workers(options.workers, _command_line, drain_s=settings.drain_s, log=ours))
+    from api.serve import Place
     from api.serve import main as serve
 
-    serve(settings, options.worker_index, options.worker_count, setup_token=os.environ.get("HUB_SETUP_TOKEN", ""))
+    place = Place(options.worker_index, options.worker_count, options.listeners_fd)
+    serve(settings, place, setup_token=os.environ.get("HUB_SETUP_TOKEN", ""))
     return 0
-
-
-async def _run_workers(count: int) -> None:
-    """Keep ``count`` serve processes running on one port until told to stop."""
-    children = [
-        ChildProcess(
-            f"serve-{index}",
-            Launch(_command_line("serve", "--worker-index", str(index), "--worker-count", str(count))),
-        )
-        for index in range(count)
-    ]
-    supervisor = Supervisor(log.get_logger("hub.embedded"))
-    with stopping_on_signals() as stopping:
-        stopping.on_second(supervisor.kill_children)
-        async with supervisor.keeping((), children):
-            await stopping.event.wait()
 
 
 def _work(settings: Settings, _options: argparse.Namespace) -> int:

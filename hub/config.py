@@ -20,7 +20,9 @@ DEFAULT_MAX_FILE_BYTES = 100 * 1024 * 1024
 DEFAULT_RAW_DAYS = 30
 DEFAULT_HELLOS_PER_S = 1_000
 DEFAULT_RING_MIB = 32
-DEFAULT_DRAIN_S = 50
+DEFAULT_DRAIN_S = 60.0
+# Of Postgres' usual 100: 3 are the superuser's, a work process has 24, and a person wants to look in.
+DEFAULT_DATABASE_CONNECTIONS = 60
 
 
 class FileStore(msgspec.Struct, frozen=True):
@@ -48,12 +50,10 @@ class SocketLimits(msgspec.Struct, frozen=True):
     Attributes:
         hellos_per_s: Most sockets let in a second, 1-100,000; others are told when to come back.
         ring_mib: What all workspaces' newest events may hold in memory for those who come back, 0-64; 0 keeps none.
-        drain_s: A process that is to end sends its sockets away over this long, 0-600.
     """
 
     hellos_per_s: int = DEFAULT_HELLOS_PER_S
     ring_mib: int = DEFAULT_RING_MIB
-    drain_s: int = DEFAULT_DRAIN_S
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -80,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True):
         files: Where the bytes of files are kept.
         sockets: Bounds of one process's sockets.
         max_file_bytes: Largest file taken from anybody; channels may take less.
+        drain_s: How long a serve process may take to end, 0-3600: sockets are sent away over most of it.
+        database_connections: Most that all workers of one `hub serve` open to Postgres together.
     """
 
     host: str
@@ -101,6 +103,8 @@ class Settings(msgspec.Struct, frozen=True):
     trusted_proxies: tuple[str, ...] = ()
     otlp_traces_url: str = ""
     sockets: SocketLimits = SocketLimits()
+    drain_s: float = DEFAULT_DRAIN_S
+    database_connections: int = DEFAULT_DATABASE_CONNECTIONS
 
     @property
     def base_url(self) -> str:
@@ -138,14 +142,17 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         vendor_base_urls=_read_vendor_base_urls(env),
         files=_read_file_store(env),
         max_file_bytes=_read_max_file_bytes(env.get("HUB_MAX_FILE_BYTES", "")),
-        raw_days=_read_days("HUB_RAW_DAYS", env, DEFAULT_RAW_DAYS),
+        raw_days=_read_number("HUB_RAW_DAYS", env, DEFAULT_RAW_DAYS, "days", range(1, 3651)),
         allow_private_hosts=_read_switch("HUB_ALLOW_PRIVATE_HOSTS", env),
         trusted_proxies=_read_networks("HUB_TRUSTED_PROXIES", env),
         otlp_traces_url=_read_otlp_url(env),
         sockets=SocketLimits(
-            hellos_per_s=_read_count("HUB_HELLOS_PER_S", env, DEFAULT_HELLOS_PER_S, low=1, high=100_000),
-            ring_mib=_read_count("HUB_RING_MIB", env, DEFAULT_RING_MIB, low=0, high=64),
-            drain_s=_read_count("HUB_DRAIN_S", env, DEFAULT_DRAIN_S, low=0, high=600),
+            hellos_per_s=_read_number("HUB_HELLOS_PER_S", env, DEFAULT_HELLOS_PER_S, "hellos", range(1, 100_001)),
+            ring_mib=_read_number("HUB_RING_MIB", env, DEFAULT_RING_MIB, "MiB", range(65)),
+        ),
+        drain_s=_read_number("HUB_DRAIN_S", env, int(DEFAULT_DRAIN_S), "seconds", range(3601)),
+        database_connections=_read_number(
+            "HUB_DATABASE_CONNECTIONS", env, DEFAULT_DATABASE_CONNECTIONS, "connections", range(2, 10_001)
         ),
     )
 
@@ -158,21 +165,13 @@ def _read_port(text: str) -> int:
     return int(text)
 
 
-def _read_days(name: str, env: Mapping[str, str], default: int) -> int:
+def _read_number(name: str, env: Mapping[str, str], default: int, unit: str, allowed: range) -> int:
     text = env.get(name, "")
     if not text:
         return default
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3650:
-        raise ConfigurationError(f"{name} must be a number of days from 1 to 3650, not {text!r}.", field=name)
-    return int(text)
-
-
-def _read_count(name: str, env: Mapping[str, str], default: int, *, low: int, high: int) -> int:
-    text = env.get(name, "")
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high:
-        raise ConfigurationError(f"{name} must be a whole number from {low} to {high:,}, not {text!r}.", field=name)
+    if not text.isascii() or not text.isdigit() or int(text[:12]) not in allowed:
+        least, most = allowed[0], allowed[-1]
+        raise ConfigurationError(f"{name} must be a number of {unit} from {least} to {most}, not {text!r}.", field=name)
     return int(text)
 
 

@@ -117,7 +117,7 @@ async def watch(settings: Settings, wanted: Wanted, show: Callable[[Shown], None
         if hints and wanted.follows:
             broker = RedisBroker(hints)
             stack.push_async_callback(broker.stop)
-            await broker.start(bell)
+            await broker.start(bell, hears_all=True)
         await _Reader(database, wanted, show).run(bell)
 
 

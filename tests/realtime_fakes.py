@@ -13,6 +13,7 @@ from hub.errors import HubError, NotSignedIn, Unavailable
 from hub.events.model import LoggedEvent, WorkspaceHead
 from hub.realtime.audience import is_visible
 from hub.realtime.broker_memory import MemoryBroker, MemoryBus
+from hub.realtime.connections import PING_FRAME
 from hub.realtime.hub import RealtimeHub
 from hub.realtime.limits import DEFAULT_LIMITS
 from hub.realtime.ports import Grant, Handshake, Sent, VisitorConversation, VisitorThread
@@ -278,9 +279,12 @@ class FakeSink:
 
 
 def parse_frames(data):
-    """Take WebSocket text frames apart."""
+    """Take WebSocket text frames apart; pings of the hub are no frames of the protocol."""
     frames, at = [], 0
     while at < len(data):
+        if data.startswith(PING_FRAME, at):
+            at += len(PING_FRAME)
+            continue
         assert data[at] == 0x81
         size, at = data[at + 1], at + 2
         if size == 126:
@@ -295,12 +299,13 @@ def parse_frames(data):
 class Rig:
     """A started hub over fakes."""
 
-    def __init__(self, ports=None, bus=None, limits=DEFAULT_LIMITS):
-        self.ports = ports or FakePorts()
-        self.clock = FakeClock()
-        self.bus = bus or MemoryBus()
+    def __init__(self, ports=None, bus=None, beside=None, limits=DEFAULT_LIMITS):
+        """``beside``: another rig of the same installation, whose clock, bus, log and presence this one shares."""
+        self.ports = ports or (beside.ports if beside else FakePorts())
+        self.clock = beside.clock if beside else FakeClock()
+        self.bus = bus or (beside.bus if beside else MemoryBus())
         self.broker = MemoryBroker(self.bus)
-        self.presence = MemoryPresence(self.clock)
+        self.presence = beside.presence if beside else MemoryPresence(self.clock)
         self.hub = RealtimeHub(
             self.ports, self.broker, self.presence, secret_key=b"k" * 32, now=lambda: NOON, monotonic_s=self.clock,
             limits=limits,

@@ -29,7 +29,7 @@ LITTLE_DISK_SHARE = 0.05
 SHORTEST_KEY_BYTES = 32
 FEW_DESCRIPTORS = 4096
 TOO_FEW_DESCRIPTORS = 1024
-# What serve asks the kernel for (api/serve.py): a smaller somaxconn cuts it without a word.
+# What serve asks the kernel for (hub/descriptors.py): a smaller somaxconn cuts it without a word.
 BACKLOG = 4096
 OLD_BACKUP_S = 7 * 86_400.0
 

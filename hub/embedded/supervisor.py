@@ -51,12 +51,14 @@ class ChildProcess:
         name: Names it in logs.
         launch: How to start it.
         may_end: Whether an exit with code 0 means that its work is done, and it is not started again.
+        drain_s: How long it may take to end before it is killed.
     """
 
-    def __init__(self, name: str, launch: Launch, *, may_end: bool = False) -> None:
+    def __init__(self, name: str, launch: Launch, *, may_end: bool = False, drain_s: float = DRAIN_ALLOWANCE_S) -> None:
         self.name = name
         self.launch = launch
         self.may_end = may_end
+        self.drain_s = drain_s
         self._process: ServerProcess | None = None
 
     @property
@@ -71,9 +73,9 @@ class ChildProcess:
         self._process = start_process(self.launch)
 
     async def stop(self) -> None:
-        """Ask it to drain, and kill it after 10 s."""
+        """Ask it to drain, and kill it where that takes longer than ``drain_s``."""
         if self._process is not None:
-            await self._process.stop((signal.SIGTERM,), DRAIN_ALLOWANCE_S)
+            await self._process.stop((signal.SIGTERM,), self.drain_s)
 
 
 class Supervisor:
@@ -83,9 +85,17 @@ class Supervisor:
     Args:
         log: Where deaths and restarts are told.
         on_start: Called after each restart, e.g. to note the new process ids.
+        hopeless_code: Exit code of a child that says: no restart helps, the operator must change something.
+
+    Attributes:
+        hopeless: Set when a child ended with that code at its first start.
     """
 
-    def __init__(self, log: Logger, on_start: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, log: Logger, on_start: Callable[[], None] = lambda: None, *, hopeless_code: int | None = None
+    ) -> None:
+        self.hopeless = asyncio.Event()
+        self._hopeless_code = hopeless_code
         self.restarts: Counter[str] = Counter()
         self._log = log
         self._on_start = on_start
@@ -133,6 +143,8 @@ class Supervisor:
                     self._log.info("process_ended", name=member.name)
                     return
                 failures = 0 if monotonic_s() - started_s >= HEALTHY_AFTER_S else failures
+                if code is not None and code == self._hopeless_code and not self.restarts[member.name]:
+                    self.hopeless.set()
                 self._log.warning("process_died", name=member.name, exit_code=code, failures=failures)
             await asyncio.sleep(restart_pause_s(failures))
             failures += 1

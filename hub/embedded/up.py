@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +25,7 @@ from hub.embedded.secret import KEY_FILE, ensure_secret_key
 from hub.embedded.services import Addresses, LocalServices, log_path
 from hub.embedded.stopping import Stopping, stopping_on_signals
 from hub.embedded.supervisor import ChildProcess, Supervised, Supervisor
+from hub.embedded.workers import serve_children
 from hub.errors import ConfigurationError, Unavailable
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 READY_ALLOWANCE_S = 120.0
 READY_POLL_S = 0.05
 FATAL_RESTARTS = 3
+DRAIN_S = 5.0
 LOG_LINES_SHOWN = 20
 
 
@@ -66,10 +69,11 @@ class Steps(msgspec.Struct, frozen=True):
         has_owner: Whether somebody set the hub up already; takes the application's address.
         announce: Shows one line to the person who started it.
         log: Where deaths and restarts are told.
-        command: Turns ``serve`` and ``work`` into a command line.
+        command: Turns one of our commands and its arguments into a command line.
         begin_demo: Makes a demo ready, given the application's database, the key that seals and our port; returns lines
             for the person who started it. Without a demo wanted it may only look after one that is there.
         demo_command: What keeps the demo running; ends by itself when the demo is removed.
+        workers: How many processes serve.
     """
 
     schema_state: Callable[[str], Awaitable[Schema]]
@@ -77,9 +81,10 @@ class Steps(msgspec.Struct, frozen=True):
     has_owner: Callable[[str], Awaitable[bool]]
     announce: Callable[[str], None]
     log: Logger
-    command: Callable[[str], tuple[str, ...]]
+    command: Callable[..., tuple[str, ...]]
     begin_demo: Callable[[str, str, int], Awaitable[tuple[str, ...]]] | None = None
     demo_command: tuple[str, ...] = ()
+    workers: int = 1
 
 
 class Members(msgspec.Struct, frozen=True):
@@ -160,7 +165,7 @@ async def _serve(data_dir: Path, steps: Steps, run: RunFile, members: Members) -
     members.stopping.on_second(supervisor.kill_children)
     try:
         async with supervisor.keeping(members.services, members.children):
-            if await _is_ready(data_dir, run, supervisor, members.stopping):
+            if await _is_ready(data_dir, run, supervisor, members):
                 steps.announce("[4/4] Hub ready")
                 steps.announce(f"  Open   {members.open_url}")
                 for note_ in members.notes:
@@ -171,16 +176,18 @@ async def _serve(data_dir: Path, steps: Steps, run: RunFile, members: Members) -
         _run_path(data_dir).unlink(missing_ok=True)
 
 
-async def _is_ready(data_dir: Path, run: RunFile, supervisor: Supervisor, stopping: Stopping) -> bool:
+async def _is_ready(data_dir: Path, run: RunFile, supervisor: Supervisor, members: Members) -> bool:
     """Wait until the API answers ready; False when told to stop before that."""
+    names = [child.name for child in members.children if not child.may_end]
     deadline_s = monotonic_s() + READY_ALLOWANCE_S
-    while not stopping.event.is_set():
+    while not members.stopping.event.is_set():
         if await asyncio.to_thread(answers, run.host, run.port, "/readyz"):
             return True
-        for name in ("serve", "work"):
+        for name in names:
             if supervisor.restarts[name] >= FATAL_RESTARTS or monotonic_s() >= deadline_s:
                 log = last_lines(log_path(data_dir, name), LOG_LINES_SHOWN)
-                raise Unavailable(f"{log}\n`hub {name}` does not come up. Its whole log is {log_path(data_dir, name)}.")
+                command, path = name.partition("-")[0], log_path(data_dir, name)
+                raise Unavailable(f"{log}\n`hub {command}` does not come up. Its whole log is {path}.")
         await asyncio.sleep(READY_POLL_S)
     return False
 
@@ -215,22 +222,26 @@ def _environment(settings: Settings, addresses: Addresses, port: int, token: str
             "HUB_PORT": str(port),
             "HUB_DATA_DIR": str(settings.data_dir),
             "HUB_SETUP_TOKEN": token,
+            "HUB_DRAIN_S": str(round(_drain_s(settings))),
         }
     )
 
 
 def _children(settings: Settings, environ: dict[str, str], steps: Steps) -> list[ChildProcess]:
-    commands = {name: steps.command(name) for name in ("serve", "work")}
-    if steps.demo_command:
-        commands["demo"] = steps.demo_command
-    return [
-        ChildProcess(
-            name,
-            Launch(command, log_path(settings.data_dir, name), environ=environ),
-            may_end=name == "demo",
-        )
-        for name, command in commands.items()
-    ]
+    folder = settings.data_dir
+    serving = serve_children(
+        steps.workers, steps.command, drain_s=_drain_s(settings), log_path=partial(log_path, folder), environ=environ
+    )
+    work = ChildProcess("work", Launch(steps.command("work"), log_path(folder, "work"), environ=environ))
+    if not steps.demo_command:
+        return [*serving, work]
+    demo = Launch(steps.demo_command, log_path(folder, "demo"), environ=environ)
+    return [*serving, work, ChildProcess("demo", demo, may_end=True)]
+
+
+def _drain_s(settings: Settings) -> float:
+    """A person who pressed Ctrl-C waits; whoever drains a large hub runs its parts under a supervisor of their own."""
+    return min(settings.drain_s, DRAIN_S)
 
 
 async def _running_url(settings: Settings, lock: FolderLock, steps: Steps) -> str:

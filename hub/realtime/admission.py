@@ -103,6 +103,8 @@ class Admission:
         while self._waiting and self._take():
             connection = next(iter(self._waiting))
             self._admit(connection, self._waiting.pop(connection))
+        if not self._waiting:
+            self._waiting = {}  # an emptied dict keeps its size
 
     def stop(self) -> None:
         """Let nobody in any more."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
+from hub.realtime.few import each_of, with_one, without_one
 from hub.realtime.protocol import encode_event
 
 if TYPE_CHECKING:
     from hub.events.model import LoggedEvent
     from hub.realtime.connections import Connection
+    from hub.realtime.few import Few
     from hub.realtime.ports import Grant
 
 
@@ -72,17 +74,41 @@ class VisitorStream:
     The connections of one conversation's visitor, numbered by ``conversation_seq``.
 
     Attributes:
+        key: The conversation's id as a number, half the size of a UUID object; ``Feed`` keeps streams by it.
         head: Newest ``conversation_seq`` seen in the feed or read from the log.
+        opening: Connections reading up to ``head``: the stream must not be forgotten under them.
     """
 
-    __slots__ = ("connections", "conversation_id", "head", "opening")
+    __slots__ = ("_few", "head", "key", "opening")
 
-    def __init__(self, conversation_id: UUID) -> None:
-        self.conversation_id = conversation_id
+    def __init__(self, key: int) -> None:
+        self.key = key
         self.head = 0
-        self.connections: dict[Connection, None] = {}
-        # Connections reading up to ``head``: the stream must not be forgotten under them.
         self.opening = 0
+        self._few: Few = None
+
+    @property
+    def conversation_id(self) -> UUID:
+        """The conversation."""
+        return UUID(int=self.key)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Live connections, in a list of the caller's own."""
+        return each_of(self._few)
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nobody hears it, nor is about to."""
+        return self._few is None and not self.opening
+
+    def add(self, connection: Connection) -> None:
+        """Let a connection hear it."""
+        self._few = with_one(self._few, connection)
+
+    def drop(self, connection: Connection) -> None:
+        """Let a connection hear it no more."""
+        self._few = without_one(self._few, connection)
 
 
 def audience_key(grant: Grant) -> AudienceKey:

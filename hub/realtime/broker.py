@@ -1,5 +1,5 @@
 """
-The broker's contract: hints of committed events and fleeting signals, from any process to every process with sockets.
+The broker's contract: hints of committed events and fleeting signals, from any process to those that want them.
 
 A hint may be lost, doubled or late: the feed and healing answer for that. What a broker does promise is to say so
 (``on_gap``) whenever it may have lost some. ``broker_memory.py`` and ``broker_redis.py`` are tested by one body.
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHARDS = 16
+# Events of these types (prefixes) reach every listener, whatever workspaces it wants: each process that takes webhooks
+# keeps the accounts of all of them.
+TOLD_TO_ALL = ("channel_account_", "demo_removed")
+# A workspace nobody wants any more is heard of for this long: whoever reloads a page finds the subscription standing.
+LINGER_S = 30.0
 
 
 class Listener(Protocol):
@@ -40,8 +45,27 @@ class Listener(Protocol):
 class Broker(Protocol):
     """One per process; processes without sockets only publish."""
 
-    async def start(self, listener: Listener | None = None) -> None:
-        """Begin to publish, and to listen where there is a listener; returns even when the wire is down."""
+    async def start(self, listener: Listener | None = None, *, hears_all: bool = False) -> None:
+        """
+        Begin to publish, and to listen where there is a listener; returns even when the wire is down.
+
+        Args:
+            listener: Told of the workspaces it wants, and of ``TOLD_TO_ALL``.
+            hears_all: Told of every workspace instead.
+        """
+        ...
+
+    async def want(self, workspace_id: int) -> None:
+        """
+        Hear of a workspace: what is published after this returned is not missed.
+
+        Counted: each call is taken back by one ``release``. Returns soon even when the wire is down; ``on_gap`` follows
+        once it is back.
+        """
+        ...
+
+    def release(self, workspace_id: int) -> None:
+        """Take one ``want`` back; hints go on for ``LINGER_S``."""
         ...
 
     async def stop(self) -> None:
@@ -49,11 +73,11 @@ class Broker(Protocol):
         ...
 
     def publish(self, events: Sequence[LoggedEvent]) -> None:
-        """Hint committed events to every listener, this process's included; never blocks, never raises."""
+        """Hint committed events to whoever wants them, and to this process's listener; never blocks, never raises."""
         ...
 
     def publish_signal(self, workspace_id: int, data: bytes) -> None:
-        """Pass a signal to every listener, this process's included; never blocks, never raises."""
+        """Pass a signal to whoever wants it, and to this process's listener; never blocks, never raises."""
         ...
 
 
@@ -67,14 +91,19 @@ class TypingSignal(msgspec.Struct, frozen=True, tag_field="t", tag="typing"):
     kind: MessageKind
 
 
-class ViewingSignal(msgspec.Struct, frozen=True, tag_field="t", tag="viewing"):
-    conversation_id: UUID
-    inbox_id: UUID
-    member_ids: tuple[UUID, ...]
+class PresenceSignal(msgspec.Struct, frozen=True, tag_field="t", tag="present"):
+    """
+    What a worker left in the store is another: look again.
 
+    Attributes:
+        holder: The worker, which knows already.
+        members: Whether it is about who is online.
+        conversation_ids: Conversations that came on or went from a screen.
+    """
 
-class PresenceSignal(msgspec.Struct, frozen=True, tag_field="t", tag="presence"):
-    member_ids: tuple[UUID, ...]
+    holder: str
+    members: bool
+    conversation_ids: tuple[UUID, ...]
 
 
 class RightsSignal(msgspec.Struct, frozen=True, tag_field="t", tag="rights"):
@@ -92,4 +121,4 @@ class VisitorSignal(msgspec.Struct, frozen=True, tag_field="t", tag="visitor"):
     conversation_id: UUID
 
 
-Signal = TypingSignal | ViewingSignal | PresenceSignal | RightsSignal | RevocationSignal | VisitorSignal
+Signal = TypingSignal | PresenceSignal | RightsSignal | RevocationSignal | VisitorSignal

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, TypedDict, cast
+from collections import deque
+from typing import TYPE_CHECKING, cast
 
 from broadcaster import BroadcastBackend, Event
 from redis.asyncio import Redis
@@ -17,12 +18,10 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from hub.log import Dependency, get_logger
+from hub.realtime.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from redis.asyncio.client import PubSub
-
 # Not a channel of Redis: an event on it says that messages may have been lost up to now.
 GAP_CHANNEL = "gap"
 RECEIVED_LIMIT = 10_000
@@ -33,12 +32,6 @@ PROBE_S = 5.0
 COMMAND_TIMEOUT_S = 2.0
 
 _log = get_logger("broker")
-
-
-class _PubSubMessage(TypedDict):
-    type: str
-    channel: bytes | None
-    data: bytes | int | None
 
 
 class RedisBackend(BroadcastBackend):
@@ -67,8 +60,12 @@ class RedisBackend(BroadcastBackend):
             retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
         )
         self._channels: set[str] = set()
-        self._received: asyncio.Queue[Event] = asyncio.Queue()
-        self._pubsub: PubSub | None = None
+        self._confirming: dict[str, asyncio.Future[None]] = {}
+        # One command after the other: a subscription must not overtake the end of the one before it.
+        self._telling = asyncio.Lock()
+        self._received: deque[Event] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._subscription: Subscription | None = None
         self._reader: asyncio.Task[None] | None = None
         self._attempted = asyncio.Event()
         self._has_lost = False
@@ -93,17 +90,30 @@ class RedisBackend(BroadcastBackend):
         await self._attempted.wait()
 
     async def subscribe(self, group: str) -> None:
-        """Want a channel, now and after every reconnect."""
-        if group == GAP_CHANNEL:
-            return
-        self._channels.add(group)
-        await self._tell_redis("subscribe", group)
+        """Do nothing: a channel's reader stands for good, ``listen`` says when Redis is to send something."""
 
     async def unsubscribe(self, group: str) -> None:
+        """Do nothing, see ``subscribe``."""
+
+    async def listen(self, channel: str) -> None:
+        """Want a channel, now and after every reconnect; returns when Redis has confirmed, or cannot be asked."""
+        async with self._telling:
+            self._channels.add(channel)
+            if self._subscription is None:
+                return  # a reconnect takes it from ``_channels``, and owns up to a gap
+            confirmed = self._expect(channel)
+            self._subscription.send("SUBSCRIBE", channel)
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                    await confirmed
+            self._confirming.pop(channel, None)
+
+    async def ignore(self, channel: str) -> None:
         """Want a channel no more."""
-        self._channels.discard(group)
-        if group != GAP_CHANNEL and self._reader is not None and not self._reader.done():
-            await self._tell_redis("unsubscribe", group)
+        async with self._telling:
+            self._channels.discard(channel)
+            if self._subscription is not None:
+                self._subscription.send("UNSUBSCRIBE", channel)
 
     async def publish(self, channel: str, message: bytes) -> None:
         """Send one message; raises ``OSError`` when Redis does not take it."""
@@ -123,83 +133,101 @@ class RedisBackend(BroadcastBackend):
 
     async def next_published(self) -> Event:
         """Return what comes next; a gap comes before what was received after it."""
-        event = await self._received.get()
-        if self._has_lost and self._received.qsize() < RECEIVED_LIMIT // 2:
+        while not self._received:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        event = self._received.popleft()
+        if self._has_lost and len(self._received) < RECEIVED_LIMIT // 2:
             self._has_lost = False
-            self._received.put_nowait(Event(GAP_CHANNEL, ""))
+            self._put(Event(GAP_CHANNEL, ""))
         return event
-
-    async def _tell_redis(self, command: str, channel: str) -> None:
-        """Change the subscription where there is a connection; a reconnect takes it from ``_channels``."""
-        pubsub = self._pubsub
-        if pubsub is None:
-            return
-        with contextlib.suppress(RedisError, OSError):
-            await (pubsub.subscribe(channel) if command == "subscribe" else pubsub.unsubscribe(channel))
 
     async def _read_for_ever(self) -> None:
         pause_s = RETRY_FIRST_S
         while True:
             try:
-                async with self._listening.pubsub() as pubsub:
-                    await self._subscribe_all(pubsub)
+                subscription = await Subscription.open(self._listening, self._take, self._note_confirmed)
+                try:
+                    await self._subscribe_all(subscription)
                     pause_s = RETRY_FIRST_S
-                    await self._read(pubsub)
-            except (RedisError, OSError) as error:
+                    await self._watch(subscription)
+                finally:
+                    self._subscription = None
+                    await subscription.close()
+            except (RedisError, OSError, TimeoutError) as error:
                 self._hearing.lost(error=type(error).__name__)
             except Exception:  # loop: it connects again
                 _log.exception("broker_reader_failed")
             finally:
-                self._pubsub = None
+                self._fail_expected()
                 self._attempted.set()
             await asyncio.sleep(pause_s)
             pause_s = min(RETRY_MOST_S, pause_s * 2)
             self.reconnects += 1
 
-    async def _subscribe_all(self, pubsub: PubSub) -> None:
+    async def _subscribe_all(self, subscription: Subscription) -> None:
         """Subscribe and wait for Redis' word on each channel: only then is nothing missed any more."""
-        asked = set(self._channels)
+        asked: set[str] = set()
         async with asyncio.timeout(COMMAND_TIMEOUT_S):
-            await pubsub.subscribe(*asked)
-            waiting = set(asked)
-            while waiting:
-                message = await _next(pubsub, COMMAND_TIMEOUT_S)
-                if message is not None and message["type"] == "subscribe":
-                    waiting.discard(_text(message["channel"]))
-                elif message is not None:
-                    self._take(message)
-        self._pubsub = pubsub
+            while waiting := self._channels - asked:  # more may be wanted while these are confirmed
+                asked |= waiting
+                confirmed = [self._expect(channel) for channel in waiting]
+                subscription.send("SUBSCRIBE", *waiting)
+                subscription.lost.add_done_callback(lambda _: self._fail_expected())
+                await asyncio.gather(*confirmed)
+                if subscription.lost.done():
+                    raise ConnectionError("Redis closed the connection.")
+        self._subscription = subscription
         self._hearing.found()
         if self.reconnects:
-            self._received.put_nowait(Event(GAP_CHANNEL, ""))
+            self._put(Event(GAP_CHANNEL, ""))
         self._attempted.set()
 
-    async def _read(self, pubsub: PubSub) -> None:
+    async def _watch(self, subscription: Subscription) -> None:
+        """Return never: raise when the connection is gone, or Redis gives no sign of life."""
         is_probed = False
         while True:
-            message = await _next(pubsub, PROBE_S)
-            if message is not None:
+            heard = subscription.heard
+            await asyncio.wait([subscription.lost], timeout=PROBE_S)
+            if subscription.lost.done():
+                raise ConnectionError("Redis closed the connection.")
+            if subscription.heard != heard:
                 is_probed = False
-                self._take(message)
             elif is_probed:
                 raise ConnectionError("Redis does not answer.")
             else:
                 is_probed = True
-                await pubsub.ping()
+                subscription.send("PING")
 
-    def _take(self, message: _PubSubMessage) -> None:
-        if message["type"] != "message":
-            return
-        if self._received.qsize() >= RECEIVED_LIMIT:
+    def _take(self, channel: str, data: bytes) -> None:
+        if len(self._received) >= RECEIVED_LIMIT:
             self._has_lost = True
             return
         # broadcaster's Event says str; its own code never looks inside.
-        self._received.put_nowait(Event(_text(message["channel"]), cast("str", message["data"])))
+        self._put(Event(channel, cast("str", data)))
 
+    def _put(self, event: Event) -> None:
+        self._received.append(event)
+        if self._waiter is not None:
+            if not self._waiter.done():
+                self._waiter.set_result(None)
+            self._waiter = None
 
-async def _next(pubsub: PubSub, timeout_s: float) -> _PubSubMessage | None:
-    return cast("_PubSubMessage | None", await pubsub.get_message(timeout=timeout_s))
+    def _expect(self, channel: str) -> asyncio.Future[None]:
+        confirmed = self._confirming[channel] = asyncio.get_running_loop().create_future()
+        return confirmed
 
+    def _note_confirmed(self, channel: str) -> None:
+        confirmed = self._confirming.pop(channel, None)
+        if confirmed is None:
+            # Nobody waited this long: what was published meanwhile went past.
+            self._put(Event(GAP_CHANNEL, ""))
+        elif not confirmed.done():
+            confirmed.set_result(None)
 
-def _text(channel: bytes | None) -> str:
-    return (channel or b"").decode()
+    def _fail_expected(self) -> None:
+        """Let nobody wait for the word of a connection that is gone."""
+        for confirmed in self._confirming.values():
+            if not confirmed.done():
+                confirmed.set_result(None)
+        self._confirming.clear()

@@ -80,7 +80,7 @@ class CatchUp:
         Returns:
             False where something must be read first: nothing was sent, ``resume`` does it.
         """
-        cursor, session = connection.resume_cursor, connection.session
+        cursor = connection.resume_cursor
         epoch = self._welcoming.epoch()
         if cursor is not None and cursor.epoch == epoch and cursor.seq > feed.last:
             return False
@@ -89,8 +89,8 @@ class CatchUp:
         audience = self._audience_now(feed, grant)
         if audience is None:
             return False
-        session.rights_seq = max(session.rights_seq, grant.rights_seq)
-        if not session.is_resumable(cursor, epoch, feed.last, RESUME_LIMIT_EVENTS):
+        connection.rights_seq = max(connection.rights_seq, grant.rights_seq)
+        if not connection.is_resumable(cursor, epoch, feed.last, RESUME_LIMIT_EVENTS):
             self._welcoming.welcome(connection, audience.head, recovered=False)
             return True
         assert cursor is not None
@@ -107,7 +107,7 @@ class CatchUp:
         connection.position = feed.last
         if missed is not None and missed.data:
             self._write(connection, missed)
-        if session.phase is Phase.OPENING:
+        if connection.phase is Phase.OPENING:
             self._fanout.join(connection, audience)
         return True
 
@@ -124,15 +124,14 @@ class CatchUp:
             return
         feed = await self._feeds.open(grant.workspace_id)
         self._check_rights(connection, feed)
-        session = connection.session
-        session.rights_seq = max(session.rights_seq, grant.rights_seq)
+        connection.rights_seq = max(connection.rights_seq, grant.rights_seq)
         cursor = connection.resume_cursor
         epoch = self._welcoming.epoch()
         if cursor is not None and cursor.epoch == epoch and cursor.seq > feed.last:
             # A snapshot may be ahead of the hints.
             await self._feeds.reach(feed, cursor.seq)
         audience = await self._audience(connection, feed)
-        if not session.is_resumable(cursor, epoch, feed.last, RESUME_LIMIT_EVENTS):
+        if not connection.is_resumable(cursor, epoch, feed.last, RESUME_LIMIT_EVENTS):
             self._welcoming.welcome(connection, audience.head, recovered=False)
             return
         assert cursor is not None
@@ -142,13 +141,13 @@ class CatchUp:
         self._welcoming.welcome(connection, audience.head, recovered=True)
         await self._catch_up(connection, feed, prev)
 
-    def forget_encoded(self) -> None:
-        """Let go of what was encoded for those who came back lately; run now and then."""
-        self._encoded.clear()
+    def forget_old(self) -> None:
+        """Let go of what was encoded for those who came back a while ago; called every second."""
+        self._encoded.forget_old()
 
     async def _catch_up(self, connection: Connection, feed: Feed, prev: int) -> None:
         """Send what lies between the connection and the feed, then let it hear live events."""
-        while connection.session.phase is Phase.OPENING:
+        while connection.phase is Phase.OPENING:
             if feed.is_void:
                 self._fanout.lose([connection], "lost", 0)
                 return
@@ -232,18 +231,20 @@ class CatchUp:
 
 async def drained(connection: Connection) -> None:
     """Wait until what was queued has left for the socket; at once when the connection is closed."""
-    if connection.queue and not connection.closed:
-        if connection.drained is None:
-            connection.drained = asyncio.get_running_loop().create_future()
-        await asyncio.shield(connection.drained)
+    if connection.queue is not None and not connection.closed:
+        waiter = connection.drained
+        if waiter is None:
+            waiter = connection.drained = asyncio.get_running_loop().create_future()
+        await asyncio.shield(waiter)
 
 
 def _is_opening(connection: Connection) -> bool:
     """Whether it still waits for events: a gap or a close may have come while the log was read."""
-    return connection.session.phase is Phase.OPENING
+    return connection.phase is Phase.OPENING
 
 
 def advance_cursor(connection: Connection) -> None:
     """Should the log become unreadable now, the next try goes on from here."""
-    if connection.resume_cursor is not None:
-        connection.resume_cursor = Cursor(connection.resume_cursor.epoch, connection.position)
+    cursor = connection.resume_cursor
+    if cursor is not None:
+        connection.resume_cursor = Cursor(cursor.epoch, connection.position)

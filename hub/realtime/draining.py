@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Drain:
         steps_left = max(1, math.ceil(within_s / STEP_S))
         while self._connections.all and not self._hurry.is_set():
             share = math.ceil(len(self._connections.all) / steps_left)
-            for connection in list(self._connections.all)[:share]:
+            for connection in list(islice(self._connections.all, share)):
                 self._send_away(connection, COME_BACK_WITHIN_S)
             steps_left = max(1, steps_left - 1)
             try:
@@ -58,7 +59,7 @@ class Drain:
             except TimeoutError:
                 pass
         while self._connections.all:
-            for connection in list(self._connections.all)[:AT_ONCE]:
+            for connection in list(islice(self._connections.all, AT_ONCE)):
                 self._send_away(connection)
             await asyncio.sleep(0)
         self._running = None

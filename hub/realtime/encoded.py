@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LIMIT_BYTES = 4 * 1024 * 1024
 # Well below the 1 MiB of a connection's buffer: a client that reads never overflows it while it catches up.
 RANGE_BYTES = 256 * 1024
+KEPT_S = 20
 
 
 class EncodedRange(NamedTuple):
@@ -44,6 +45,7 @@ class EncodedRanges:
     def __init__(self, moves: MoveViews) -> None:
         self._moves = moves
         self._held_bytes = 0
+        self._unused_s = 0
         self._ranges: OrderedDict[tuple[Feed, frozenset[UUID] | None, int, int, int], EncodedRange] = OrderedDict()
 
     def encode(
@@ -58,6 +60,7 @@ class EncodedRanges:
             events: One or more, in order, without a hole.
             prev: The newest seq before them that the audience may see.
         """
+        self._unused_s = 0
         key = (feed, inboxes, events[0].seq, min(events[-1].seq, feed.last), prev)
         known = self._ranges.get(key)
         if known is None:
@@ -67,10 +70,12 @@ class EncodedRanges:
                 self._held_bytes -= len(self._ranges.popitem(last=False)[1].data)
         return known
 
-    def clear(self) -> None:
-        """Forget every range: feeds that ended are not kept by them."""
-        self._ranges.clear()
-        self._held_bytes = 0
+    def forget_old(self) -> None:
+        """Forget everything a while after it was asked for last; called every second."""
+        self._unused_s += 1
+        if self._unused_s > KEPT_S and self._ranges:
+            self._ranges.clear()
+            self._held_bytes = 0
 
     def _encode(
         self, feed: Feed, inboxes: frozenset[UUID] | None, events: Sequence[LoggedEvent], prev: int

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from hub import clock
 from hub.log import get_logger
 from hub.realtime.audience import Audience, audience_key
 from hub.realtime.protocol import GapReason, encode, encode_event
+from hub.realtime.roster import Roster
 from hub.realtime.session import Phase
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from hub.events.model import LoggedEvent
     from hub.realtime.audience import VisitorStream
     from hub.realtime.connections import Connection, Counters
@@ -23,47 +22,77 @@ if TYPE_CHECKING:
 # Clients ignore types they do not know; the event keeps its place in the sequence.
 _UNSHOWABLE = b'{"type":"unshowable"}'
 
-_Key = TypeVar("_Key")
+# Frames of one event queued before other workspaces have their turn: half a millisecond.
+SLICE = 10_000
+
 _log = get_logger("realtime")
 
 
+class Unfinished:
+    """
+    An event on its way to more listeners than one turn is for.
+
+    Attributes:
+        event: The newest one its feed has applied; the next one waits for the end of this one.
+        parts: For each audience that sees it the frame, and those it is not queued for yet.
+    """
+
+    __slots__ = ("event", "parts")
+
+    def __init__(self, event: LoggedEvent) -> None:
+        self.event = event
+        self.parts: list[tuple[bytes, list[Connection]]] = []
+
+    def take(self, limit: int) -> tuple[bytes, list[Connection]]:
+        """Take the next listeners, at most ``limit``, and what they are told."""
+        frame, listeners = self.parts[-1]
+        if len(listeners) <= limit:
+            self.parts.pop()
+            return frame, listeners
+        some = listeners[-limit:]
+        del listeners[-limit:]
+        return frame, some
+
+
 class Fanout:
-    """Delivery, and the index of connections by workspace and by subject."""
+    """
+    Delivery, and who is here.
+
+    Attributes:
+        by_workspace: Connections with a grant, by workspace and by subject.
+    """
 
     def __init__(self, ports: Ports, counters: Counters, on_applied: Callable[[LoggedEvent], None]) -> None:
         self._ports = ports
         self._counters = counters
         self._on_applied = on_applied
-        self.by_workspace: dict[int, dict[Connection, None]] = {}
-        self.by_subject: dict[tuple[int, UUID], dict[Connection, None]] = {}
+        self.by_workspace = Roster()
 
     def bind(self, connection: Connection) -> None:
         """Index a connection that now has a grant."""
         grant = connection.grant
         if grant is not None:
-            self.by_workspace.setdefault(grant.workspace_id, {})[connection] = None
-            self.by_subject.setdefault((grant.workspace_id, grant.subject_id), {})[connection] = None
+            self.by_workspace.add(connection, grant)
 
     def unbind(self, connection: Connection) -> None:
         """Forget a connection altogether."""
         self.leave(connection)
         grant = connection.grant
         if grant is not None:
-            _drop(self.by_workspace, grant.workspace_id, connection)
-            _drop(self.by_subject, (grant.workspace_id, grant.subject_id), connection)
+            self.by_workspace.remove(connection, grant)
 
     def join(self, connection: Connection, audience: Audience) -> None:
         """Make a member's connection live: it has everything up to the audience's head."""
         audience.connections[connection] = None
         audience.idle_since_s = None
         connection.audience = audience
-        connection.session.phase = Phase.LIVE
+        connection.phase = Phase.LIVE
 
     def join_stream(self, connection: Connection, stream: VisitorStream) -> None:
         """Make a visitor's connection live."""
-        stream.connections[connection] = None
+        stream.add(connection)
         connection.stream = stream
-        connection.session.phase = Phase.LIVE
+        connection.phase = Phase.LIVE
 
     def leave(self, connection: Connection) -> None:
         """Stop passing events on to a connection; its grant stays."""
@@ -71,38 +100,75 @@ class Fanout:
             connection.audience.connections.pop(connection, None)
             connection.audience = None
         if connection.stream is not None:
-            connection.stream.connections.pop(connection, None)
+            connection.stream.drop(connection)
             connection.stream = None
 
     def lose(self, connections: Iterable[Connection], reason: GapReason, head: int) -> None:
         """Tell connections, once each, that events will not reach them until they say hello again."""
         for connection in list(connections):
             self.leave(connection)
-            gap = connection.session.lose(reason, head)
+            gap = connection.lose(reason, head)
             if gap is not None:
                 self._counters.gaps[reason] += 1
                 connection.write(encode(gap))
 
     def deliver(self, feed: Feed, event: LoggedEvent) -> int:
         """
-        Pass the feed's next event on.
+        Pass the feed's next event on, to so many that it is ``feed.unfinished`` afterwards: then ``go_on``.
 
         Returns:
             How many frames were queued.
         """
         written = 0
+        seq = event.conversation_seq
+        if seq is not None and event.conversation_id is not None:
+            stream = feed.stream(event.conversation_id)
+            if stream is not None:
+                written = self._deliver_to_visitors(stream, event, seq)
+        rest: Unfinished | None = None
         for audience in feed.audiences.values():
             frame = audience.advance(event, self)
-            if frame is not None:
-                written += _write_all(self, audience.connections, frame)
-        if event.conversation_seq is not None and event.conversation_id is not None:
-            stream = feed.streams.get(event.conversation_id)
-            if stream is not None:
-                written += self._deliver_to_visitors(stream, event, event.conversation_seq)
-        if written and event.appended_at_ms:
-            self._counters.unwritten.append((event, clock.now_ms()))
+            if frame is None or not audience.connections:
+                continue
+            # A copy: whoever turns out to be dead leaves the audience meanwhile.
+            listeners = list(audience.connections)
+            if written + len(listeners) <= SLICE:
+                written += self._write(frame, listeners, feed.workspace_id)
+            else:
+                rest = rest or Unfinished(event)
+                rest.parts.append((frame, listeners))
+        feed.unfinished = rest
+        if rest is None and written:
+            self._note_queued(event)
         self._on_applied(event)
         return written
+
+    def go_on(self, feed: Feed) -> int:
+        """Pass the feed's unfinished event on to more of its listeners; returns how many frames were queued."""
+        unfinished = feed.unfinished
+        if unfinished is None:
+            return 0
+        written = 0
+        seq = unfinished.event.seq
+        while unfinished.parts and written < SLICE:
+            frame, some = unfinished.take(SLICE - written)
+            # Who has left since then was told otherwise; who has come since has it already, out of the log.
+            some = [one for one in some if one.audience is not None and one.position < seq]
+            written += self._write(frame, some, feed.workspace_id)
+        if not unfinished.parts:
+            feed.unfinished = None
+            self._note_queued(unfinished.event)
+        return written
+
+    def _write(self, frame: bytes, listeners: list[Connection], workspace_id: int) -> int:
+        if listeners:
+            for connection in listeners[0].owner.write_to_all(listeners, frame, workspace_id):
+                self.leave(connection)
+        return len(listeners)
+
+    def _note_queued(self, event: LoggedEvent) -> None:
+        if event.appended_at_ms:
+            self._counters.unwritten.append((event, clock.now_ms() if event.trace else 0))
 
     def removal(self, event: LoggedEvent) -> bytes:
         """Return what those who lose a conversation are told; never raises."""
@@ -138,10 +204,10 @@ class Fanout:
 
     def _deliver_to_visitors(self, stream: VisitorStream, event: LoggedEvent, seq: int) -> int:
         stream.head = max(stream.head, seq)
-        if not stream.connections:
+        behind = [connection for connection in stream.connections if connection.position < seq]
+        if not behind:
             return 0
         frame = self.visitor_frame(event, seq)
-        behind = [connection for connection in stream.connections if connection.position < seq]
         for connection in behind:
             if connection.position + 1 < seq:
                 self.lose([connection], "lost", seq)
@@ -150,20 +216,3 @@ class Fanout:
             else:
                 self.leave(connection)
         return len(behind)
-
-
-def _write_all(fanout: Fanout, connections: dict[Connection, None], frame: bytes) -> int:
-    """Queue one frame for many; whoever did not take it has been told so and leaves."""
-    refused = [connection for connection in list(connections) if not connection.write(frame)]
-    written = len(connections)
-    for connection in refused:
-        fanout.leave(connection)
-    return written
-
-
-def _drop(index: dict[_Key, dict[Connection, None]], key: _Key, connection: Connection) -> None:
-    members = index.get(key)
-    if members is not None:
-        members.pop(connection, None)
-        if not members:
-            del index[key]

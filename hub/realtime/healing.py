@@ -152,6 +152,4 @@ def _drop_unused_audiences(feed: Feed, now_s: float) -> None:
             audience.idle_since_s = now_s
         elif now_s - audience.idle_since_s > IDLE_FEED_S:
             del feed.audiences[key]
-    for conversation_id, stream in list(feed.streams.items()):
-        if not stream.connections and not stream.opening:
-            del feed.streams[conversation_id]
+    feed.drop_unused_streams()

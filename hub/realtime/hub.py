@@ -7,7 +7,7 @@ Who somebody is and what a message does is injected (``ports.py``); sockets are 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from hub import clock
@@ -25,6 +25,7 @@ from hub.realtime.limits import DEFAULT_LIMITS, Limits
 from hub.realtime.lobby import Lobby
 from hub.realtime.log_reads import LogReads
 from hub.realtime.opening import COME_BACK_WITHIN_S, Opening, come_back_in_s
+from hub.realtime.presence_rounds import PresenceRounds
 from hub.realtime.protocol import (
     Ack,
     CloseCode,
@@ -61,7 +62,8 @@ if TYPE_CHECKING:
     from hub.tracing import Tracer
 
 INBOX_LIMIT = 64
-PRESENCE_INTERVAL_S = 20.0
+# Sockets looked at, and pinged where silent, in one loop turn: about 2 ms.
+CHECKS_PER_TURN = 256
 # Sends under way get this long to be answered and presence to be taken back.
 STOP_WITHIN_S = 2.0
 
@@ -74,6 +76,7 @@ class RealtimeHub:
 
     Attributes:
         counters: For /metrics.
+        handshakes_refused: Counted by reason by the layer that answers handshakes.
         is_draining: New sockets are refused.
     """
 
@@ -96,11 +99,12 @@ class RealtimeHub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self.counters = Counters()
+        self.handshakes_refused: Counter[str] = Counter()
         self.is_draining = False
         self.wheel = Wheel(monotonic_s())
         self.fanout = Fanout(ports, self.counters, self._on_applied)
         reads = LogReads(ports)
-        self.feeds = Feeds(reads, self.fanout.deliver, self.counters, RingBudget(limits.ring_bytes))
+        self.feeds = Feeds(reads, self.fanout, self.counters, broker, RingBudget(limits.ring_bytes))
         self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost, tracer)
         tickets = ResumeTickets(secret_key, now)
         welcoming = Welcoming(ports, tickets, self.counters)
@@ -123,14 +127,16 @@ class RealtimeHub:
             self.opening.start, self._send_to_slot, self.opening.busy, rate_per_s=limits.hellos_per_s
         )
         self._drain = Drain(self.connections, self.send_away)
-        self.signals = Signals(
-            ports,
-            broker,
+        self.presence = PresenceRounds(
             presence,
+            broker,
             feeds=self.feeds,
             fanout=self.fanout,
-            process_id=clock.new_token(8),
+            holder=clock.new_token(8),
             monotonic_s=monotonic_s,
+        )
+        self.signals = Signals(
+            ports, broker, self.presence, feeds=self.feeds, fanout=self.fanout, monotonic_s=monotonic_s
         )
         self.healing = Healing(
             ports,
@@ -145,7 +151,13 @@ class RealtimeHub:
     async def start(self) -> None:
         """Listen to the broker and start the loops: healing, rights, presence, and the one timer."""
         await self._broker.start(self)
-        loops = (self.healing.run(), self.rights.run(), self.revocations.run(), self._keep_online(), self._turn_wheel())
+        loops = (
+            self.healing.run(),
+            self.rights.run(),
+            self.revocations.run(),
+            self.presence.run(),
+            self._turn_wheel(),
+        )
         for loop in loops:
             self._loops.append(asyncio.get_running_loop().create_task(loop))
 
@@ -171,11 +183,12 @@ class RealtimeHub:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.feeds.stop()
+        await self.presence.stop()
         await self._broker.stop()
 
     def attach(self, sink: Sink, handshake: Handshake) -> Connection:
         """Take a freshly opened socket in; it has five seconds to say hello."""
-        connection = Connection(self.connections, sink, handshake, clock.new_token(12), self._monotonic_s())
+        connection = Connection(self.connections, sink, handshake, self._monotonic_s())
         self.connections.add(connection)
         return connection
 
@@ -192,10 +205,11 @@ class RealtimeHub:
         """Take the payload of one text frame."""
         if connection.closed:
             return
-        now_s = connection.heard_at_s = self._monotonic_s()
+        now_s = self._monotonic_s()
+        connection.heard_at_s = self.connections.second(now_s)
         self.counters.frames_in += 1
         try:
-            frame = connection.session.receive(text, now_s)
+            frame = connection.receive(text, now_s)
             match frame:
                 case Hello():
                     self._hear_hello(connection, frame)
@@ -210,7 +224,7 @@ class RealtimeHub:
 
     def on_heard(self, connection: Connection) -> None:
         """Note a sign of life that is no frame of ours: a WebSocket ping or pong."""
-        connection.heard_at_s = self._monotonic_s()
+        connection.heard_at_s = self.connections.second(self._monotonic_s())
 
     def on_pause(self, connection: Connection) -> None:
         """The socket's buffer is full."""
@@ -254,11 +268,12 @@ class RealtimeHub:
     def on_gap(self) -> None:
         """See ``Listener``."""
         self.healing.want_all()
+        self.presence.want_all()
 
     def _answer_ping(self, connection: Connection, now_s: float) -> None:
         is_old = now_s - connection.ticket_at_s >= RENEW_AFTER_S
         if is_old:
-            connection.ticket_at_s = now_s
+            connection.ticket_at_s = connection.heard_at_s
         self.opening.answer_ping(connection, renew=is_old)
 
     def _refuse(self, connection: Connection, error: HubError, text: bytes) -> None:
@@ -267,21 +282,22 @@ class RealtimeHub:
 
     def _enqueue(self, connection: Connection, frame: Work) -> None:
         """Work through one connection's frames in their order; the worker lives only while there are some."""
-        if connection.inbox is None:
-            connection.inbox = deque()
-        if len(connection.inbox) >= INBOX_LIMIT:
+        inbox = connection.inbox
+        if inbox is None:
+            inbox = connection.inbox = deque()
+        if len(inbox) >= INBOX_LIMIT:
             raise TooManyRequests(2.0, "Too many messages are waiting for an answer.")
-        connection.inbox.append(frame)
+        inbox.append(frame)
         if connection.worker is None:
-            connection.worker = self._run(self._work(connection, connection.inbox))
+            connection.worker = self._run(self._work(connection, inbox))
 
     async def _work(self, connection: Connection, inbox: deque[Work]) -> None:
         try:
-            while inbox and connection.grant is not None:
+            while inbox and (grant := connection.grant) is not None:
                 frame = inbox.popleft()
                 message_id = frame.client_message_id if isinstance(frame, Send) else None
                 try:
-                    await self._do(connection, connection.grant, frame)
+                    await self._do(connection, grant, frame)
                 except HubError as error:
                     self.counters.refused[error.code] += 1
                     connection.send(refusal(error, message_id))
@@ -289,7 +305,7 @@ class RealtimeHub:
                     _log.exception("frame_failed", connection=connection.id, kind=type(frame).__name__)
                     connection.send(refusal(HubError("This failed on our side."), message_id))
         finally:
-            connection.worker = None
+            connection.worker = connection.inbox = None
 
     async def _do(self, connection: Connection, grant: Grant, frame: Work) -> None:
         match frame:
@@ -315,7 +331,7 @@ class RealtimeHub:
 
     def _move_visitor(self, subject: tuple[int, UUID], conversation_id: UUID) -> None:
         """All of a visitor's tabs hear the conversation that one of them began."""
-        for connection in list(self.fanout.by_subject.get(subject, ())):
+        for connection in self.fanout.by_workspace.of_subject(*subject):
             self.rights.take_conversation(connection, conversation_id)
 
     def _hear_hello(self, connection: Connection, hello: Hello) -> None:
@@ -335,7 +351,7 @@ class RealtimeHub:
     def _on_open(self, connection: Connection) -> None:
         grant = connection.grant
         if grant is not None and grant.kind == "member" and not connection.closed:
-            self._run(self.signals.come_online(connection, grant))
+            self.presence.come(connection, grant)
 
     def _on_lost(self, connection: Connection) -> None:
         grant = connection.grant
@@ -343,23 +359,18 @@ class RealtimeHub:
         self.fanout.unbind(connection)
         self.admission.leave(connection)
         self.lobby.leave(connection)
-        if connection.opener is not None:
-            connection.opener.cancel()
+        opener = connection.opener
+        if opener is not None:
+            opener.cancel()
         if grant is None:
             return
         feed = self.feeds.get(grant.workspace_id)
-        if feed is not None and stream is not None and not stream.connections and not stream.opening:
-            feed.streams.pop(stream.conversation_id, None)
-        self._run(self._take_leave(connection, grant))
-
-    async def _take_leave(self, connection: Connection, grant: Grant) -> None:
-        try:
-            await self.signals.leave(connection, grant)
-        except HubError as error:
-            _log.info("leave_untold", connection=connection.id, code=error.code)
+        if feed is not None and stream is not None:
+            feed.drop_if_unused(stream)
+        self.signals.leave(connection, grant)
 
     def _on_void(self, feed: Feed) -> None:
-        self.fanout.lose(self.fanout.by_workspace.get(feed.workspace_id, {}), "lost", 0)
+        self.fanout.lose(self.fanout.by_workspace.get(feed.workspace_id, []), "lost", 0)
 
     def _on_applied(self, event: LoggedEvent) -> None:
         self.signals.note_event(event)
@@ -368,20 +379,14 @@ class RealtimeHub:
         if event.type in RIGHTS_EVENTS:
             self.rights.want(event.workspace_id)
 
-    async def _keep_online(self) -> None:
-        while True:
-            await asyncio.sleep(PRESENCE_INTERVAL_S)
-            self.catch_up.forget_encoded()
-            try:
-                await self.signals.keep_online()
-            except Exception:  # loop: shown again in 20 s
-                _log.exception("presence_failed")
-
     async def _turn_wheel(self) -> None:
         while True:
             await asyncio.sleep(1.0)
+            self.catch_up.forget_old()
             try:
-                self.wheel.turn(self._monotonic_s())
+                # Turn by turn, so that others come between: ten thousand may be due in one second.
+                while self.wheel.turn(self._monotonic_s(), CHECKS_PER_TURN):  # noqa: ASYNC110
+                    await asyncio.sleep(0)
             except Exception:  # loop: the wheel turns on
                 _log.exception("wheel_failed")
 

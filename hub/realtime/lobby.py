@@ -16,7 +16,6 @@ from msgspec import structs
 from hub.errors import HubError, Unavailable
 from hub.events.model import ConversationRange
 from hub.log import get_logger
-from hub.realtime.audience import VisitorStream
 from hub.realtime.catch_up import CHUNK_EVENTS, advance_cursor, drained
 from hub.realtime.log_reads import QUERY_EVENTS
 from hub.realtime.protocol import RESUME_LIMIT_EVENTS
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from hub.events.model import LoggedEvent
+    from hub.realtime.audience import VisitorStream
     from hub.realtime.connections import Connection
     from hub.realtime.fanout import Fanout
     from hub.realtime.feed import Feed, Feeds
@@ -110,7 +110,7 @@ class Lobby:
     def attach(self, connection: Connection) -> None:
         """Let a live visitor hear a conversation that just began, from its beginning."""
         grant = connection.grant
-        if grant is not None and grant.conversation_id is not None and connection.session.phase is Phase.LIVE:
+        if grant is not None and grant.conversation_id is not None and connection.phase is Phase.LIVE:
             self._go(connection, None, lambda: self._attach(connection, grant))
 
     def stop(self) -> None:
@@ -137,6 +137,8 @@ class Lobby:
                     self._put_off(batch, Unavailable("This failed on our side.", retry_after_s=5.0))
         finally:
             self._runner = None
+            if not self._waiting:
+                self._waiting = {}  # an emptied dict keeps its size
 
     def _pause_s(self, failures: int) -> float:
         if failures:
@@ -158,9 +160,10 @@ class Lobby:
         """Say to everybody of a batch where they stand; raises ``Unavailable`` before anybody was told anything."""
         grants: dict[Connection, Grant] = {}
         for connection in batch:
-            is_answered = connection.opener is not None and not connection.opener.done()
-            if connection.grant is not None and connection.session.phase is Phase.OPENING and not is_answered:
-                grants[connection] = connection.grant
+            opener, grant = connection.opener, connection.grant
+            is_answered = opener is not None and not opener.done()
+            if grant is not None and connection.phase is Phase.OPENING and not is_answered:
+                grants[connection] = grant
         workspace_ids = list({grant.workspace_id for grant in grants.values()})
         feeds = dict(zip(workspace_ids, await asyncio.gather(*map(self._feeds.open, workspace_ids)), strict=True))
         threads = {connection: self._ports.visitor_thread(grant) for connection, grant in grants.items()}
@@ -170,11 +173,11 @@ class Lobby:
             found = await self._find(list(set(threads.values())))
             for connection, thread in threads.items():
                 feed = feeds[thread.workspace_id]
-                if connection.grant is not grants[connection] or feed.is_void:
+                if connection.grant != grants[connection] or feed.is_void:
                     # Another tab's first message, or the log went back in time, while we asked.
                     if not connection.closed:
                         self._waiting.setdefault(connection, batch[connection])
-                elif connection.session.phase is Phase.OPENING:
+                elif connection.phase is Phase.OPENING:
                     self._place_guarded(connection, grants[connection], feed, found.get(thread), behind)
         finally:
             self._applied = None
@@ -212,7 +215,7 @@ class Lobby:
             # A ticket of another conversation: the cursor counts that one's events.
             is_known = is_known and grant.conversation_id is None
             connection.grant = structs.replace(grant, conversation_id=found.conversation_id)
-        stream = feed.streams.setdefault(found.conversation_id, VisitorStream(found.conversation_id))
+        stream = feed.open_stream(found.conversation_id)
         applied = (self._applied or {}).get((feed.workspace_id, found.conversation_id), 0)
         stream.head = max(stream.head, found.head, applied)
         if cursor is None or not is_known or not 0 <= stream.head - cursor.seq <= RESUME_LIMIT_EVENTS:
@@ -222,19 +225,24 @@ class Lobby:
         self._welcoming.welcome(connection, stream.head, recovered=True)
         for event in _held(feed, stream, cursor.seq):
             self._write(connection, event)
-        if connection.session.phase is not Phase.OPENING:
+        if connection.phase is not Phase.OPENING:
             return None
         if connection.position < stream.head:
             return stream
-        self._fanout.join_stream(connection, stream)
+        self._join(connection, stream)
         return None
+
+    def _join(self, connection: Connection, stream: VisitorStream) -> None:
+        connection.resume_cursor = None
+        self._fanout.join_stream(connection, stream)
 
     def _place_new(self, connection: Connection, *, is_recovered: bool) -> None:
         """A visitor without a conversation has nothing to miss; their first send attaches them."""
         connection.position = 0
+        connection.resume_cursor = None
         self._welcoming.welcome(connection, 0, recovered=is_recovered)
-        if is_recovered and connection.session.phase is Phase.OPENING:
-            connection.session.phase = Phase.LIVE
+        if is_recovered and connection.phase is Phase.OPENING:
+            connection.phase = Phase.LIVE
 
     async def _read_missed(self, behind: list[_Behind]) -> None:
         """Read what a batch missed, many conversations a query, and make everybody live whose log that was."""
@@ -256,13 +264,13 @@ class Lobby:
     def _is_theirs(self, one: _Behind) -> bool:
         """Whether a connection still waits for what was read: it may have gone, or said hello again."""
         connection = one.connection
-        return connection.session.phase is Phase.OPENING and connection not in self._waiting
+        return connection.phase is Phase.OPENING and connection not in self._waiting
 
     def _finish(self, one: _Behind, events: Sequence[LoggedEvent]) -> None:
         if not self._is_theirs(one):
             return
         connection, feed, stream = one
-        if not events or feed.is_void or feed.streams.get(stream.conversation_id) is not stream:
+        if not events or feed.is_void or not feed.has_stream(stream):
             self._fanout.lose([connection], "lost", 0)
             return
         for event in events:
@@ -271,15 +279,15 @@ class Lobby:
         if not self._is_theirs(one):
             return
         if connection.position == stream.head:
-            self._fanout.join_stream(connection, stream)
+            self._join(connection, stream)
         else:
             self._go(connection, stream, lambda: self._catch_up(connection, feed, stream))
 
     async def _attach(self, connection: Connection, grant: Grant) -> None:
         feed = await self._feeds.open(grant.workspace_id)
-        if connection.grant is not grant or grant.conversation_id is None:
+        if connection.grant != grant or grant.conversation_id is None:
             return
-        stream = feed.streams.setdefault(grant.conversation_id, VisitorStream(grant.conversation_id))
+        stream = feed.open_stream(grant.conversation_id)
         stream.opening += 1
         try:
             connection.position = 0
@@ -291,8 +299,8 @@ class Lobby:
         self, connection: Connection, feed: Feed, stream: VisitorStream, *, is_asked: bool = True
     ) -> None:
         """Send what lies between the connection and the stream; ``is_asked``: the stream's head is known."""
-        while connection.session.phase in (Phase.OPENING, Phase.LIVE):
-            if feed.is_void or feed.streams.get(stream.conversation_id) is not stream:
+        while connection.phase in (Phase.OPENING, Phase.LIVE):
+            if feed.is_void or not feed.has_stream(stream):
                 self._fanout.lose([connection], "lost", 0)
                 return
             if is_asked and stream.head <= connection.position:
@@ -329,6 +337,8 @@ class Lobby:
 
         def end(done: asyncio.Task[None]) -> None:
             self._tasks.discard(done)
+            if connection.opener is done:
+                connection.opener = connection.resume_cursor = None
             if stream is not None:
                 stream.opening -= 1
 
@@ -365,8 +375,9 @@ def _held(feed: Feed, stream: VisitorStream, position: int) -> list[LoggedEvent]
     found: list[LoggedEvent] = []
     if not 0 < missing <= CHUNK_EVENTS:
         return found
+    conversation_id = stream.conversation_id
     for event in islice(feed.ring.newest_first(feed.last), RING_LOOK_EVENTS):
-        if event.conversation_id == stream.conversation_id and event.conversation_seq is not None:
+        if event.conversation_id == conversation_id and event.conversation_seq is not None:
             found.append(event)
             if event.conversation_seq == position + 1:
                 found.reverse()

@@ -18,6 +18,7 @@ from hub.log import get_logger
 from hub.realtime.catch_up import RightsChangedError
 from hub.realtime.coalesce import Coalescer
 from hub.realtime.log_reads import PAUSE_S
+from hub.realtime.ports import Handshake
 from hub.realtime.protocol import PROTOCOL, CloseCode, Head, Hello, ProtocolViolation
 from hub.realtime.session import Phase
 
@@ -74,7 +75,8 @@ class Opening:
 
     def start(self, connection: Connection, hello: Hello) -> None:
         """Begin to answer a first hello; who it is may be known in this loop turn."""
-        if connection.closed or (connection.opener is not None and not connection.opener.done()):
+        opener = connection.opener
+        if connection.closed or (opener is not None and not opener.done()):
             return
         try:
             grant = self._authorise_now(connection, hello)
@@ -89,8 +91,9 @@ class Opening:
 
     def resume(self, connection: Connection) -> None:
         """Answer another hello of a connection whose subject is known: one still being answered starts over."""
-        if connection.opener is not None:
-            connection.opener.cancel()
+        opener = connection.opener
+        if opener is not None:
+            opener.cancel()
             connection.opener = None
         try:
             self._resume(connection)
@@ -146,6 +149,7 @@ class Opening:
             return
         feed = self._feeds.get(grant.workspace_id)
         if feed is not None and self._catch_up.resume_now(connection, grant, feed):
+            connection.resume_cursor = None
             self._on_open(connection)
         else:
             connection.opener = asyncio.get_running_loop().create_task(self._answer(connection, None))
@@ -153,7 +157,7 @@ class Opening:
     def _authorise_now(self, connection: Connection, hello: Hello) -> Grant | None:
         """Say who it is where no store must be asked; raises what ``_answer`` would."""
         if hello.visitor_token is not None:
-            return self._ports.authorise_visitor(hello.visitor_token, connection.handshake.address)
+            return self._ports.authorise_visitor(hello.visitor_token, _handshake(connection).address)
         if hello.resume_ticket is None:
             return None
         try:
@@ -170,7 +174,7 @@ class Opening:
         return stale
 
     def _visitor_again(self, stale: Grant, connection: Connection) -> Grant | None:
-        grant = self._ports.authorise_visitor(stale.visitor_token, connection.handshake.address)
+        grant = self._ports.authorise_visitor(stale.visitor_token, _handshake(connection).address)
         return None if grant is None else _in_conversation(grant, stale)
 
     async def _answer(self, connection: Connection, hello: Hello | None) -> None:
@@ -181,7 +185,7 @@ class Opening:
                 if connection.closed:
                     return
                 self._take_in(connection, grant)
-            if connection.grant is not None and connection.grant.kind == "visitor":
+            if connection.kind == "visitor":
                 self._lobby.enter(connection)
                 return
             await self._patiently(lambda: self._resume_member(connection))
@@ -190,11 +194,15 @@ class Opening:
             self.refuse(connection, error)
         finally:
             self._under_way -= 1
+            if connection.opener is asyncio.current_task():
+                connection.opener = None
+                if connection.kind != "visitor":
+                    connection.resume_cursor = None
 
     async def _authorise_patiently(self, connection: Connection, hello: Hello) -> Grant:
         if hello.ticket is not None:
             # It may be used up although the answer got lost: only its owner can get another.
-            return await self._ports.authorise(hello, connection.handshake)
+            return await self._ports.authorise(hello, _handshake(connection))
         return await self._patiently(lambda: self._authorise(connection, hello))
 
     async def _authorise(self, connection: Connection, hello: Hello) -> Grant:
@@ -206,13 +214,13 @@ class Opening:
                     raise
             else:
                 return await self._authorise_again(connection, stale)
-        return await self._ports.authorise(hello, connection.handshake)
+        return await self._ports.authorise(hello, _handshake(connection))
 
     async def _authorise_again(self, connection: Connection, stale: Grant) -> Grant:
         """Find out whether a ticket's grant still holds, asking as little as possible."""
         if stale.kind == "visitor":
             hello = Hello(protocol=PROTOCOL, visitor_token=stale.visitor_token)
-            return _in_conversation(await self._ports.authorise(hello, connection.handshake), stale)
+            return _in_conversation(await self._ports.authorise(hello, _handshake(connection)), stale)
         await self._revocations.trust()
         feed = await self._feeds.open(stale.workspace_id)
         if feed.rights.are(stale.rights_version):
@@ -236,12 +244,12 @@ class Opening:
         if old is None:
             return
         new = await self._renewed(old)
-        if connection.grant is not old or connection.closed:
+        if connection.grant != old or connection.closed:
             return
         connection.grant = new
-        if new.visible_inboxes != old.visible_inboxes and connection.session.phase is Phase.OPENING:
+        if new.visible_inboxes != old.visible_inboxes and connection.phase is Phase.OPENING:
             # Whatever it was sent so far was allowed then; what it holds is not what it may see now.
-            connection.session.rights_seq = max(connection.session.rights_seq, new.rights_seq)
+            connection.rights_seq = max(connection.rights_seq, new.rights_seq)
             connection.resume_cursor = None
 
     async def _renewed(self, grant: Grant) -> Grant:
@@ -273,9 +281,13 @@ def come_back_in_s() -> float:
     return secrets.randbelow(COME_BACK_WITHIN_S * 100) / 100
 
 
+def _handshake(connection: Connection) -> Handshake:
+    return connection.handshake or Handshake()
+
+
 def _may_use_cookie(connection: Connection, hello: Hello) -> bool:
     """Whether a browser that slept longer than its ticket lives can come in without another round trip."""
-    return connection.handshake.cookie_token is not None and hello.workspace_id is not None
+    return _handshake(connection).cookie_token is not None and hello.workspace_id is not None
 
 
 def _in_conversation(grant: Grant, stale: Grant) -> Grant:

@@ -1,8 +1,9 @@
 """
-Who is online and who looks at which conversation: no history, no seq, entries that expire by themselves.
+Where workers leave who is online with them and who looks at which conversation: no history, no seq, gone by itself.
 
-Typing is not kept at all: it is passed on, and clients drop it after ``TYPING_TTL_S``. Answers are None when the store
-is away: unknown, never "nobody". ``presence_redis.py`` is the real store.
+One entry a worker and workspace; ``presence_rounds.py`` writes it and shows what comes together. Answers are None when
+the store is away: unknown, never "nobody". Typing is not kept at all: it is passed on, and clients drop it after
+``TYPING_TTL_S``. ``presence_redis.py`` is the real store.
 """
 
 from __future__ import annotations
@@ -13,38 +14,63 @@ from uuid import UUID
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
-ONLINE_TTL_S = 60
-VIEWING_TTL_S = 30
+# A worker that was killed is believed for this long.
+ONLINE_TTL_S = 60.0
+# A client that has not said again for this long which conversation it shows does not show it any more.
+VIEWING_TTL_S = 30.0
 # Somebody who reloads the page is not shown as gone.
-LEAVE_GRACE_S = 5
+LEAVE_GRACE_S = 5.0
 
 
-class Viewers(msgspec.Struct, frozen=True):
-    """Who has a conversation on screen, sorted, and whether that just changed."""
+class Here(msgspec.Struct, frozen=True):
+    """
+    Who is in one workspace, on one worker.
+
+    Attributes:
+        member_ids: Those online.
+        views: Conversations on a screen, each with the member in front of it.
+    """
+
+    member_ids: tuple[UUID, ...] = ()
+    views: tuple[tuple[UUID, UUID], ...] = ()
+
+
+class Present(msgspec.Struct, frozen=True):
+    """
+    Who is in one workspace, on all workers together.
+
+    Attributes:
+        member_ids: Those online, sorted, each once.
+        viewers: By conversation, sorted, each once.
+    """
 
     member_ids: tuple[UUID, ...]
-    is_changed: bool
+    viewers: dict[UUID, tuple[UUID, ...]]
 
 
 class Presence(Protocol):
-    """A holder is one connection or process: a member with two of them is gone when both are."""
+    """The store."""
 
-    async def online(self, workspace_id: int, holder: str, member_ids: Sequence[UUID]) -> tuple[UUID, ...] | None:
-        """Keep members online for another 60 s on behalf of ``holder``; returns everybody online, sorted."""
+    async def keep(
+        self, holder: str, here: Mapping[int, Here], ttl_s: float = ONLINE_TTL_S
+    ) -> Mapping[int, Present] | None:
+        """
+        Replace what a worker said of some workspaces; one call for all of them.
+
+        Args:
+            holder: The worker.
+            here: By workspace; an empty one takes the worker's entry away.
+            ttl_s: How long it is to be believed without repetition, 60 at most.
+
+        Returns:
+            What all workers say of these workspaces; None while the store is away.
+        """
         ...
 
-    async def leave(self, workspace_id: int, holder: str, member_id: UUID) -> None:
-        """Let a member go offline in five seconds, unless somebody keeps them."""
-        ...
-
-    async def view(self, workspace_id: int, conversation_id: UUID, holder: str, member_id: UUID) -> Viewers | None:
-        """Note that a member looks at a conversation for the next 30 s."""
-        ...
-
-    async def unview(self, workspace_id: int, conversation_id: UUID, holder: str, member_id: UUID) -> Viewers | None:
-        """Note that a member does not look at a conversation any more."""
+    async def online(self, workspace_id: int) -> tuple[UUID, ...] | None:
+        """Return who is online, sorted, for somebody who only asks."""
         ...
 
 
@@ -53,45 +79,38 @@ class MemoryPresence:
 
     def __init__(self, monotonic_s: Callable[[], float]) -> None:
         self._now_s = monotonic_s
-        self._sets: dict[object, dict[tuple[UUID, str], float]] = {}
+        self._entries: dict[int, dict[str, tuple[float, Here]]] = {}
 
-    async def online(self, workspace_id: int, holder: str, member_ids: Sequence[UUID]) -> tuple[UUID, ...] | None:
+    async def keep(
+        self, holder: str, here: Mapping[int, Here], ttl_s: float = ONLINE_TTL_S
+    ) -> Mapping[int, Present] | None:
         """See ``Presence``."""
-        self._expire(workspace_id)
-        entries = self._sets.setdefault(workspace_id, {})
-        entries.update({(one, holder): self._now_s() + ONLINE_TTL_S for one in member_ids})
-        return _members(entries)
+        for workspace_id, one in here.items():
+            self._entries.setdefault(workspace_id, {})[holder] = (self._now_s() + ttl_s, one)
+        return {workspace_id: merge(self._live(workspace_id)) for workspace_id in here}
 
-    async def leave(self, workspace_id: int, holder: str, member_id: UUID) -> None:
+    async def online(self, workspace_id: int) -> tuple[UUID, ...] | None:
         """See ``Presence``."""
-        entries = self._sets.get(workspace_id, {})
-        if (member_id, holder) in entries:
-            entries[member_id, holder] = self._now_s() + LEAVE_GRACE_S
+        return merge(self._live(workspace_id)).member_ids
 
-    async def view(self, workspace_id: int, conversation_id: UUID, holder: str, member_id: UUID) -> Viewers | None:
-        """See ``Presence``."""
-        key = (workspace_id, conversation_id)
-        expired = self._expire(key)
-        entries = self._sets.setdefault(key, {})
-        is_new = (member_id, holder) not in entries
-        entries[member_id, holder] = self._now_s() + VIEWING_TTL_S
-        return Viewers(_members(entries), is_changed=is_new or expired)
-
-    async def unview(self, workspace_id: int, conversation_id: UUID, holder: str, member_id: UUID) -> Viewers | None:
-        """See ``Presence``."""
-        key = (workspace_id, conversation_id)
-        expired = self._expire(key)
-        entries = self._sets.setdefault(key, {})
-        was_there = entries.pop((member_id, holder), None) is not None
-        return Viewers(_members(entries), is_changed=was_there or expired)
-
-    def _expire(self, key: object) -> bool:
-        entries = self._sets.get(key, {})
-        over = [entry for entry, until_s in entries.items() if until_s <= self._now_s()]
-        for entry in over:
-            del entries[entry]
-        return bool(over)
+    def _live(self, workspace_id: int) -> list[Here]:
+        return [here for until_s, here in self._entries.get(workspace_id, {}).values() if until_s > self._now_s()]
 
 
-def _members(entries: dict[tuple[UUID, str], float]) -> tuple[UUID, ...]:
-    return tuple(sorted({member_id for member_id, _ in entries}))
+def merge(entries: Iterable[Here]) -> Present:
+    """Put together what workers say of one workspace."""
+    online: set[UUID] = set()
+    viewers: dict[UUID, set[UUID]] = {}
+    for here in entries:
+        online.update(here.member_ids)
+        for conversation_id, member_id in here.views:
+            viewers.setdefault(conversation_id, set()).add(member_id)
+    # By their bytes: the same order, and thirty times as fast as comparing UUIDs.
+    return Present(
+        tuple(sorted(online, key=_bytes_of)),
+        {conversation_id: tuple(sorted(members, key=_bytes_of)) for conversation_id, members in viewers.items()},
+    )
+
+
+def _bytes_of(one: UUID) -> bytes:
+    return one.bytes

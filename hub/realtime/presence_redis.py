@@ -1,44 +1,45 @@
-"""Presence in the ephemeral Redis: sorted sets scored by when an entry expires, by Redis' own clock."""
+"""Presence in the ephemeral Redis: a hash a workspace, a field a worker, each with its end by Redis' own clock."""
 
 from __future__ import annotations
 
+from hashlib import sha1
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
-from hub.realtime.presence import LEAVE_GRACE_S, ONLINE_TTL_S, VIEWING_TTL_S, Viewers
+from hub.realtime.presence import ONLINE_TTL_S, Here, Present, merge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from redis.asyncio import Redis
 
-# KEYS[1] the set; ARGV[1] seconds to live, 0 to remove; ARGV[2…] entries. Returns [changed, entry…]. A removal of
-# something absent and a mere prolongation change nothing. Scores are Redis' milliseconds.
-_TOUCH = """
+# KEYS[1] the hash; ARGV[1] the worker, empty to read only; ARGV[2] milliseconds to live; ARGV[3] its packed entry,
+# empty to remove it. Returns every live worker's packed entry. A value is its end in milliseconds, a space, the entry.
+_KEEP = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local ttl = tonumber(ARGV[1]) * 1000
-local changed = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-for i = 2, #ARGV do
-  if ttl > 0 then
-    changed = changed + redis.call('ZADD', KEYS[1], now + ttl, ARGV[i])
-  else
-    changed = changed + redis.call('ZREM', KEYS[1], ARGV[i])
+if ARGV[1] ~= '' and ARGV[3] == '' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+elseif ARGV[1] ~= '' then
+  redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f ', now + tonumber(ARGV[2])) .. ARGV[3])
+  redis.call('PEXPIRE', KEYS[1], 61000)
+end
+local answer = {}
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local at = string.find(all[i + 1], ' ', 1, true)
+  if tonumber(string.sub(all[i + 1], 1, at - 1)) > now then
+    answer[#answer + 1] = string.sub(all[i + 1], at + 1)
+  elseif ARGV[1] ~= '' then
+    redis.call('HDEL', KEYS[1], all[i])
   end
 end
-if ttl > 0 then redis.call('PEXPIRE', KEYS[1], ttl + 1000) end
-local answer = redis.call('ZRANGE', KEYS[1], 0, -1)
-table.insert(answer, 1, changed)
 return answer
 """
-# Shortens an entry that is there: KEYS[1] the set; ARGV[1] seconds left; ARGV[2] the entry.
-_SHORTEN = """
-local t = redis.call('TIME')
-local until_ms = t[1] * 1000 + math.floor(t[2] / 1000) + tonumber(ARGV[1]) * 1000
-return redis.call('ZADD', KEYS[1], 'XX', 'LT', until_ms, ARGV[2])
-"""
+_SHA = sha1(_KEEP.encode(), usedforsecurity=False).hexdigest()
+_ID_BYTES = 16
 
 
 class RedisPresence:
@@ -47,41 +48,53 @@ class RedisPresence:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def online(self, workspace_id: int, holder: str, member_ids: Sequence[UUID]) -> tuple[UUID, ...] | None:
+    async def keep(
+        self, holder: str, here: Mapping[int, Here], ttl_s: float = ONLINE_TTL_S
+    ) -> Mapping[int, Present] | None:
         """See ``Presence``."""
-        entries = [f"{one}/{holder}" for one in member_ids]
-        viewers = await self._touch(_online_key(workspace_id), ONLINE_TTL_S, entries)
-        return None if viewers is None else viewers.member_ids
+        calls = [(workspace_id, holder, str(round(ttl_s * 1000)), pack(one)) for workspace_id, one in here.items()]
+        answers = await self._ask(calls)
+        if answers is None:
+            return None
+        return {
+            workspace_id: merge(unpack(entry) for entry in entries)
+            for workspace_id, entries in zip(here, answers, strict=True)
+        }
 
-    async def leave(self, workspace_id: int, holder: str, member_id: UUID) -> None:
+    async def online(self, workspace_id: int) -> tuple[UUID, ...] | None:
         """See ``Presence``."""
+        answers = await self._ask([(workspace_id, "", "0", b"")])
+        return None if answers is None else merge(unpack(entry) for entry in answers[0]).member_ids
+
+    async def _ask(self, calls: list[tuple[int, str, str, bytes]]) -> list[list[bytes]] | None:
         try:
-            await self._redis.eval(_SHORTEN, 1, _online_key(workspace_id), str(LEAVE_GRACE_S), f"{member_id}/{holder}")
-        except (RedisError, OSError):
-            return  # the entry expires by itself
-
-    async def view(self, workspace_id: int, conversation_id: UUID, holder: str, member_id: UUID) -> Viewers | None:
-        """See ``Presence``."""
-        key = _viewing_key(workspace_id, conversation_id)
-        return await self._touch(key, VIEWING_TTL_S, [f"{member_id}/{holder}"])
-
-    async def unview(self, workspace_id: int, conversation_id: UUID, holder: str, member_id: UUID) -> Viewers | None:
-        """See ``Presence``."""
-        return await self._touch(_viewing_key(workspace_id, conversation_id), 0, [f"{member_id}/{holder}"])
-
-    async def _touch(self, key: str, ttl_s: int, entries: Sequence[str]) -> Viewers | None:
-        try:
-            answer = cast("list[int | bytes | str]", await self._redis.eval(_TOUCH, 1, key, str(ttl_s), *entries))
+            try:
+                return await self._ask_once(calls)
+            except NoScriptError:  # a Redis that was restarted
+                await self._redis.script_load(_KEEP)
+                return await self._ask_once(calls)
         except (RedisError, OSError):
             return None
-        names = [one.decode() if isinstance(one, bytes) else str(one) for one in answer[1:]]
-        members = {UUID(name.partition("/")[0]) for name in names}
-        return Viewers(tuple(sorted(members)), is_changed=bool(int(answer[0])))
+
+    async def _ask_once(self, calls: list[tuple[int, str, str, bytes]]) -> list[list[bytes]]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for workspace_id, holder, ttl_ms, entry in calls:
+                pipeline.evalsha(_SHA, 1, f"presence:{{{workspace_id}}}", holder, ttl_ms, entry)
+            return cast("list[list[bytes]]", await pipeline.execute())
 
 
-def _online_key(workspace_id: int) -> str:
-    return f"online:{{{workspace_id}}}"
+def pack(here: Here) -> bytes:
+    """Write an entry: how many members, a space, their ids, then conversation and member of each view; or nothing."""
+    if not here.member_ids and not here.views:
+        return b""
+    ids = [one.bytes for one in here.member_ids]
+    ids += [one.bytes for view in here.views for one in view]
+    return b"%d " % len(here.member_ids) + b"".join(ids)
 
 
-def _viewing_key(workspace_id: int, conversation_id: UUID) -> str:
-    return f"viewing:{{{workspace_id}}}:{conversation_id}"
+def unpack(entry: bytes) -> Here:
+    """Read what ``pack`` wrote."""
+    count, _, rest = entry.partition(b" ")
+    ids = [UUID(bytes=rest[at : at + _ID_BYTES]) for at in range(0, len(rest), _ID_BYTES)]
+    pairs = ids[int(count) :]
+    return Here(tuple(ids[: int(count)]), tuple(zip(pairs[::2], pairs[1::2], strict=True)))

@@ -204,9 +204,16 @@ class ViewingShown(msgspec.Struct, frozen=True, tag_field="type", tag="viewing")
 
 
 class PresenceShown(msgspec.Struct, frozen=True, tag_field="type", tag="presence"):
-    """Which members are online; None: unknown, never "nobody"."""
+    """Which members are online; None: unknown, or too many to name, never "nobody"."""
 
     member_ids: tuple[UUID, ...] | None
+
+
+class PresenceChanged(msgspec.Struct, frozen=True, tag_field="type", tag="presence_changed"):
+    """Who came online and who went, since the last frame of either kind; only where many are online."""
+
+    came: tuple[UUID, ...]
+    went: tuple[UUID, ...]
 
 
 class Bye(msgspec.Struct, frozen=True, tag_field="type", tag="bye"):
@@ -217,7 +224,9 @@ class Bye(msgspec.Struct, frozen=True, tag_field="type", tag="bye"):
     retry_after_s: float | None = None
 
 
-HubFrame = Welcome | Event | Ack | Error | Head | Gap | TypingShown | ViewingShown | PresenceShown | Bye
+HubFrame = (
+    Welcome | Event | Ack | Error | Head | Gap | TypingShown | ViewingShown | PresenceShown | PresenceChanged | Bye
+)
 
 
 class _Envelope(msgspec.Struct):

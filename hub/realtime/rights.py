@@ -64,7 +64,8 @@ class Rights:
     def close_revoked(self, session_ids: frozenset[UUID]) -> None:
         """Close the connections of sessions that ended."""
         for connection in list(self._connections.all):
-            if connection.grant is not None and connection.grant.session_id in session_ids:
+            grant = connection.grant
+            if grant is not None and grant.session_id in session_ids:
                 self._connections.close(connection, CloseCode.NOT_SIGNED_IN, "not signed in")
 
     async def run(self) -> None:
@@ -132,9 +133,7 @@ class Rights:
         some: list[Connection] = []
         for workspace_id in workspace_ids:
             for connection in list(self._fanout.by_workspace.get(workspace_id, ())):
-                if connection.closed or connection.grant is None:
-                    continue
-                if members_only and connection.grant.kind != "member":
+                if connection.closed or (members_only and connection.kind != "member"):
                     continue
                 some.append(connection)
                 if len(some) >= SLICE:
@@ -146,8 +145,9 @@ class Rights:
     async def _read_again(self, some: list[Connection]) -> None:
         holders: dict[Grant, list[Connection]] = {}
         for connection in some:
-            if connection.grant is not None and not connection.closed:
-                holders.setdefault(connection.grant, []).append(connection)
+            grant = connection.grant
+            if grant is not None and not connection.closed:
+                holders.setdefault(grant, []).append(connection)
         if not holders:
             return
         grants = list(holders)
@@ -165,13 +165,15 @@ class Rights:
 
     async def _find_conversations(self, visitors: list[Connection]) -> None:
         """Find conversations that began elsewhere, where the signal of it was lost; one query for all."""
-        asked = {one: (one.grant, self._ports.visitor_thread(one.grant)) for one in visitors if one.grant is not None}
+        asked = {
+            one: (grant, self._ports.visitor_thread(grant)) for one in visitors if (grant := one.grant) is not None
+        }
         if not asked:
             return
         found = await self._ports.visitor_conversations(list({thread for _, thread in asked.values()}))
         for connection, (grant, thread) in asked.items():
             newest = found.get(thread)
-            if newest is not None and newest.conversation_id != grant.conversation_id and connection.grant is grant:
+            if newest is not None and newest.conversation_id != grant.conversation_id and connection.grant == grant:
                 self.take_conversation(connection, newest.conversation_id)
 
     def take_conversation(self, connection: Connection, conversation_id: UUID) -> None:
@@ -195,8 +197,9 @@ class Rights:
             return
         if new.visible_inboxes != old.visible_inboxes:
             # Also where hello is being answered at this moment: its audience is the old one.
-            if connection.opener is not None:
-                connection.opener.cancel()
+            opener = connection.opener
+            if opener is not None:
+                opener.cancel()
             self._fanout.lose([connection], "rights", feed.last if feed is not None else 0)
         elif feed is not None:
             self._fanout.move(connection, feed)

@@ -1,7 +1,7 @@
 """
 What one connection may say when, without IO: phases, and the rate of its messages. Time comes in as an argument.
 
-One per connection, driven by ``hub.py``.
+Driven by ``hub.py``.
 """
 
 from __future__ import annotations
@@ -52,35 +52,24 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
-class TokenBucket:
-    """Lets ``RATE_PER_S`` messages pass with bursts of ``BURST``, and counts the debt of those who go on."""
-
-    __slots__ = ("_at_s", "_tokens")
-
-    def __init__(self, now_s: float) -> None:
-        self._tokens = BURST
-        self._at_s = now_s
-
-    def take(self, now_s: float) -> float:
-        """Take one token and return how many are left; negative means over the limit."""
-        refilled = self._tokens + (now_s - self._at_s) * RATE_PER_S
-        self._at_s = now_s
-        self._tokens = min(BURST, refilled) - 1.0
-        return self._tokens
-
-
 class Session:
-    """One connection's state; methods are called in the order things happen."""
+    """
+    One connection's state; methods are called in the order things happen. ``Connection`` is one, so that a socket costs
+    one object.
 
-    __slots__ = ("_bucket", "is_welcomed", "phase", "rights_seq")
+    Attributes:
+        is_welcomed: Clients speak as soon as they are welcomed, however much they still have to be told.
+        rights_seq: Cursors before this are of a time when the subject saw other inboxes.
+        paid_until_s: The moment by which everything said so far fits the rate; long past where nothing was said.
+    """
 
-    def __init__(self, now_s: float) -> None:
-        self._bucket = TokenBucket(now_s)
+    __slots__ = ("is_welcomed", "paid_until_s", "phase", "rights_seq")
+
+    def __init__(self) -> None:
         self.phase = Phase.HELLO
-        # Clients speak as soon as they are welcomed, however much they still have to be told.
         self.is_welcomed = False
-        # Cursors before this are of a time when the subject saw other inboxes.
         self.rights_seq = 0
+        self.paid_until_s = 0.0
 
     def receive(self, text: bytes, now_s: float) -> ClientFrame:
         """
@@ -97,7 +86,7 @@ class Session:
             ProtocolViolation: The connection must be closed.
             HubError: The frame is refused, the connection stays.
         """
-        left = self._bucket.take(now_s)
+        left = self._take_token(now_s)
         if left < -DEBT_LIMIT:
             raise ProtocolViolation(CloseCode.TOO_MANY, "too many messages", retry_after_s=10.0)
         if left < 0:
@@ -111,6 +100,16 @@ class Session:
         elif self.phase is Phase.OPENING and not self.is_welcomed and not isinstance(frame, Ping):
             raise NotReady
         return frame
+
+    def _take_token(self, now_s: float) -> float:
+        """
+        Take one token of a bucket that holds ``BURST`` and gains ``RATE_PER_S``, and return how many are left.
+
+        Negative means over the limit. The bucket is one number: the moment at which it would be full again.
+        """
+        self.paid_until_s = max(self.paid_until_s, now_s) + 1.0 / RATE_PER_S
+        # Forty times a twentieth of a second is a little more than two seconds to a float.
+        return round(BURST - (self.paid_until_s - now_s) * RATE_PER_S, 6)
 
     def _decode_first(self, text: bytes) -> Hello:
         try:

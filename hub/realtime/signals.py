@@ -1,7 +1,8 @@
 """
-Typing, who is viewing, who is online: fleeting, without seq, never stored in the log; only changes are passed on.
+What people tell each other in passing: typing, passed on; viewing and being online, left to ``presence_rounds.py``.
 
-Authorised per message by the conversation's inbox. A note's typing never reaches the visitor.
+Without seq, never stored in the log. Authorised per message by the conversation's inbox. A note's typing never reaches
+the visitor.
 """
 
 from __future__ import annotations
@@ -17,19 +18,9 @@ from hub.realtime.broker import (
     RightsSignal,
     Signal,
     TypingSignal,
-    ViewingSignal,
     VisitorSignal,
 )
-from hub.realtime.protocol import (
-    TYPING_TTL_S,
-    PresenceShown,
-    Typing,
-    TypingShown,
-    Viewing,
-    ViewingShown,
-    encode,
-)
-from hub.realtime.session import Phase
+from hub.realtime.protocol import TYPING_TTL_S, Typing, TypingShown, Viewing, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,13 +32,12 @@ if TYPE_CHECKING:
     from hub.realtime.fanout import Fanout
     from hub.realtime.feed import Feeds
     from hub.realtime.ports import Grant, Ports
-    from hub.realtime.presence import Presence, Viewers
+    from hub.realtime.presence_rounds import PresenceRounds
 
 INBOX_CACHE_SIZE = 10_000
 INBOX_CACHE_S = 60.0
 
 _SIGNALS: msgspec.json.Decoder[Signal] = msgspec.json.Decoder(Signal)
-_UNKNOWN = object()
 
 Order = RightsSignal | RevocationSignal | VisitorSignal
 
@@ -59,11 +49,10 @@ class Signals:
         self,
         ports: Ports,
         broker: Broker,
-        presence: Presence,
+        presence: PresenceRounds,
         *,
         feeds: Feeds,
         fanout: Fanout,
-        process_id: str,
         monotonic_s: Callable[[], float],
     ) -> None:
         self._ports = ports
@@ -71,10 +60,8 @@ class Signals:
         self._presence = presence
         self._feeds = feeds
         self._fanout = fanout
-        self._process_id = process_id
         self._monotonic_s = monotonic_s
         self._inboxes: dict[tuple[int, UUID], tuple[UUID, float]] = {}
-        self._online: dict[int, tuple[UUID, ...] | None] = {}
 
     async def type(self, connection: Connection, grant: Grant, frame: Typing) -> None:
         """Pass typing on; raises ``NotFound`` for conversations this subject cannot see."""
@@ -96,25 +83,18 @@ class Signals:
         self._publish(grant.workspace_id, TypingSignal(conversation_id, inbox_id, member_id, frame.on, frame.kind))
 
     async def view(self, connection: Connection, grant: Grant, frame: Viewing) -> None:
-        """Note which conversation a member has on screen and pass the change on."""
+        """Note which conversation a member has on screen; raises ``NotFound`` for one they cannot see."""
         if grant.kind != "member":
             raise Forbidden
-        before = connection.viewing
-        if before is not None and before != frame.conversation_id:
-            await self._unview(connection, grant)
+        if frame.conversation_id is None or connection.viewing != frame.conversation_id:
+            self._presence.unview(connection, grant)
         if frame.conversation_id is None:
             return
         inbox_id = await self._visible_inbox(grant, frame.conversation_id)
-        connection.viewing = frame.conversation_id
-        viewers = await self._presence.view(grant.workspace_id, frame.conversation_id, connection.id, grant.subject_id)
-        if connection.closed:
-            await self._unview(connection, grant)
-        elif viewers is not None and not viewers.is_changed and before != frame.conversation_id:
-            connection.send(ViewingShown(frame.conversation_id, viewers.member_ids))
-        else:
-            self._publish_viewers(grant.workspace_id, frame.conversation_id, inbox_id, viewers)
+        if not connection.closed:
+            self._presence.view(connection, grant, frame.conversation_id, inbox_id)
 
-    async def leave(self, connection: Connection, grant: Grant) -> None:
+    def leave(self, connection: Connection, grant: Grant) -> None:
         """Take back what a closed connection said: it types and views no more."""
         if connection.typing is not None and connection.typing[1] > self._monotonic_s():
             shown = connection.typing[0]
@@ -122,32 +102,8 @@ class Signals:
             if inbox is not None:
                 off = TypingSignal(shown.conversation_id, inbox, shown.member_id, on=False, kind=shown.kind)
                 self._publish(grant.workspace_id, off)
-        if connection.viewing is not None:
-            await self._unview(connection, grant)
-        if grant.kind == "member" and not self._has_other_connection(connection, grant):
-            await self._presence.leave(grant.workspace_id, self._process_id, grant.subject_id)
-
-    async def come_online(self, connection: Connection, grant: Grant) -> None:
-        """Count a member as online, tell them who is, and tell the others where that is news."""
-        known = self._online.get(grant.workspace_id)
-        if known is not None and grant.subject_id in known:
-            # After a reconnect storm: at most 20 s old, and everybody else is told of changes.
-            connection.send(PresenceShown(known))
-            return
-        online = await self._presence.online(grant.workspace_id, self._process_id, [grant.subject_id])
-        if online is not None and online != self._online.get(grant.workspace_id, _UNKNOWN):
-            self._publish(grant.workspace_id, PresenceSignal(online))
-        connection.send(PresenceShown(online))
-
-    async def keep_online(self) -> None:
-        """Prolong every local member, workspace by workspace, and pass changes on; run every 20 s."""
-        for workspace_id in list(self._fanout.by_workspace):
-            grants = [one.grant for one in self._fanout.by_workspace.get(workspace_id, ())]
-            members = {grant.subject_id for grant in grants if grant is not None and grant.kind == "member"}
-            if members:
-                self._show_online(workspace_id, await self._presence.online(workspace_id, self._process_id, [*members]))
-        for workspace_id in self._online.keys() - self._fanout.by_workspace.keys():
-            del self._online[workspace_id]
+        if grant.kind == "member":
+            self._presence.leave(connection, grant)
 
     def on_signal(self, workspace_id: int, data: bytes) -> Order | None:
         """Show a signal of any process to those here who may see it; returns what is not to be shown but done."""
@@ -158,11 +114,8 @@ class Signals:
         match signal:
             case TypingSignal():
                 self._show_typing(workspace_id, signal)
-            case ViewingSignal():
-                frame = encode(ViewingShown(signal.conversation_id, signal.member_ids))
-                self._show(workspace_id, signal.inbox_id, frame, None)
             case PresenceSignal():
-                self._show_online(workspace_id, signal.member_ids)
+                self._presence.on_signal(workspace_id, signal)
             case RightsSignal() | RevocationSignal() | VisitorSignal():
                 return signal
         return None
@@ -173,6 +126,8 @@ class Signals:
             key = (event.workspace_id, event.conversation_id)
             if event.former_inbox_id is not None or key in self._inboxes:
                 self._remember(key, event.inbox_id)
+            if event.former_inbox_id is not None:
+                self._presence.move(event.workspace_id, event.conversation_id, event.inbox_id)
 
     def announce_rights(self, workspace_id: int) -> None:
         """Have every process read the rights of a workspace's connections again, now."""
@@ -185,15 +140,6 @@ class Signals:
     def announce_visitor(self, workspace_id: int, subject_id: UUID, conversation_id: UUID) -> None:
         """Have every process tell a visitor's other tabs of the conversation they began."""
         self._publish(workspace_id, VisitorSignal(subject_id, conversation_id))
-
-    async def _unview(self, connection: Connection, grant: Grant) -> None:
-        conversation_id, connection.viewing = connection.viewing, None
-        if conversation_id is None:
-            return
-        viewers = await self._presence.unview(grant.workspace_id, conversation_id, connection.id, grant.subject_id)
-        inbox_id = await self._inbox(grant.workspace_id, conversation_id)
-        if inbox_id is not None:
-            self._publish_viewers(grant.workspace_id, conversation_id, inbox_id, viewers)
 
     async def _visible_inbox(self, grant: Grant, conversation_id: UUID) -> UUID:
         inbox_id = await self._inbox(grant.workspace_id, conversation_id)
@@ -222,12 +168,6 @@ class Signals:
         if len(self._inboxes) > INBOX_CACHE_SIZE:
             del self._inboxes[next(iter(self._inboxes))]
 
-    def _publish_viewers(
-        self, workspace_id: int, conversation_id: UUID, inbox_id: UUID, viewers: Viewers | None
-    ) -> None:
-        if viewers is not None and viewers.is_changed:
-            self._publish(workspace_id, ViewingSignal(conversation_id, inbox_id, viewers.member_ids))
-
     def _publish(self, workspace_id: int, signal: Signal) -> None:
         self._broker.publish_signal(workspace_id, msgspec.json.encode(signal))
 
@@ -237,28 +177,16 @@ class Signals:
         if signal.member_id is None or signal.kind == "note":
             return
         feed = self._feeds.get(workspace_id)
-        stream = feed.streams.get(signal.conversation_id) if feed is not None else None
-        for connection in list(stream.connections) if stream is not None else ():
+        stream = feed.stream(signal.conversation_id) if feed is not None else None
+        for connection in stream.connections if stream is not None else ():
             connection.write(frame)
 
     def _show(self, workspace_id: int, inbox_id: UUID, frame: bytes, author_id: UUID | None) -> None:
         """Write a frame to the live members who may see the inbox, its author left out."""
         feed = self._feeds.get(workspace_id)
+        authors = () if author_id is None else self._fanout.by_workspace.of_subject(workspace_id, author_id)
         for audience in list(feed.audiences.values()) if feed is not None else ():
             if audience.inboxes is None or inbox_id in audience.inboxes:
                 for connection in list(audience.connections):
-                    if author_id is None or connection.grant is None or connection.grant.subject_id != author_id:
+                    if connection not in authors:
                         connection.write(frame)
-
-    def _show_online(self, workspace_id: int, online: tuple[UUID, ...] | None) -> None:
-        if workspace_id not in self._fanout.by_workspace or self._online.get(workspace_id, _UNKNOWN) == online:
-            return
-        self._online[workspace_id] = online
-        frame = encode(PresenceShown(online))
-        for connection in list(self._fanout.by_workspace[workspace_id]):
-            if connection.kind == "member" and connection.session.phase is Phase.LIVE:
-                connection.write(frame)
-
-    def _has_other_connection(self, connection: Connection, grant: Grant) -> bool:
-        others = self._fanout.by_subject.get((grant.workspace_id, grant.subject_id), {})
-        return any(other is not connection for other in others)

@@ -35,12 +35,12 @@ class Welcoming:
             recovered: Whether the events after its cursor follow; else it waits for the next hello.
         """
         grant = connection.grant
-        if grant is None or connection.session.phase is not Phase.OPENING:
+        if grant is None or connection.phase is not Phase.OPENING:
             return  # closed, or a gap went out meanwhile: the client says hello again
         self._counters.resumes["recovered" if recovered else "snapshot"] += 1
         if not recovered:
-            connection.session.phase = Phase.WAITING
-        connection.session.is_welcomed = True
+            connection.phase = Phase.WAITING
+        connection.is_welcomed = True
         is_member = grant.kind == "member"
         epoch = self._ports.epoch()
         connection.send(

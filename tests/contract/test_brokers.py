@@ -38,8 +38,8 @@ class MemoryWire:
     def __init__(self):
         self.bus = MemoryBus()
 
-    def broker(self):
-        return MemoryBroker(self.bus)
+    def broker(self, **options):
+        return MemoryBroker(self.bus, **options)
 
     async def cut(self):
         self.bus.cut()
@@ -60,8 +60,8 @@ class ValkeyWire:
         self.url = f"unix://{self.socket}"
         self.process = None
 
-    def broker(self):
-        return RedisBroker(self.url)
+    def broker(self, **options):
+        return RedisBroker(self.url, **options)
 
     async def mend(self):
         self.process = await asyncio.create_subprocess_exec(
@@ -91,18 +91,21 @@ async def wire(request):
 
 @pytest.fixture
 async def two(wire):
-    """Two processes with listeners, and one that only publishes."""
+    """Two processes with listeners that want the workspaces 1 to 17, and one that only publishes."""
     started = [(wire.broker(), Recorder()), (wire.broker(), Recorder()), (wire.broker(), None)]
     for broker, listener in started:
         await broker.start(listener)
+        if listener is not None:
+            for workspace_id in range(1, SHARDS + 2):
+                await broker.want(workspace_id)
     yield started
     for broker, _ in started:
         await broker.stop()
 
 
-def event(seq, workspace_id=1, **fields):
-    data = f'{{"type":"note_added","n":{seq}}}'.encode()
-    return LoggedEvent(workspace_id=workspace_id, seq=seq, type="note_added", data=data, **fields)
+def event(seq, workspace_id=1, type_="note_added", **fields):
+    data = f'{{"type":"{type_}","n":{seq}}}'.encode()
+    return LoggedEvent(workspace_id=workspace_id, seq=seq, type=type_, data=data, **fields)
 
 
 async def test_events_reach_every_listener_unchanged(two):
@@ -179,22 +182,126 @@ async def test_redis_broker_starts_and_publishes_without_redis():
         await wire.close()
 
 
+async def test_only_what_is_wanted_is_heard(wire):
+    """Neither another workspace of the same shard nor another shard reaches a listener; accounts of all reach everybody."""
+    broker, heard = wire.broker(), Recorder()
+    everything, publisher = Recorder(), wire.broker()
+    tail = wire.broker()
+    await broker.start(heard)
+    await tail.start(everything, hears_all=True)
+    await publisher.start()
+    await broker.want(3)
+    try:
+        told = [event(1, 3), event(1, 3 + SHARDS), event(1, 4), event(2, 3)]
+        publisher.publish(told)
+        publisher.publish_signal(3 + SHARDS, b"no")
+        publisher.publish_signal(3, b"yes")
+        account = event(1, 9, type_="channel_account_changed")
+        publisher.publish([account])
+        await wait_until(lambda: len(everything.events) == 5 and account in heard.events and heard.signals)
+        assert [one for one in heard.events if one != account] == [told[0], told[3]]
+        assert heard.signals == [(3, b"yes")]
+    finally:
+        for one in (broker, tail, publisher):
+            await one.stop()
+
+
+async def test_interest_is_counted_and_outlives_its_last_release(wire):
+    """Two feeds want, one releases: still heard. Both release: heard for a while, then no more, and again when wanted."""
+    broker, heard, publisher = wire.broker(linger_s=0.1), Recorder(), wire.broker()
+    await broker.start(heard)
+    await publisher.start()
+    try:
+        await broker.want(7)
+        await broker.want(7)
+        broker.release(7)
+        await asyncio.sleep(0.3)
+        publisher.publish([event(1, 7)])
+        await wait_until(lambda: len(heard.events) == 1)
+        broker.release(7)
+        publisher.publish([event(2, 7)])
+        await wait_until(lambda: len(heard.events) == 2)
+        await asyncio.sleep(0.3)
+        publisher.publish([event(3, 7)])
+        await asyncio.sleep(0.2)  # nothing to wait for: it must not come
+        await broker.want(7)
+        publisher.publish([event(4, 7)])
+        await wait_until(lambda: len(heard.events) >= 3)
+        assert [one.seq for one in heard.events] == [1, 2, 4]
+    finally:
+        await broker.stop()
+        await publisher.stop()
+
+
+async def test_what_was_wanted_during_an_outage_is_heard_after_it(wire):
+    """Wanting does not wait for a wire that is down; the gap that ends the outage covers the new workspace too."""
+    broker, heard, publisher = wire.broker(), Recorder(), wire.broker()
+    await broker.start(heard)
+    await publisher.start()
+    try:
+        await wire.cut()
+        async with asyncio.timeout(5):
+            await broker.want(5)
+        before = heard.gaps
+        await wire.mend()
+        await wait_until(lambda: heard.gaps > before)
+        publisher.publish([event(1, 5)])
+        await wait_until(lambda: [one.seq for one in heard.events] == [1])
+    finally:
+        await broker.stop()
+        await publisher.stop()
+
+
 @pytest.mark.redis
-async def test_redis_broker_takes_one_subscription_a_shard():
-    """Each process subscribes to sixteen channels once."""
+async def test_a_shard_is_subscribed_once_while_somebody_wants_it():
+    """Redis sends nothing but the channel for all before the first interest, and nothing more after the last."""
     from redis.asyncio import Redis
 
     wire = ValkeyWire()
     await wire.mend()
-    broker = wire.broker()
+    broker = wire.broker(linger_s=0.0)
     await broker.start(Recorder())
     client = Redis.from_url(wire.url, protocol=2)
-    try:
+
+    async def subscribed():
         channels = await client.pubsub_channels("hub:*")
-        counts = await client.pubsub_numsub(*channels)
-        assert len(channels) == SHARDS
-        assert {count for _, count in counts} == {1}
+        return {channel.decode(): count for channel, count in await client.pubsub_numsub(*channels)}
+
+    try:
+        assert await subscribed() == {"hub:all": 1}
+        await asyncio.gather(*(broker.want(number) for number in (1, 2, 1 + SHARDS, 1)))
+        assert await subscribed() == {"hub:all": 1, "hub:{1}": 1, "hub:{2}": 1}
+        assert broker.shards == 2
+        for number in (1, 2, 1):
+            broker.release(number)
+        async with asyncio.timeout(5):
+            while len(await subscribed()) != 2:  # Redis tells nobody
+                await asyncio.sleep(0.01)
+        assert await subscribed() == {"hub:all": 1, "hub:{1}": 1}
     finally:
         await client.aclose()
         await broker.stop()
+        await wire.close()
+
+
+@pytest.mark.redis
+async def test_events_of_workspaces_nobody_wants_are_not_decoded():
+    """One that cannot be decoded does no harm where it is not wanted: it is not looked into."""
+    wire = ValkeyWire()
+    await wire.mend()
+    broker, heard, publisher = wire.broker(), Recorder(), wire.broker()
+    await broker.start(heard)
+    await publisher.start()
+    await broker.want(1)
+    try:
+        publisher.publish([event("not a number", 1 + SHARDS)])
+        await wait_until(lambda: broker.ignored == 1)
+        publisher.publish([event(1, 1), event(1, 1 + SHARDS)])
+        await wait_until(lambda: heard.events == [event(1, 1)])
+        assert (broker.ignored, heard.gaps) == (1, 0)
+        publisher.publish([event("not a number", 1)])
+        await wait_until(lambda: heard.gaps == 1)
+    finally:
+        await broker.stop()
+        await publisher.stop()
         await wire.close()

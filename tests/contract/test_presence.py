@@ -6,12 +6,13 @@ import asyncio
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from hub.errors import NotSignedIn, Unavailable
-from hub.realtime import presence as presence_rules
 from hub.realtime import presence_redis
-from hub.realtime.presence import MemoryPresence
+from hub.realtime.presence import ONLINE_TTL_S, Here, MemoryPresence, Present
 from hub.realtime.presence_redis import RedisPresence
 from hub.realtime.tickets import LIFETIME_S, SocketTickets, TicketHolder
 from tests.realtime_fakes import FakeClock
@@ -40,9 +41,10 @@ class RedisStore:
         self.presence = RedisPresence(self.client)
 
     async def pass_time(self, seconds):
-        for key in await self.client.keys("*"):
-            for entry, score in await self.client.zrange(key, 0, -1, withscores=True):
-                await self.client.zadd(key, {entry: score - seconds * 1_000})
+        for key in await self.client.keys("presence:*"):
+            for holder, value in (await self.client.hgetall(key)).items():
+                until_ms, _, entry = value.partition(b" ")
+                await self.client.hset(key, holder, b"%d %b" % (int(until_ms) - seconds * 1_000, entry))
 
     async def close(self):
         await self.client.aclose()
@@ -61,50 +63,93 @@ async def store(redis_url):
     await made.close()
 
 
-async def test_online_lasts_sixty_seconds_from_the_last_prolongation(store):
-    """Everybody online is returned, sorted, a member with two processes once."""
-    assert await store.presence.online(1, "p", [BOB, ANN]) == (ANN, BOB)
-    assert await store.presence.online(1, "q", [ANN]) == (ANN, BOB)
-    await store.pass_time(presence_rules.ONLINE_TTL_S - 5)
-    assert await store.presence.online(1, "p", [BOB]) == (ANN, BOB)
-    await store.pass_time(10)
-    assert await store.presence.online(1, "p", []) == (BOB,)
-    assert await store.presence.online(2, "p", []) == ()
+async def everybody(store, workspace_id=1):
+    """Who is there, as somebody who only asks sees it."""
+    return await store.presence.online(workspace_id)
 
 
-async def test_leaving_counts_after_the_grace_unless_somebody_else_keeps_the_member(store):
-    """A reload does not flicker; one process's leave does not take the other's member away."""
-    await store.presence.online(1, "p", [ANN, BOB])
-    await store.presence.online(1, "q", [BOB])
-    await store.presence.leave(1, "p", ANN)
-    await store.presence.leave(1, "p", BOB)
-    assert await store.presence.online(1, "x", []) == (ANN, BOB)
-    await store.pass_time(presence_rules.LEAVE_GRACE_S + 1)
-    assert await store.presence.online(1, "x", []) == (BOB,)
+async def test_an_entry_is_believed_for_sixty_seconds(store):
+    """Everybody is returned, sorted, a member on two workers once; a killed worker's members are gone a minute later."""
+    assert (await store.presence.keep("p", {1: Here((BOB, ANN))}))[1].member_ids == (ANN, BOB)
+    assert (await store.presence.keep("q", {1: Here((ANN,))}))[1].member_ids == (ANN, BOB)
+    await store.pass_time(ONLINE_TTL_S - 5)
+    assert (await store.presence.keep("q", {1: Here((ANN,))}))[1].member_ids == (ANN, BOB)
+    await store.pass_time(6)
+    assert await everybody(store) == (ANN,)
+    assert (await store.presence.keep("r", {1: Here()}))[1].member_ids == (ANN,)
+    await store.pass_time(ONLINE_TTL_S)
+    assert await everybody(store) == ()
 
 
-async def test_leaving_does_not_bring_back_who_is_gone(store):
-    """Leaving twice, or without having been there, changes nothing."""
-    await store.presence.leave(1, "p", ANN)
-    assert await store.presence.online(1, "p", []) == ()
+async def test_an_entry_replaces_the_one_before_it(store):
+    """Who is not named again is gone at once, unless another worker names them; an empty entry takes all away."""
+    await store.presence.keep("p", {1: Here((ANN, BOB))})
+    await store.presence.keep("q", {1: Here((BOB,))})
+    assert (await store.presence.keep("p", {1: Here((ANN,))}))[1].member_ids == (ANN, BOB)
+    assert (await store.presence.keep("q", {1: Here()}))[1].member_ids == (ANN,)
+    assert (await store.presence.keep("p", {1: Here()}))[1] == Present((), {})
 
 
-async def test_viewers_say_what_changed(store):
-    """Coming, going and running out are changes; repetition is not; two tabs are one viewer."""
-    view, unview = store.presence.view, store.presence.unview
-    first = await view(1, CHAT, "c1", ANN)
-    assert (first.member_ids, first.is_changed) == ((ANN,), True)
-    assert (await view(1, CHAT, "c1", ANN)).is_changed is False
-    assert (await view(1, CHAT, "c2", ANN)).member_ids == (ANN,)
-    both = await view(1, CHAT, "c3", BOB)
-    assert (both.member_ids, both.is_changed) == ((ANN, BOB), True)
-    assert (await unview(1, CHAT, "c1", ANN)).member_ids == (ANN, BOB)
-    gone = await unview(1, CHAT, "c2", ANN)
-    assert (gone.member_ids, gone.is_changed) == ((BOB,), True)
-    assert (await unview(1, CHAT, "c2", ANN)).is_changed is False
-    await store.pass_time(presence_rules.VIEWING_TTL_S + 1)
-    late = await unview(1, CHAT, "c9", ANN)
-    assert (late.member_ids, late.is_changed) == ((), True)
+async def test_a_worker_may_leave_its_entry_for_less_long(store):
+    """What a worker leaves behind when it ends outlasts a reload and no more; other entries stay."""
+    await store.presence.keep("q", {1: Here((BOB,))})
+    await store.presence.keep("p", {1: Here((ANN,))}, 5.0)
+    await store.pass_time(4)
+    assert await everybody(store) == (ANN, BOB)
+    await store.pass_time(2)
+    assert await everybody(store) == (BOB,)
+
+
+async def test_all_workspaces_go_in_one_call_and_stay_apart(store):
+    """What is said of one workspace is not seen in another."""
+    here = {number: Here((UUID(int=number),), ((CHAT, UUID(int=number)),)) for number in range(1, 700)}
+    answer = await store.presence.keep("p", here)
+    assert answer == {number: Present((UUID(int=number),), {CHAT: (UUID(int=number),)}) for number in range(1, 700)}
+    assert await everybody(store, 1_000) == ()
+
+
+async def test_viewers_of_all_workers_come_together(store):
+    """By conversation, sorted, two tabs are one viewer; they expire with their worker's entry."""
+    other = uuid4()
+    await store.presence.keep("p", {1: Here((ANN,), ((CHAT, ANN), (other, ANN)))})
+    seen = await store.presence.keep("q", {1: Here((ANN, BOB), ((CHAT, BOB), (CHAT, ANN)))})
+    assert seen[1].viewers == {CHAT: (ANN, BOB), other: (ANN,)}
+    await store.pass_time(ONLINE_TTL_S + 1)
+    assert (await store.presence.keep("q", {1: Here((BOB,), ((CHAT, BOB),))}))[1].viewers == {CHAT: (BOB,)}
+
+
+async def test_asking_keeps_nobody(store):
+    """Somebody who only asks neither adds nor prolongs anything."""
+    await store.presence.keep("p", {1: Here((ANN,))})
+    await store.pass_time(ONLINE_TTL_S - 1)
+    assert await everybody(store) == (ANN,)
+    await store.pass_time(2)
+    assert await everybody(store) == ()
+
+
+@given(
+    st.lists(st.uuids(), unique=True, max_size=20),
+    st.lists(st.tuples(st.uuids(), st.uuids()), unique=True, max_size=20),
+)
+def test_an_entry_survives_its_packing(member_ids, views):
+    """Whatever bytes ids have: spaces and digits among them."""
+    here = Here(tuple(member_ids), tuple(views))
+    assert (presence_redis.unpack(presence_redis.pack(here)) if member_ids or views else Here()) == here
+
+
+@pytest.mark.redis
+async def test_redis_presence_goes_on_after_redis_forgot_its_script(redis_ephemeral):
+    """A restarted Redis knows no scripts."""
+    client = Redis.from_url(redis_ephemeral)
+    try:
+        presence = RedisPresence(client)
+        await client.script_flush()
+        assert (await presence.keep("p", {1: Here((ANN,))}))[1].member_ids == (ANN,)
+        await client.script_flush()
+        assert await presence.online(1) == (ANN,)
+        assert 0 < await client.pttl("presence:{1}") <= 61_000
+    finally:
+        await client.aclose()
 
 
 @pytest.mark.redis
@@ -112,11 +157,9 @@ async def test_redis_presence_is_unknown_when_redis_is_away():
     """None, not an empty list and not an error."""
     client = Redis.from_url("redis://127.0.0.1:1/0")
     try:
-        away = presence_redis.RedisPresence(client)
-        assert await away.online(1, "p", [ANN]) is None
-        assert await away.view(1, CHAT, "c", ANN) is None
-        assert await away.unview(1, CHAT, "c", ANN) is None
-        await away.leave(1, "p", ANN)
+        away = RedisPresence(client)
+        assert await away.keep("p", {1: Here((ANN,))}) is None
+        assert await away.online(1) is None
     finally:
         await client.aclose()
 

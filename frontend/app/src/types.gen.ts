@@ -641,6 +641,12 @@ export interface PresenceShown {
   readonly member_ids: readonly Uuid[] | null;
 }
 
+export interface PresenceChanged {
+  readonly type: "presence_changed";
+  readonly came: readonly Uuid[];
+  readonly went: readonly Uuid[];
+}
+
 export interface Bye {
   readonly type: "bye";
   readonly code: number;
@@ -689,4 +695,5 @@ export type ServerFrame =
   | TypingShown
   | ViewingShown
   | PresenceShown
+  | PresenceChanged
   | Bye;

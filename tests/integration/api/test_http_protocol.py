@@ -10,7 +10,10 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 
 from api.http_protocol import BoundedHttp
-from api.serve import DrainingServer, listen
+from api.listener import OpenListeners, WorkerListener
+from api.serve import listen
+from api.server import DrainingServer
+from hub.descriptors import Room, raise_limit
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n"
 
@@ -30,8 +33,9 @@ async def port():
         PlainTextResponse("hello"), http=ImpatientHttp, ws="none", lifespan="off", log_config=None, loop="none"
     )
     started = asyncio.Event()
-    server = DrainingServer(config, on_started=started.set)
-    running = asyncio.create_task(server.serve(sockets=[listener]))
+    taking = WorkerListener(listener, Room(raise_limit()), OpenListeners(), listen=lambda: listener)
+    server = DrainingServer(config, taking, on_started=started.set)
+    running = asyncio.create_task(server.serve(sockets=[]))
     await started.wait()
     yield number
     server.drain()

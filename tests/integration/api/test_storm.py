@@ -61,7 +61,10 @@ async def test_two_thousand_come_back_for_tens_of_statements(counted, crowd, rin
         await wait_until(hub.revocations.is_trusted)
         counted.asked = 0
         members, visitors = come_back(hub, crowd, counted.epoch, behind=behind)
-        await wait_until(lambda: len(hub.fanout.by_subject) == 2_000 and hub.opening.busy() == 0, 30)
+        await wait_until(
+            lambda: len(hub.connections.all) - hub.counters.connections["opening"] == 2_000 and hub.opening.busy() == 0,
+            30,
+        )
         await wait_until(lambda: is_through(members, behind) and is_through(visitors, behind), 30)
         assert counted.asked < 60
 
@@ -135,7 +138,10 @@ async def test_the_sweep_asks_once_for_hundreds(counted, crowd):
     """Every grant of 2,000 sockets again: a handful of statements, none a visitor."""
     async with hub_over(counted) as hub:
         come_back(hub, crowd, counted.epoch, behind=0)
-        await wait_until(lambda: len(hub.fanout.by_subject) == 2_000 and hub.opening.busy() == 0, 30)
+        await wait_until(
+            lambda: len(hub.connections.all) - hub.counters.connections["opening"] == 2_000 and hub.opening.busy() == 0,
+            30,
+        )
         counted.asked = 0
         await hub.rights.poll()
         assert counted.asked <= 12

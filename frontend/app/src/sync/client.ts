@@ -108,6 +108,7 @@ export class HubClient implements Receiver {
       case "typing": return this.company.typing(frame);
       case "viewing": return this.company.viewing(frame);
       case "presence": return this.company.presence(frame);
+      case "presence_changed": return this.company.presenceChanged(frame);
       default:
     }
   }

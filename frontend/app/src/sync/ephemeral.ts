@@ -1,7 +1,7 @@
 /** Who types, who looks, who is online: no seq, nothing kept, gone when not repeated. */
 import type { Uuid } from "../types.gen";
 import type { Clock, Timer } from "./clock";
-import type { PresenceShown, TypingShown, ViewingShown, WritingKind } from "./frames";
+import type { PresenceChanged, PresenceShown, TypingShown, ViewingShown, WritingKind } from "./frames";
 
 export const TYPING_EXPIRES_MS = 6_000;
 
@@ -52,6 +52,14 @@ export class Ephemeral {
 
   presence(frame: PresenceShown): void {
     this.set({ online: frame.member_ids });
+  }
+
+  presenceChanged({ came, went }: PresenceChanged): void {
+    const { online } = this.company;
+    // Of a list that was never told a change says nothing.
+    if (online === null) return;
+    const gone = new Set([...went, ...came]);
+    this.set({ online: [...online.filter((id) => !gone.has(id)), ...came] });
   }
 
   /** The contact wrote or the connection is gone: what was said of typing is over. */

@@ -2,7 +2,8 @@
 import type { ServerFrame } from "../types.gen";
 
 export type {
-  Ack, Bye, ClientFrame, Cursor, ErrorFrame, EventFrame, Hello, PresenceShown, Send, ServerFrame, TypingShown, ViewingShown, Welcome,
+  Ack, Bye, ClientFrame, Cursor, ErrorFrame, EventFrame, Hello, PresenceChanged, PresenceShown, Send, ServerFrame, TypingShown,
+  ViewingShown, Welcome,
 } from "../types.gen";
 
 export const PROTOCOL = 1;
@@ -10,7 +11,7 @@ export const PROTOCOL = 1;
 export type WritingKind = "message" | "note";
 
 const KNOWN: ReadonlySet<string> = new Set<ServerFrame["type"]>([
-  "welcome", "event", "ack", "error", "head", "gap", "typing", "viewing", "presence", "bye",
+  "welcome", "event", "ack", "error", "head", "gap", "typing", "viewing", "presence", "presence_changed", "bye",
 ]);
 
 /**

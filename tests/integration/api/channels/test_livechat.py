@@ -16,6 +16,7 @@ from api.livechat_send import VisitorDraft, VisitorSent, receive_from_visitor
 from hub import clock
 from hub.channels.visitors import TOKEN_PURPOSE, VisitorClaims, VisitorTokens
 from hub.errors import InvalidInput, NotFound, NotSignedIn, TooManyRequests, Unavailable
+from hub.realtime.presence import Here
 from tests.integration.api.channels.conftest import BASE_URL, Member
 
 if TYPE_CHECKING:
@@ -119,9 +120,9 @@ async def test_look_says_whether_somebody_is_there(chat: Chat, owner: Member):
     """A member online shows as online, in their own workspace only; where nobody can tell, it is unknown."""
     presence = chat.parts.presence
     assert presence is not None
-    await presence.online(owner.facts.id + 1, "a", [owner.facts.owner_id])
+    await presence.keep("a", {owner.facts.id + 1: Here((owner.facts.owner_id,))})
     assert (await chat.http.get(chat.path)).json()["online"] is False
-    await presence.online(owner.facts.id, "a", [owner.facts.owner_id])
+    await presence.keep("a", {owner.facts.id: Here((owner.facts.owner_id,))})
     assert (await chat.http.get(chat.path)).json()["online"] is True
     chat.parts.presence = None
     assert (await chat.http.get(chat.path)).json()["online"] is None

@@ -42,6 +42,10 @@ def make_jwt(*, algorithm: str = "HS256", secret: str = SECRET, **changes: objec
     return JwtProof(jwt.encode({"alg": algorithm}, claims, OctKey.import_key(secret), algorithms=[algorithm]))
 
 
+def encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
 def sign(user_id: str, secret: str = SECRET) -> HmacProof:
     return HmacProof(user_id, hmac.new(secret.encode(), user_id.encode(), hashlib.sha256).hexdigest())
 
@@ -51,9 +55,26 @@ def test_token_comes_back_as_signed():
     tokens = VisitorTokens({1: b"k" * 32})
     claims = make_claims(external_user_id="ü-1", name="Zoë", email="zoe@example.com")
     token = tokens.sign(claims)
-    assert token.startswith("v1.")
+    assert token.startswith("v2.")
     assert tokens.read(token, ACCOUNT, NOW_S) == claims
     assert tokens.read_any(token, NOW_S) == claims
+
+
+def test_token_of_version_1_stays_good():
+    """What browsers were given before is read as it was signed, and cannot be passed off as the other version."""
+    claims = make_claims(name="Zoë")
+    payload = encode(msgspec.json.encode({"key_version": 1, "claims": claims}))
+    mac = encode(hmac.new(b"k" * 32, f"v1.{payload}".encode(), hashlib.sha256).digest())
+    tokens = VisitorTokens({1: b"k" * 32})
+    assert tokens.read(f"v1.{payload}.{mac}", ACCOUNT, NOW_S) == claims
+    for other in (f"v1.{payload}.{mac[:22]}", f"v2.{payload}.{mac}"):
+        with pytest.raises(NotSignedIn):
+            tokens.read(other, ACCOUNT, NOW_S)
+
+
+def test_token_is_short():
+    """Every open socket of a visitor remembers one: under a hundred characters without a form."""
+    assert len(VisitorTokens({1: b"k" * 32}).sign(make_claims(workspace_id=1_000_000))) < 100
 
 
 def test_token_ends():
@@ -91,12 +112,25 @@ def test_token_with_other_claims_is_refused():
     _, payload, _ = theirs.split(".")
     _, _, mac = mine.split(".")
     with pytest.raises(NotSignedIn):
-        tokens.read(f"v1.{payload}.{mac}", ACCOUNT, NOW_S)
+        tokens.read(f"v2.{payload}.{mac}", ACCOUNT, NOW_S)
 
 
 @pytest.mark.parametrize(
     "token",
-    ["", "v1", "v1..", "v1.e30.", "v2.e30.e30", "v1.!!.e30", "v1.é.e30", "\x00", "v1." + "A" * TOKEN_LIMIT_CHARS],
+    [
+        "",
+        "v1",
+        "v1..",
+        "v1.e30.",
+        "v2.e30.e30",
+        "v2..",
+        "v2.kA.",
+        "v3.e30.e30",
+        "v1.!!.e30",
+        "v1.é.e30",
+        "\x00",
+        "v2." + "A" * TOKEN_LIMIT_CHARS,
+    ],
 )
 def test_token_of_another_shape_is_refused(token: str):
     """Whatever is not a token is refused in the same words, never with another error."""

@@ -1,6 +1,14 @@
 """The bounded buffer, the joined write, deadlines, and sockets that misbehave."""
 
-from hub.realtime.connections import BUFFER_BYTES, BUFFER_FRAMES, FLUSH_PER_TURN, Connection, Connections, Counters
+from hub.realtime.connections import (
+    BUFFER_BYTES,
+    BUFFER_FRAMES,
+    FLUSH_PER_TURN,
+    PING_FRAME,
+    Connection,
+    Connections,
+    Counters,
+)
 from hub.realtime.ports import Handshake
 from hub.realtime.protocol import text_frame
 from hub.realtime.session import Phase
@@ -22,8 +30,8 @@ class Bench:
 
     def open(self, now_s=0.0, phase=Phase.LIVE):
         sink = FakeSink()
-        connection = Connection(self.connections, sink, Handshake(), "c", now_s)
-        connection.session.phase = phase
+        connection = Connection(self.connections, sink, Handshake(), now_s)
+        connection.phase = phase
         self.connections.add(connection)
         return connection, sink
 
@@ -73,7 +81,7 @@ def test_a_slow_reader_loses_its_queue_and_gets_one_gap():
     bench.connections.pause(connection, 0.0)
     assert all(connection.write(FRAME) for _ in range(BUFFER_FRAMES - 1))
     assert connection.write(FRAME) is False
-    assert connection.session.phase is Phase.WAITING
+    assert connection.phase is Phase.WAITING
     for _ in range(3 * BUFFER_FRAMES):
         connection.write(FRAME)
         assert connection.queued_bytes <= BUFFER_BYTES
@@ -149,6 +157,92 @@ def test_silence_of_sixty_seconds_closes_with_4001():
     assert sink.closed_with is None
 
 
+def test_a_silent_socket_is_pinged_once_and_closed_within_a_minute():
+    """The shared ping goes out after 25 to 30 s of silence; without an answer the socket is closed by 60 s, not before 58."""
+    bench = Bench()
+    for _ in range(8):  # whatever their spread
+        bench.open()
+    connection, sink = bench.open()
+    pinged_at, closed_at = [], []
+    for second in range(1, 70):
+        before = len(sink.writes)
+        bench.wheel.turn(second)
+        if len(sink.writes) > before and sink.writes[-1] is PING_FRAME:
+            pinged_at.append(second)
+        if connection.closed and not closed_at:
+            closed_at.append(second)
+    assert len(pinged_at) == 1
+    assert 25 <= pinged_at[0] <= 30
+    assert 58 <= closed_at[0] <= 60
+    assert bench.counters.pings == 9
+    assert bench.counters.closes[4001] == 9
+
+
+def test_a_socket_that_answers_pings_stays_and_is_looked_at_twice_a_minute():
+    """A browser in the background only answers pings: an hour of it costs some 120 pings and no gap in the timer."""
+    bench = Bench()
+    connection, sink = bench.open()
+    for second in range(1, 3_601):
+        before = bench.counters.pings
+        bench.wheel.turn(second)
+        if bench.counters.pings > before:
+            connection.heard_at_s = float(second)
+    assert not connection.closed
+    assert 120 <= bench.counters.pings <= 144
+    assert set(sink.writes) == {PING_FRAME}
+    assert bench.counters.frames_out == 0
+
+
+def test_a_client_that_speaks_every_25_seconds_is_never_pinged():
+    """Clients by docs/protocol.md section 7 cost no pings, however they fall into the seconds."""
+    bench = Bench()
+    opened = [bench.open(now_s=number / 10)[0] for number in range(10)]
+    for tenth in range(10, 6_000):
+        now_s = tenth / 10
+        for number, connection in enumerate(opened):
+            if (tenth - number) % 250 == 0:
+                connection.heard_at_s = bench.connections.second(now_s)
+        if tenth % 10 == 3:
+            bench.wheel.turn(now_s)
+    assert bench.counters.pings == 0
+    assert not any(connection.closed for connection in opened)
+
+
+def test_a_ping_comes_after_what_was_queued_and_not_to_an_unwritable_socket():
+    """Order is kept, and nothing piles up behind a full socket."""
+    bench = Bench()
+    queued, queued_sink = bench.open()
+    stuck, stuck_sink = bench.open()
+    queued.write(FRAME)
+    bench.connections.pause(stuck, 0.0)
+    for connection in (queued, stuck):
+        bench.connections.ping(connection)
+    assert queued_sink.writes == [FRAME, PING_FRAME]
+    assert stuck_sink.writes == []
+    assert bench.counters.pings == 1
+
+
+def test_a_ping_to_a_dead_socket_costs_only_that_socket():
+    """The wheel turns on."""
+    bench = Bench()
+    dead, dead_sink = bench.open()
+    _, alive_sink = bench.open()
+    dead_sink.error = OSError("gone")
+    for second in range(1, 32):
+        bench.wheel.turn(second)
+    assert dead.closed
+    assert alive_sink.writes == [PING_FRAME]
+    assert list(bench.wheel) == list(bench.connections.all)
+
+
+def test_connections_have_names_of_their_own_and_share_the_seconds():
+    """No two ids are equal; whoever was heard in one second holds the same object."""
+    bench = Bench()
+    opened = [bench.open(now_s=7.1 + number / 10_000)[0] for number in range(1_000)]
+    assert len({connection.id for connection in opened}) == 1_000
+    assert len({id(connection.heard_at_s) for connection in opened}) == 1
+
+
 def test_unwritable_for_fifteen_seconds_closes_with_4002():
     """A socket that takes nothing is closed; one that took something in between starts its 15 s anew."""
     bench = Bench()
@@ -176,5 +270,5 @@ def test_pausing_often_does_not_fill_the_wheel():
         bench.connections.pause(connection, now_s)
         bench.connections.resume(connection)
         bench.wheel.turn(now_s)
-    assert sum(len(slot) for slot in bench.wheel._slots.values()) <= 6
+    assert len(list(bench.wheel)) <= 2
     assert sink.closed_with is None

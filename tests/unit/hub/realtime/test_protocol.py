@@ -116,13 +116,13 @@ def test_session_takes_nothing_before_hello():
         b'{"type":"hello","protocol":1,"ticket":"a","bearer":"b"}',
     ):
         with pytest.raises(ProtocolViolation) as refused:
-            Session(0).receive(text, 0)
+            Session().receive(text, 0)
         assert refused.value.close_code == CloseCode.MALFORMED
 
 
 def test_session_refuses_sends_until_welcome_but_answers_pings():
     """While hello is answered, a send is told to wait; it is not queued."""
-    session = Session(0)
+    session = Session()
     session.receive(HELLO, 0)
     assert session.phase is Phase.OPENING
     with pytest.raises(NotReady):
@@ -132,7 +132,7 @@ def test_session_refuses_sends_until_welcome_but_answers_pings():
 
 def test_session_hello_again_goes_back_to_opening():
     """Resume in place needs only protocol and cursor."""
-    session = Session(0)
+    session = Session()
     session.receive(HELLO, 0)
     session.phase = Phase.LIVE
     hello = session.receive(b'{"type":"hello","protocol":1,"cursor":{"epoch":1,"seq":5}}', 0)
@@ -142,7 +142,7 @@ def test_session_hello_again_goes_back_to_opening():
 
 def test_session_limits_messages_to_20_a_second_with_bursts_of_40():
     """The 41st of a burst is refused, a second later 20 more pass, and who goes on is closed with 4003."""
-    session = Session(0)
+    session = Session()
     session.receive(HELLO, 0)
     for _ in range(int(BURST) - 1):
         session.receive(b'{"type":"ping"}', 0)
@@ -178,12 +178,12 @@ def test_session_limits_messages_to_20_a_second_with_bursts_of_40():
 )
 def test_session_is_resumable_only_within_the_window(cursor, expected):
     """No cursor, another epoch, beyond the head or too far behind: a snapshot is needed."""
-    assert Session(0).is_resumable(cursor, epoch=1, head=100, limit=10) is expected
+    assert Session().is_resumable(cursor, epoch=1, head=100, limit=10) is expected
 
 
 def test_session_voids_cursors_of_before_a_change_of_rights():
     """After gap{rights} only a cursor of a newer snapshot resumes."""
-    session = Session(0)
+    session = Session()
     session.phase = Phase.LIVE
     assert session.lose("rights", 40) == protocol.Gap("rights")
     assert not session.is_resumable(Cursor(1, 39), 1, 60, 1000)
@@ -192,7 +192,7 @@ def test_session_voids_cursors_of_before_a_change_of_rights():
 
 def test_session_says_one_gap_until_the_next_hello():
     """A client that was told to say hello is not told again."""
-    session = Session(0)
+    session = Session()
     session.phase = Phase.LIVE
     assert session.lose("slow", 1) is not None
     assert session.lose("lost", 2) is None

@@ -1,12 +1,11 @@
-"""Typing, viewing, presence: who is told, who is not."""
+"""Typing, and what may be viewed: who is told, who is not."""
 
 from uuid import uuid4
 
 import pytest
 from msgspec import structs
 
-from hub.realtime.broker_memory import MemoryBus
-from tests.realtime_fakes import FakePorts, Rig, of_type, settle, until
+from tests.realtime_fakes import Rig, of_type, settle, until
 
 SALES, SUPPORT = uuid4(), uuid4()
 
@@ -14,9 +13,7 @@ SALES, SUPPORT = uuid4(), uuid4()
 @pytest.fixture
 async def two():
     """Two processes on one bus and one log: Ann and Bob see sales, Cy sees support, Vi is the visitor."""
-    ports, bus = FakePorts(), MemoryBus()
-    async with Rig(ports, bus) as one, Rig(ports, bus) as other:
-        other.hub.signals._presence = one.presence
+    async with Rig() as one, Rig(beside=one) as other:
         yield one, other
 
 
@@ -98,53 +95,6 @@ async def test_a_socket_that_dies_while_typing_stops_typing(two):
     one.hub.on_close(opened["ann"][0])
     await until(lambda: len(of_type(opened["bob"][1], "typing")) == 2)
     assert of_type(opened["bob"][1], "typing")[1]["on"] is False
-
-
-async def test_viewing_tells_only_changes_and_ends_with_the_socket(two):
-    """Who looks at a conversation, seen by those who may see it; repetition tells nobody anything."""
-    one, other = two
-    opened, conversation, ann, bob = await people(two)
-    looks = {"conversation_id": str(conversation)}
-    one.say(opened["ann"][0], "viewing", **looks)
-    await until(lambda: of_type(opened["bob"][1], "viewing"))
-    one.say(opened["ann"][0], "viewing", **looks)
-    other.say(opened["bob"][0], "viewing", **looks)
-    await until(lambda: len(of_type(opened["ann"][1], "viewing")) == 2)
-    both = sorted([str(ann.subject_id), str(bob.subject_id)])
-    assert [frame["member_ids"] for frame in of_type(opened["ann"][1], "viewing")] == [[str(ann.subject_id)], both]
-    one.hub.on_close(opened["ann"][0])
-    await until(lambda: len(of_type(opened["bob"][1], "viewing")) == 3)
-    assert of_type(opened["bob"][1], "viewing")[2]["member_ids"] == [str(bob.subject_id)]
-    assert of_type(opened["cy"][1], "viewing") == []
-    assert of_type(opened["vi"][1], "viewing") == []
-
-
-async def test_presence_is_told_as_it_changes_and_null_when_unknown(two):
-    """Members hear who is online; leaving counts after the grace; an unreachable store is null, not nobody."""
-    one, other = two
-    opened, _, ann, bob = await people(two)
-    cy = one.ports.grants["cy"]
-    everybody = sorted(str(member.subject_id) for member in (ann, bob, cy))
-    await until(lambda: of_type(opened["ann"][1], "presence")[-1]["member_ids"] == everybody)
-    other.hub.on_close(opened["bob"][0])
-    await settle()
-    one.clock.advance(6)
-    await one.hub.signals.keep_online()
-    rest = sorted(str(member.subject_id) for member in (ann, cy))
-    # Cy's process has not prolonged in these six seconds, but its entry lives for sixty.
-    await until(lambda: of_type(opened["ann"][1], "presence")[-1]["member_ids"] == rest)
-
-    async def away(*_):
-        return None
-
-    one.presence.online = away
-    await one.hub.signals.keep_online()
-    await one.hub.signals.keep_online()
-    await settle()
-    told = [frame["member_ids"] for frame in of_type(opened["ann"][1], "presence")]
-    assert told[-1] is None
-    assert told.count(None) == 1
-    assert of_type(opened["vi"][1], "presence") == []
 
 
 async def test_a_change_of_rights_sends_to_a_snapshot_and_a_revoked_session_away():
