@@ -165,6 +165,13 @@ class Connection(Session):
         self._shared, self._own = put_to_rest(grant, self.owner.shared_grants)
         self.handshake = None
 
+    def has_session(self, session_id: UUID) -> bool:
+        """Say whether a sign-in is this connection's; of thousands only the right one's grant is put together."""
+        if session_id.bytes not in self._own:
+            return False
+        grant = self.grant
+        return grant is not None and grant.session_id == session_id
+
     @property
     def queued_bytes(self) -> int:
         """How much waits to be written."""

@@ -147,6 +147,9 @@ class Connections:
             self._unwritable.drop(connection)
         if connection.queue is not None:
             self.dirty.line(connection.workspace_id).append(connection)
+        elif connection.rare is not None and not connection.closed:
+            # The write that filled the socket was the queue's last: no other will tell a catch-up to go on.
+            _release(connection)
 
     def ping(self, connection: Connection) -> None:
         """Ask a silent client for a sign of life; one that takes no bytes is not asked."""

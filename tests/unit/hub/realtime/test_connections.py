@@ -1,5 +1,8 @@
 """The bounded buffer, the joined write, deadlines, and sockets that misbehave."""
 
+import asyncio
+from uuid import uuid4
+
 from hub.realtime.connections import (
     BUFFER_BYTES,
     BUFFER_FRAMES,
@@ -9,7 +12,7 @@ from hub.realtime.connections import (
     Connections,
     Counters,
 )
-from hub.realtime.ports import Handshake
+from hub.realtime.ports import Grant, Handshake
 from hub.realtime.protocol import text_frame
 from hub.realtime.session import Phase
 from hub.realtime.wheel import Wheel
@@ -208,6 +211,20 @@ def test_a_client_that_speaks_every_25_seconds_is_never_pinged():
     assert not any(connection.closed for connection in opened)
 
 
+async def test_a_catch_up_goes_on_when_the_socket_takes_bytes_again():
+    """Also where the write that filled the socket was the queue's last, so that nothing is left to write."""
+    bench = Bench()
+    connection, sink = bench.open()
+    waiter = connection.drained = asyncio.get_running_loop().create_future()
+    sink.write = lambda one, _: bench.connections.pause(one, 1.0)
+    connection.write(FRAME)
+    bench.turn()
+    assert not waiter.done()
+    bench.connections.resume(connection)
+    assert waiter.done()
+    assert connection.drained is None
+
+
 def test_a_ping_comes_after_what_was_queued_and_not_to_an_unwritable_socket():
     """Order is kept, and nothing piles up behind a full socket."""
     bench = Bench()
@@ -233,6 +250,19 @@ def test_a_ping_to_a_dead_socket_costs_only_that_socket():
     assert dead.closed
     assert alive_sink.writes == [PING_FRAME]
     assert list(bench.wheel) == list(bench.connections.all)
+
+
+def test_a_connection_knows_its_sign_in_from_another_id():
+    """Only the session's id counts, not the same bytes as somebody's member id; before hello it is nobody's."""
+    bench = Bench()
+    connection, _ = bench.open()
+    session_id, member_id = uuid4(), uuid4()
+    assert not connection.has_session(session_id)
+    connection.grant = Grant(kind="member", workspace_id=1, subject_id=member_id, session_id=session_id)
+    assert connection.has_session(session_id)
+    assert not connection.has_session(member_id)
+    assert not connection.has_session(uuid4())
+    assert connection.handshake is None
 
 
 def test_connections_have_names_of_their_own_and_share_the_seconds():
