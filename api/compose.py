@@ -36,6 +36,7 @@ from hub.metrics.process import LoopLag, register_process
 from hub.migrations.head import head_revision
 from hub.realtime.broker_redis import RedisBroker
 from hub.realtime.hub import RealtimeHub
+from hub.realtime.limits import Limits
 from hub.realtime.presence_redis import RedisPresence
 from hub.realtime.tickets import SocketTickets
 from hub.streams import IngressStreams
@@ -140,7 +141,10 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
     broker = RedisBroker(settings.redis_ephemeral_url)
     presence = RedisPresence(required(resources.redis_ephemeral, "ephemeral Redis"))
     keys = required(resources.sealer, "secret key").derive_keys("resume ticket")
-    hub = ServeHub(SocketPorts(resources), broker, presence, secret_key=keys[max(keys)], tracer=resources.tracer)
+    limits = Limits(settings.sockets.hellos_per_s, settings.sockets.ring_mib * 1024 * 1024)
+    hub = ServeHub(
+        SocketPorts(resources), broker, presence, secret_key=keys[max(keys)], tracer=resources.tracer, limits=limits
+    )
     hub.routes = resources.routes
     resources.metrics.register(SocketMetrics(hub.counters))
     resources.metrics.register(PresenceMetrics(hub, broker))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
@@ -21,6 +20,7 @@ from api.http_protocol import BoundedHttp
 from api.ws_upgrade import READ_HEADERS, Gate, SocketEdge
 from hub.log import get_logger
 from hub.realtime.lane import READ_BYTES
+from hub.realtime.opening import come_back_in_s
 from hub.realtime.wire import close_frame
 
 if TYPE_CHECKING:
@@ -292,11 +292,7 @@ class HubSocket(asyncio.Protocol):
             fd = os.dup(sock.fileno())
         except OSError as error:
             _log.warning("socket_refused", error=os.strerror(error.errno or 0))
-            self._refuse(
-                self._gate.refuse(
-                    HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n", comes_back=True
-                ).serialize()
-            )
+            self._refuse(self._gate.put_off(come_back_in_s()).serialize())
             return True
         transport.abort()
         self._sockets.discard(self)

@@ -24,17 +24,20 @@ from hub.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
 from hub.events import store as events
 from hub.inbox import actions, store, visitor
 from hub.inbox.model import MessageKind
-from hub.realtime.ports import Grant, Sent
+from hub.realtime.ports import Grant, Sent, VisitorThread
 from hub.realtime.tickets import SocketTickets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from hub.channels.model import Route
-    from hub.events.model import LoggedEvent
-    from hub.realtime.ports import Handshake
+    from hub.events.model import ConversationRange, LoggedEvent, LogRange, VisibleHead, WorkspaceHead
+    from hub.realtime.ports import Handshake, VisitorConversation
     from hub.realtime.protocol import Hello, Read, Send
+
+# Visitor tokens kept read: a batch of the lobby, and one of the sweep.
+READ_TOKENS = 1_024
 
 
 class SocketPorts:
@@ -47,11 +50,13 @@ class SocketPorts:
         self._tickets = SocketTickets(required(resources.redis_ephemeral, "ephemeral Redis"))
         sealer = required(resources.sealer, "secret key")
         self._visitor_tokens = VisitorTokens(sealer.derive_keys(TOKEN_PURPOSE))
+        self._read_tokens: dict[str, VisitorClaims] = {}
 
     async def authorise(self, hello: Hello, handshake: Handshake) -> Grant:
         """Say who opens this session."""
         if hello.visitor_token is not None:
-            return await self._authorise_visitor(hello.visitor_token, handshake.address)
+            claims, _ = await self._open_visitor(hello.visitor_token)
+            return _visitor_grant(claims, hello.visitor_token, handshake.address)
         if hello.ticket is not None:
             facts = await self._tickets.redeem(hello.ticket)
             if hello.workspace_id not in (None, facts.workspace_id):
@@ -62,9 +67,17 @@ class SocketPorts:
             raise NotSignedIn
         if hello.workspace_id is None:
             raise InvalidInput("workspace_id", "Name the workspace.")
-        async with self._database.across() as conn:
-            signed_in = await sessions.find_session(conn, token)
-        return await self._member_grant(hello.workspace_id, signed_in.session_id, signed_in.login_id)
+        signed_in, actor = await accounts.find_actor(self._database, sessions.token_hash(token), hello.workspace_id)
+        return _grant_of(actor, signed_in.session_id)
+
+    def authorise_visitor(self, token: str, address: str) -> Grant | None:
+        """Say who a visitor is from what is cached; None where their live chat is not."""
+        claims = self._read_visitor(token)
+        route = self._routes.peek(claims.channel_account_id)
+        if route is None:
+            return None
+        _require_connected(route)
+        return _visitor_grant(claims, token, address)
 
     async def refresh(self, grants: Sequence[Grant]) -> Sequence[Grant | None]:
         """Read grants again; None where the session ended or the subject may not come in any more."""
@@ -79,6 +92,22 @@ class SocketPorts:
         return [
             _renewed(one, live, actors) if one.kind == "member" else await self._renew_visitor(one) for one in grants
         ]
+
+    async def revoked_sessions(self, within_s: float) -> Sequence[UUID]:
+        """Return the sessions revoked in the last so many seconds."""
+        return await accounts.recently_revoked_sessions(self._database, within_s)
+
+    def visitor_thread(self, grant: Grant) -> VisitorThread:
+        """Say where a visitor's conversations are."""
+        claims = self._read_visitor(grant.visitor_token)
+        return VisitorThread(claims.workspace_id, claims.channel_account_id, claims.thread_key())
+
+    async def visitor_conversations(
+        self, threads: Sequence[VisitorThread]
+    ) -> Mapping[VisitorThread, VisitorConversation]:
+        """Return the newest conversation of each thread."""
+        async with self._database.transaction(_tenants(threads)) as conn:
+            return await store.visitor_conversations(conn, threads)
 
     async def send(self, grant: Grant, frame: Send) -> Sent:
         """Queue a message or add a note; a visitor's message is received like any channel's."""
@@ -115,27 +144,26 @@ class SocketPorts:
             await visible(conn, actor, frame.conversation_id, Permission.INBOX_READ)
             await actions.mark_read(conn, grant.workspace_id, frame.conversation_id, grant.subject_id, frame.seq)
 
-    async def events_after(self, workspace_id: int, seq: int, limit: int) -> Sequence[LoggedEvent]:
-        """Return events after ``seq`` in order, whoever may see them."""
-        async with self._database.transaction([workspace_id]) as conn:
-            return await events.events_after(conn, workspace_id, seq, limit)
+    async def event_ranges(self, wanted: Sequence[LogRange]) -> Mapping[LogRange, Sequence[LoggedEvent]]:
+        """Return the events of each range in order, whoever may see them."""
+        async with self._database.transaction(_tenants(wanted)) as conn:
+            return await events.event_ranges(conn, wanted)
 
-    async def conversation_events_after(
-        self, workspace_id: int, conversation_id: UUID, conversation_seq: int, limit: int
-    ) -> Sequence[LoggedEvent]:
-        """Return the visitor-visible events of a conversation after ``conversation_seq``, in order."""
-        async with self._database.transaction([workspace_id]) as conn:
-            return await events.conversation_events_after(conn, workspace_id, conversation_id, conversation_seq, limit)
+    async def conversation_ranges(
+        self, wanted: Sequence[ConversationRange]
+    ) -> Mapping[ConversationRange, Sequence[LoggedEvent]]:
+        """Return the visitor-visible events of each range in order."""
+        async with self._database.transaction(_tenants(wanted)) as conn:
+            return await events.conversation_ranges(conn, wanted)
 
-    async def visible_head(self, workspace_id: int, seq: int, inboxes: Sequence[UUID] | None) -> int:
-        """Return the newest seq at or before ``seq`` that somebody with these inboxes may see."""
-        async with self._database.transaction([workspace_id]) as conn:
-            return await events.visible_head(conn, workspace_id, seq, inboxes)
+    async def visible_heads(self, wanted: Sequence[VisibleHead]) -> Mapping[VisibleHead, int]:
+        """Return for each audience the newest seq up to a seq that it may see."""
+        async with self._database.transaction(_tenants(wanted)) as conn:
+            return await events.visible_heads(conn, wanted)
 
-    async def heads(self, workspace_ids: Sequence[int]) -> Mapping[int, int]:
-        """Return the newest seq of the named workspaces."""
-        async with self._database.across() as conn:
-            return await events.heads(conn, workspace_ids)
+    async def heads(self, workspace_ids: Sequence[int]) -> Mapping[int, WorkspaceHead]:
+        """Return the newest seq and the rights of the named workspaces."""
+        return await events.heads(self._database, workspace_ids)
 
     async def recent_heads(self, since: datetime) -> Mapping[int, int]:
         """Return the newest seq of every workspace with an event since ``since``."""
@@ -179,36 +207,32 @@ class SocketPorts:
     # ── visitors ────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _renew_visitor(self, grant: Grant) -> Grant | None:
+        """Look at the token's end and at the live chat, in memory; asks the database only of one not known here."""
         try:
-            return await self._authorise_visitor(grant.visitor_token, grant.address)
+            if self.authorise_visitor(grant.visitor_token, grant.address) is None:
+                await self._open_visitor(grant.visitor_token)
         except (NotSignedIn, Forbidden, NotFound):
             return None
+        return grant
 
-    async def _authorise_visitor(self, token: str, address: str) -> Grant:
-        claims, _ = await self._open_visitor(token)
-        async with self._database.transaction([claims.workspace_id]) as conn:
-            row = await store.find_thread(conn, claims.workspace_id, claims.channel_account_id, claims.thread_key())
-        return Grant(
-            kind="visitor",
-            workspace_id=claims.workspace_id,
-            # The same for every device of one verified user: what one of them begins, the others hear.
-            subject_id=claims.subject(),
-            visible_inboxes=frozenset(),
-            conversation_id=row.id if row is not None else None,
-            may_reply=True,
-            name=claims.name,
-            visitor_token=token,
-            address=address,
-        )
+    def _read_visitor(self, token: str) -> VisitorClaims:
+        """Read a token; each one twice within a moment, by whoever it lets in and whoever looks for their messages."""
+        now_s = clock.now().timestamp()
+        claims = self._read_tokens.get(token)
+        if claims is None or claims.expires_at_s <= now_s:
+            claims = self._visitor_tokens.read_any(token, now_s)
+            if len(self._read_tokens) >= READ_TOKENS:
+                self._read_tokens.clear()
+            self._read_tokens[token] = claims
+        return claims
 
     async def _open_visitor(self, token: str) -> tuple[VisitorClaims, Route]:
-        claims = self._visitor_tokens.read_any(token, clock.now().timestamp())
+        claims = self._read_visitor(token)
         try:
             route = await self._routes.find(claims.channel_account_id)
         except NotFound:
             raise NotSignedIn("This live chat was removed.") from None
-        if route.status is not AccountStatus.CONNECTED:
-            raise NotSignedIn("This live chat is switched off.")
+        _require_connected(route)
         return claims, route
 
     async def _send_from_visitor(self, grant: Grant, frame: Send) -> Sent:
@@ -225,6 +249,28 @@ class SocketPorts:
         )
         sent = await receive_from_visitor(self._database, self._resources.throttle, claims, route, draft)
         return Sent(sent.message_id, sent.seq, sent.conversation_id)
+
+
+def _visitor_grant(claims: VisitorClaims, token: str, address: str) -> Grant:
+    return Grant(
+        kind="visitor",
+        workspace_id=claims.workspace_id,
+        # The same for every device of one verified user: what one of them begins, the others hear.
+        subject_id=claims.subject(),
+        visible_inboxes=frozenset(),
+        may_reply=True,
+        visitor_token=token,
+        address=address,
+    )
+
+
+def _require_connected(route: Route) -> None:
+    if route.status is not AccountStatus.CONNECTED:
+        raise NotSignedIn("This live chat is switched off.")
+
+
+def _tenants(wanted: Iterable[VisitorThread | LogRange | ConversationRange | VisibleHead]) -> list[int]:
+    return sorted({one.workspace_id for one in wanted})
 
 
 def _grant_of(actor: Actor, session_id: UUID) -> Grant:

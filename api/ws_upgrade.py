@@ -72,11 +72,14 @@ class Gate:
             self._protocol.handshake_exc = None
         return response
 
-    def refuse(self, status: HTTPStatus, words: str, *, comes_back: bool = False) -> Response:
-        """Write a refusal; ``comes_back`` names a time, spread so that those refused together come back apart."""
-        response = self._protocol.reject(status, words)
-        if comes_back:
-            response.headers["Retry-After"] = str(1 + int(come_back_in_s()))
+    def refuse(self, status: HTTPStatus, words: str) -> Response:
+        """Write a refusal for good."""
+        return self._protocol.reject(status, words)
+
+    def put_off(self, slot_s: float) -> Response:
+        """Write a refusal for now, with the client's own time to come back."""
+        response = self._protocol.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n")
+        response.headers["Retry-After"] = str(1 + int(slot_s))
         return response
 
     def handshake(self, request: Request, peer: str) -> Handshake:
@@ -112,7 +115,11 @@ class Gate:
             return self.refuse(HTTPStatus.FORBIDDEN, "This Origin may not open a socket here.\n")
         if self._hub.is_draining or len(self._hub.connections.all) >= self._edge.max_sockets:
             refused["draining" if self._hub.is_draining else "full"] += 1
-            return self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Come back in a moment.\n", comes_back=True)
+            return self.put_off(come_back_in_s())
+        slot_s = self._hub.admission.handshake_slot_s()
+        if slot_s is not None:
+            refused["busy"] += 1
+            return self.put_off(slot_s)
         return None
 
     def _refuse_version(self) -> Response:

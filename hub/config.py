@@ -18,6 +18,8 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEFAULT_MAX_FILE_BYTES = 100 * 1024 * 1024
 DEFAULT_RAW_DAYS = 30
+DEFAULT_HELLOS_PER_S = 1_000
+DEFAULT_RING_MIB = 32
 DEFAULT_DRAIN_S = 60.0
 # Of Postgres' usual 100: 3 are the superuser's, a work process has 24, and a person wants to look in.
 DEFAULT_DATABASE_CONNECTIONS = 60
@@ -39,6 +41,19 @@ class FileStore(msgspec.Struct, frozen=True):
     region: str = ""
     access_key: str = ""
     secret_key: str = ""
+
+
+class SocketLimits(msgspec.Struct, frozen=True):
+    """
+    Bounds of one process's sockets.
+
+    Attributes:
+        hellos_per_s: Most sockets let in a second, 1-100,000; others are told when to come back.
+        ring_mib: What all workspaces' newest events may hold in memory for those who come back, 0-64; 0 keeps none.
+    """
+
+    hellos_per_s: int = DEFAULT_HELLOS_PER_S
+    ring_mib: int = DEFAULT_RING_MIB
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -63,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True):
         otlp_traces_url: Where spans go by OTLP/HTTP, ``…/v1/traces``; empty turns tracing off.
         vendor_base_urls: Override of a vendor's API origin per channel, e.g. ``{"twilio_sms": "http://127.0.0.1:9001"}``.
         files: Where the bytes of files are kept.
+        sockets: Bounds of one process's sockets.
         max_file_bytes: Largest file taken from anybody; channels may take less.
         drain_s: How long a serve process may take to end, 0-3600: sockets are sent away over most of it.
         database_connections: Most that all workers of one `hub serve` open to Postgres together.
@@ -86,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True):
     allow_private_hosts: bool = False
     trusted_proxies: tuple[str, ...] = ()
     otlp_traces_url: str = ""
+    sockets: SocketLimits = SocketLimits()
     drain_s: float = DEFAULT_DRAIN_S
     database_connections: int = DEFAULT_DATABASE_CONNECTIONS
 
@@ -129,6 +146,10 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         allow_private_hosts=_read_switch("HUB_ALLOW_PRIVATE_HOSTS", env),
         trusted_proxies=_read_networks("HUB_TRUSTED_PROXIES", env),
         otlp_traces_url=_read_otlp_url(env),
+        sockets=SocketLimits(
+            hellos_per_s=_read_number("HUB_HELLOS_PER_S", env, DEFAULT_HELLOS_PER_S, "hellos", range(1, 100_001)),
+            ring_mib=_read_number("HUB_RING_MIB", env, DEFAULT_RING_MIB, "MiB", range(65)),
+        ),
         drain_s=_read_number("HUB_DRAIN_S", env, int(DEFAULT_DRAIN_S), "seconds", range(3601)),
         database_connections=_read_number(
             "HUB_DATABASE_CONNECTIONS", env, DEFAULT_DATABASE_CONNECTIONS, "connections", range(2, 10_001)

@@ -7,13 +7,16 @@ import json
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from msgspec import structs
+
 from hub.errors import HubError, NotSignedIn, Unavailable
-from hub.events.model import LoggedEvent
+from hub.events.model import LoggedEvent, WorkspaceHead
 from hub.realtime.audience import is_visible
 from hub.realtime.broker_memory import MemoryBroker, MemoryBus
 from hub.realtime.connections import PING_FRAME
 from hub.realtime.hub import RealtimeHub
-from hub.realtime.ports import Grant, Handshake, Sent
+from hub.realtime.limits import DEFAULT_LIMITS
+from hub.realtime.ports import Grant, Handshake, Sent, VisitorConversation, VisitorThread
 from hub.realtime.presence import MemoryPresence
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -41,6 +44,9 @@ class FakePorts:
         self.conversation_seqs: dict[UUID, int] = {}
         self.grants: dict[str, Grant] = {}
         self.current: dict[tuple, Grant | None] = {}
+        self.rights_versions: dict[int, int] = {}
+        self.revoked: list[UUID] = []
+        self.visitors: dict[UUID, UUID] = {}
         self.is_down = False
         self.epoch_now = 1
         self.calls: list[tuple] = []
@@ -95,8 +101,6 @@ class FakePorts:
             may_reply=True,
             name="Ann",
         )
-        from msgspec import structs
-
         self.grants[ticket] = structs.replace(grant, **changes)
         return self.grants[ticket]
 
@@ -105,9 +109,10 @@ class FakePorts:
             kind="visitor",
             workspace_id=workspace_id,
             subject_id=uuid4(),
-            conversation_id=conversation_id,
             may_reply=True,
         )
+        if conversation_id is not None:
+            self.visitors[self.grants[ticket].subject_id] = conversation_id
         return self.grants[ticket]
 
     async def _ask(self, *call):
@@ -123,9 +128,50 @@ class FakePorts:
             raise NotSignedIn
         return self.grants[credential]
 
+    def authorise_visitor(self, token, address):
+        """As from memory: visitors come in although the database is away."""
+        if token not in self.grants:
+            raise NotSignedIn
+        return structs.replace(self.grants[token], conversation_id=None, visitor_token=token, address=address)
+
+    def visitor_thread(self, grant):
+        return VisitorThread(grant.workspace_id, grant.subject_id, "")
+
+    async def visitor_conversations(self, threads):
+        await self._ask("visitor_conversations", len(threads))
+        found = {}
+        for thread in threads:
+            known = self.visitors.get(thread.channel_account_id)
+            if known is not None:
+                found[thread] = VisitorConversation(known, self.conversation_seqs.get(known, 0))
+        return found
+
+    async def revoked_sessions(self, within_s):
+        await self._ask("revoked_sessions")
+        return list(self.revoked)
+
+    def change_rights(self, grant, workspace_id=1, **changes):
+        """Change a member's rights in the transaction that appends the event of it; returns the event."""
+        version = self.rights_versions[workspace_id] = self.rights_versions.get(workspace_id, 1) + 1
+        event = self.append(workspace_id, type_="member_changed")
+        for ticket, held in self.grants.items():
+            if held.kind == "member" and held.workspace_id == workspace_id:
+                now = self.current.get(("member", held.subject_id), held)
+                mine = changes if held.subject_id == grant.subject_id else {}
+                if now is not None:
+                    now = structs.replace(now, rights_version=version, rights_seq=event.seq, **mine)
+                    self.grants[ticket] = self.current["member", held.subject_id] = now
+        return event
+
     async def refresh(self, grants):
         await self._ask("refresh", len(grants))
-        return [self.current.get((one.kind, one.subject_id), one) for one in grants]
+        return [self._renewed(one) for one in grants]
+
+    def _renewed(self, grant):
+        now = self.current.get((grant.kind, grant.subject_id), grant)
+        if now is None or grant.session_id in self.revoked:
+            return None
+        return structs.replace(now, session_id=grant.session_id)
 
     async def send(self, grant, frame):
         await self._ask("send", frame.text)
@@ -133,6 +179,8 @@ class FakePorts:
             raise self.send_error
         if frame.client_message_id not in self.sent:
             conversation_id = frame.conversation_id or grant.conversation_id or uuid4()
+            if grant.kind == "visitor":
+                self.visitors[grant.subject_id] = conversation_id
             inbox_id = self.conversations.setdefault(conversation_id, uuid4())
             event = self.append(
                 grant.workspace_id,
@@ -148,29 +196,36 @@ class FakePorts:
     async def read(self, grant, frame):
         await self._ask("read", frame.seq)
 
-    async def events_after(self, workspace_id, seq, limit):
-        await self._ask("events_after", seq, limit)
-        return self.logs.get(workspace_id, [])[seq : seq + limit]
+    async def event_ranges(self, wanted):
+        await self._ask("event_ranges", *wanted)
+        return {one: self.logs.get(one.workspace_id, [])[one.after : one.after + one.limit] for one in wanted}
 
-    async def conversation_events_after(self, workspace_id, conversation_id, conversation_seq, limit):
-        await self._ask("conversation_events_after", conversation_seq, limit)
+    async def conversation_ranges(self, wanted):
+        await self._ask("conversation_ranges", *wanted)
+        return {one: self._of_conversation(one) for one in wanted}
+
+    def _of_conversation(self, wanted):
         found = [
             one
-            for one in self.logs.get(workspace_id, [])
-            if one.conversation_id == conversation_id
+            for one in self.logs.get(wanted.workspace_id, [])
+            if one.conversation_id == wanted.conversation_id
             and one.conversation_seq is not None
-            and one.conversation_seq > conversation_seq
+            and one.conversation_seq > wanted.after
         ]
-        return found[:limit]
+        return found[: wanted.limit]
 
-    async def visible_head(self, workspace_id, seq, inboxes):
-        await self._ask("visible_head", seq)
-        wanted = None if inboxes is None else frozenset(inboxes)
-        return max((one for one in self.visible(workspace_id, wanted) if one <= seq), default=0)
+    async def visible_heads(self, wanted):
+        await self._ask("visible_heads", *wanted)
+        return {
+            one: max((seq for seq in self.visible(one.workspace_id, one.inboxes) if seq <= one.at), default=0)
+            for one in wanted
+        }
 
     async def heads(self, workspace_ids):
         await self._ask("heads", len(workspace_ids))
-        return {one: len(self.logs[one]) for one in workspace_ids if one in self.logs}
+        return {
+            one: WorkspaceHead(len(self.logs.get(one, [])), self.rights_versions.get(one, 1)) for one in workspace_ids
+        }
 
     async def recent_heads(self, since):
         await self._ask("recent_heads")
@@ -244,7 +299,7 @@ def parse_frames(data):
 class Rig:
     """A started hub over fakes."""
 
-    def __init__(self, ports=None, bus=None, beside=None):
+    def __init__(self, ports=None, bus=None, beside=None, limits=DEFAULT_LIMITS):
         """``beside``: another rig of the same installation, whose clock, bus, log and presence this one shares."""
         self.ports = ports or (beside.ports if beside else FakePorts())
         self.clock = beside.clock if beside else FakeClock()
@@ -252,8 +307,9 @@ class Rig:
         self.broker = MemoryBroker(self.bus)
         self.presence = beside.presence if beside else MemoryPresence(self.clock)
         self.hub = RealtimeHub(
-            self.ports, self.broker, self.presence, secret_key=b"k" * 32, now=lambda: NOON, monotonic_s=self.clock
-        )
+            self.ports, self.broker, self.presence, secret_key=b"k" * 32, now=lambda: NOON, monotonic_s=self.clock,
+            limits=limits,
+        )  # fmt: skip
 
     async def __aenter__(self):
         await self.hub.start()

@@ -113,3 +113,7 @@ SELECT id, login_id FROM hub_live_sessions($1::uuid[])
 -- Who many logins are, each in a workspace; no row for whoever is not an active member there.
 SELECT workspace_id, login_id, member_id, role, rights_version, rights_seq, visible_inboxes
 FROM hub_load_actors($1::bigint[], $2::uuid[])
+
+-- name: recently_revoked_sessions
+-- Sessions revoked in the last so many seconds, by the database's clock; ids only.
+SELECT id FROM hub_revoked_sessions(clock_timestamp() - make_interval(secs => $1::double precision)) AS id

@@ -154,6 +154,11 @@ async def revoke_login_sessions(conn: TenantConn, login_id: UUID) -> list[UUID]:
     return [row["id"] for row in await conn.fetch(QUERIES["revoke_login_sessions"], login_id)]
 
 
+async def recently_revoked_sessions(database: Database, within_s: float) -> list[UUID]:
+    """Return the sessions revoked in the last so many seconds, by one statement of its own."""
+    return [row["id"] for row in await database.ask(QUERIES["recently_revoked_sessions"], within_s)]
+
+
 async def add_link(
     conn: TenantConn, token_hash: bytes, link: UsedLink, made_at: datetime, expires_at: datetime
 ) -> None:

@@ -118,6 +118,11 @@ class ChannelRoutes:
             raise NotFound("channel account")
         return known.route
 
+    def peek(self, account_id: UUID) -> Route | None:
+        """Return the route of an account from memory; None where only ``find`` can tell."""
+        known = self._routes.get(account_id)
+        return known.route if known is not None and self.is_usable() else None
+
     def known(self) -> list[Route]:
         """Return every account known, of every workspace; nothing before the first refresh."""
         return [one.route for one in self._routes.values()]

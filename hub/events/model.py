@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -58,6 +59,38 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     conversation_seq: int | None = None
     appended_at_ms: int = 0
     trace: str = ""
+
+
+class WorkspaceHead(NamedTuple):
+    """How far a workspace's log goes, and which version of its rights holds there."""
+
+    head: int
+    rights_version: int
+
+
+class LogRange(NamedTuple):
+    """Up to ``limit`` events of a workspace after the seq ``after``."""
+
+    workspace_id: int
+    after: int
+    limit: int
+
+
+class ConversationRange(NamedTuple):
+    """Up to ``limit`` events a conversation's visitor may see after the ``conversation_seq`` ``after``."""
+
+    workspace_id: int
+    conversation_id: UUID
+    after: int
+    limit: int
+
+
+class VisibleHead(NamedTuple):
+    """Asks for the newest seq at or before ``at`` that members of these inboxes may see."""
+
+    workspace_id: int
+    at: int
+    inboxes: frozenset[UUID]
 
 
 class PassingEvent(msgspec.Struct, frozen=True, kw_only=True):

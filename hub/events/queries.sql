@@ -24,18 +24,49 @@ WHERE workspace.id = new.workspace_id
 SELECT workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq, data::text AS data
 FROM event WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 
--- name: conversation_events_after
--- Events a visitor may see after a conversation_seq, in order, at most $4.
-SELECT workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq, data::text AS data
-FROM event
-WHERE workspace_id = $1 AND conversation_id = $2 AND conversation_seq > $3
-ORDER BY conversation_seq LIMIT $4
+-- name: event_ranges
+-- Events of several workspaces, each after a seq, in order, at most so many of each; ``number`` says whose answer it is.
+SELECT wanted.number, e.workspace_id, e.seq, e.type, e.inbox_id, e.former_inbox_id, e.conversation_id,
+       e.conversation_seq, e.data::text AS data
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS wanted (workspace_id, after, most, number)
+CROSS JOIN LATERAL (
+    SELECT * FROM event
+    WHERE event.workspace_id = wanted.workspace_id AND event.seq > wanted.after
+    ORDER BY event.seq LIMIT wanted.most) e
+ORDER BY wanted.number, e.seq
+
+-- name: conversation_ranges
+-- Events visitors may see, of several conversations, each after a conversation_seq, in order, at most so many of each.
+SELECT wanted.number, e.workspace_id, e.seq, e.type, e.inbox_id, e.former_inbox_id, e.conversation_id,
+       e.conversation_seq, e.data::text AS data
+FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[])
+     WITH ORDINALITY AS wanted (workspace_id, conversation_id, after, most, number)
+CROSS JOIN LATERAL (
+    SELECT * FROM event
+    WHERE event.workspace_id = wanted.workspace_id AND event.conversation_id = wanted.conversation_id
+      AND event.conversation_seq > wanted.after
+    ORDER BY event.conversation_seq LIMIT wanted.most) e
+ORDER BY wanted.number, e.conversation_seq
 
 -- name: visible_head
 -- Newest seq at or before $2 that an audience may see; $3 is NULL for an audience that sees every inbox.
 SELECT coalesce(max(seq), 0) AS seq FROM event
 WHERE workspace_id = $1 AND seq <= $2
   AND ($3::uuid[] IS NULL OR inbox_id IS NULL OR inbox_id = ANY ($3::uuid[]) OR former_inbox_id = ANY ($3::uuid[]))
+
+-- name: visible_heads
+-- The same for several audiences at once; no row where an audience may see nothing up to there.
+WITH wanted AS MATERIALIZED (
+    SELECT number, workspace_id, at, inboxes::uuid[] AS inboxes
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[]) WITH ORDINALITY AS given (workspace_id, at, inboxes, number)
+)
+SELECT wanted.number, e.seq
+FROM wanted CROSS JOIN LATERAL (
+    SELECT event.seq FROM event
+    WHERE event.workspace_id = wanted.workspace_id AND event.seq <= wanted.at
+      AND (event.inbox_id IS NULL OR event.inbox_id = ANY (wanted.inboxes)
+           OR event.former_inbox_id = ANY (wanted.inboxes))
+    ORDER BY event.seq DESC LIMIT 1) e
 
 -- name: workspace_head
 -- Newest seq of one workspace.
@@ -46,8 +77,8 @@ SELECT event_seq FROM workspace WHERE id = $1
 SELECT workspace_id, head FROM hub_recent_heads($1)
 
 -- name: heads
--- Newest seq of the named workspaces.
-SELECT workspace_id, head FROM hub_heads($1::bigint[])
+-- Newest seq of the named workspaces, and the version of the rights that holds there.
+SELECT workspace_id, head, rights_version FROM hub_heads($1::bigint[])
 
 -- name: passing_events
 -- What may be shown of events to whoever runs the installation: kinds, ids and states, never their contents.

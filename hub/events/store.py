@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hub import clock, tracing
 from hub.db import load_queries
 from hub.errors import NotFound
-from hub.events.model import LoggedEvent, NewEvent, PassingEvent
+from hub.events.model import (
+    ConversationRange,
+    LoggedEvent,
+    LogRange,
+    NewEvent,
+    PassingEvent,
+    VisibleHead,
+    WorkspaceHead,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +25,11 @@ if TYPE_CHECKING:
 
     from asyncpg import Record
 
-    from hub.db import TenantConn
+    from hub.db import Database, TenantConn
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
+
+_Range = TypeVar("_Range", LogRange, ConversationRange)
 
 
 async def lock(conn: TenantConn, workspace_ids: Sequence[int]) -> dict[int, int]:
@@ -104,20 +114,41 @@ async def first_since(conn: TenantConn, workspace_id: int, since: datetime) -> i
     return None if row is None or row["seq"] is None else int(row["seq"])
 
 
-async def conversation_events_after(
-    conn: TenantConn, workspace_id: int, conversation_id: UUID, conversation_seq: int, limit: int
-) -> list[LoggedEvent]:
-    """Return up to ``limit`` events the conversation's visitor may see after ``conversation_seq``."""
+async def event_ranges(conn: TenantConn, wanted: Sequence[LogRange]) -> dict[LogRange, list[LoggedEvent]]:
+    """Return the events of several ranges, each oldest first, whoever may see them."""
+    columns = [one.workspace_id for one in wanted], [one.after for one in wanted], [one.limit for one in wanted]
+    return _by_range(wanted, await conn.fetch(QUERIES["event_ranges"], *columns))
+
+
+async def conversation_ranges(
+    conn: TenantConn, wanted: Sequence[ConversationRange]
+) -> dict[ConversationRange, list[LoggedEvent]]:
+    """Return the events visitors may see of several conversations, each oldest first."""
     rows = await conn.fetch(
-        QUERIES["conversation_events_after"], workspace_id, conversation_id, conversation_seq, limit
+        QUERIES["conversation_ranges"],
+        [one.workspace_id for one in wanted],
+        [one.conversation_id for one in wanted],
+        [one.after for one in wanted],
+        [one.limit for one in wanted],
     )
-    return [_logged(row) for row in rows]
+    return _by_range(wanted, rows)
 
 
 async def visible_head(conn: TenantConn, workspace_id: int, seq: int, inbox_ids: Sequence[UUID] | None) -> int:
     """Return the newest seq at or before ``seq`` that members of these inboxes (None: all inboxes) may see."""
     row = await conn.fetchrow(QUERIES["visible_head"], workspace_id, seq, inbox_ids)
     return int(row["seq"]) if row else 0
+
+
+async def visible_heads(conn: TenantConn, wanted: Sequence[VisibleHead]) -> dict[VisibleHead, int]:
+    """Answer what ``visible_head`` does for several audiences, of any workspaces of this transaction."""
+    columns = (
+        [one.workspace_id for one in wanted],
+        [one.at for one in wanted],
+        ["{" + ",".join(map(str, one.inboxes)) + "}" for one in wanted],
+    )
+    rows = await conn.fetch(QUERIES["visible_heads"], *columns)
+    return dict.fromkeys(wanted, 0) | {wanted[row["number"] - 1]: row["seq"] for row in rows}
 
 
 async def workspace_head(conn: TenantConn, workspace_id: int) -> int:
@@ -133,9 +164,10 @@ async def recent_heads(conn: TenantConn, since: datetime) -> dict[int, int]:
     return {row["workspace_id"]: row["head"] for row in await conn.fetch(QUERIES["recent_heads"], since)}
 
 
-async def heads(conn: TenantConn, workspace_ids: Sequence[int]) -> dict[int, int]:
-    """Return the newest seq of the named workspaces, whatever their age."""
-    return {row["workspace_id"]: row["head"] for row in await conn.fetch(QUERIES["heads"], list(workspace_ids))}
+async def heads(database: Database, workspace_ids: Sequence[int]) -> dict[int, WorkspaceHead]:
+    """Return the newest seq and the rights of the named workspaces, by one statement of its own."""
+    rows = await database.ask(QUERIES["heads"], list(workspace_ids))
+    return {row["workspace_id"]: WorkspaceHead(row["head"], row["rights_version"]) for row in rows}
 
 
 def _number(heads: dict[int, int], event: NewEvent) -> LoggedEvent:
@@ -165,3 +197,10 @@ def _logged(row: Record) -> LoggedEvent:
         conversation_id=row["conversation_id"],
         conversation_seq=row["conversation_seq"],
     )
+
+
+def _by_range(wanted: Sequence[_Range], rows: Sequence[Record]) -> dict[_Range, list[LoggedEvent]]:
+    found: dict[_Range, list[LoggedEvent]] = {one: [] for one in wanted}
+    for row in rows:
+        found[wanted[row["number"] - 1]].append(_logged(row))
+    return found

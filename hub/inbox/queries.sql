@@ -275,6 +275,17 @@ WHERE workspace_id = $1 AND channel_account_id = $2 AND thread_key = $3
 SELECT row_to_json(c)::text AS data FROM conversation c
 WHERE c.workspace_id = $1 AND c.channel_account_id = $2 AND c.thread_key = $3 ORDER BY c.created_at DESC LIMIT 1
 
+-- name: visitor_conversations
+-- The newest conversation of several visitors' threads and its newest conversation_seq; ``number`` says whose it is.
+SELECT wanted.number, c.id, c.visitor_seq
+FROM unnest($1::bigint[], $2::uuid[], $3::text[])
+     WITH ORDINALITY AS wanted (workspace_id, channel_account_id, thread_key, number)
+CROSS JOIN LATERAL (
+    SELECT conversation.id, conversation.visitor_seq FROM conversation
+    WHERE conversation.workspace_id = wanted.workspace_id
+      AND conversation.channel_account_id = wanted.channel_account_id AND conversation.thread_key = wanted.thread_key
+    ORDER BY conversation.created_at DESC LIMIT 1) c
+
 -- name: conversation_inbox
 -- The inbox of one conversation, for authorising what is not written down.
 SELECT inbox_id FROM conversation WHERE workspace_id = $1 AND id = $2

@@ -21,6 +21,7 @@ from hub.inbox.rows import (
     SeenRow,
     TargetRow,
 )
+from hub.realtime.ports import VisitorConversation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hub.db import TenantConn
     from hub.inbox.batch import DedupeKey, IdentityKey, TargetKey, ThreadKey
     from hub.inbox.identify import Recognised
+    from hub.realtime.ports import VisitorThread
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -157,6 +159,19 @@ async def find_thread(
     """Return the newest conversation of a thread, live or closed."""
     row = await conn.fetchrow(QUERIES["find_thread"], workspace_id, channel_account_id, thread_key)
     return _conversation.decode(row["data"]) if row else None
+
+
+async def visitor_conversations(
+    conn: TenantConn, threads: Sequence[VisitorThread]
+) -> dict[VisitorThread, VisitorConversation]:
+    """Return the newest conversation of several visitors' threads; threads without one are left out."""
+    columns = (
+        [one.workspace_id for one in threads],
+        [one.channel_account_id for one in threads],
+        [one.thread_key for one in threads],
+    )
+    rows = await conn.fetch(QUERIES["visitor_conversations"], *columns)
+    return {threads[row["number"] - 1]: VisitorConversation(row["id"], row["visitor_seq"]) for row in rows}
 
 
 async def move_thread(conn: TenantConn, who: Recognised) -> None:

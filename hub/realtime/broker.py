@@ -110,4 +110,15 @@ class RightsSignal(msgspec.Struct, frozen=True, tag_field="t", tag="rights"):
     """Somebody's rights or session changed: read the grants of this workspace again, now."""
 
 
-Signal = TypingSignal | PresenceSignal | RightsSignal
+class RevocationSignal(msgspec.Struct, frozen=True, tag_field="t", tag="revocation"):
+    """Somebody's session ended: ask which, now."""
+
+
+class VisitorSignal(msgspec.Struct, frozen=True, tag_field="t", tag="visitor"):
+    """A visitor began a conversation: their other tabs hear it too."""
+
+    subject_id: UUID
+    conversation_id: UUID
+
+
+Signal = TypingSignal | PresenceSignal | RightsSignal | RevocationSignal | VisitorSignal

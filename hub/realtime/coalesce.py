@@ -1,4 +1,4 @@
-"""Joins the lookups of one loop turn into one call: a reconnect storm asks the database in hundreds, not one by one."""
+"""Joins the lookups of one moment into one call: a reconnect storm asks the database in hundreds, not one by one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 
 Key = TypeVar("Key", bound="Hashable")
 Value = TypeVar("Value")
@@ -17,8 +17,28 @@ SLICE = 500
 class Coalescer(Generic[Key, Value]):
     """``get`` one key at a time; ``read`` is called with up to 500 keys."""
 
-    def __init__(self, read: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Value]]]) -> None:
+    def __init__(
+        self,
+        read: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Value]]],
+        *,
+        pause_s: float = 0.0,
+        weigh: Callable[[Key], int] = lambda _key: 1,
+        most: int = SLICE,
+    ) -> None:
+        """
+        Ask by ``read``.
+
+        Args:
+            read: Answers many keys; what it leaves out is answered with None.
+            pause_s: Least time between two questions; a first one is asked in the same loop turn.
+            weigh: How much of a call a key takes up.
+            most: What the keys of one call may weigh together; one key may weigh more.
+        """
         self._read = read
+        self._pause_s = pause_s
+        self._weigh = weigh
+        self._most = most
+        self._asks_at_s = 0.0
         self._waiting: dict[Key, asyncio.Future[Value | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -34,11 +54,11 @@ class Coalescer(Generic[Key, Value]):
         return await asyncio.shield(waiter)
 
     async def _answer(self) -> None:
-        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._asks_at_s - loop.time()))
+        self._asks_at_s = loop.time() + self._pause_s
         waiting, self._waiting = self._waiting, {}
-        keys = list(waiting)
-        for start in range(0, len(keys), SLICE):
-            some = keys[start : start + SLICE]
+        for some in self._slices(list(waiting)):
             try:
                 values = await self._read(some)
             except BaseException as error:  # handed to everybody who waits, cancellation included
@@ -52,6 +72,19 @@ class Coalescer(Generic[Key, Value]):
             for key in some:
                 if not waiting[key].done():
                     waiting[key].set_result(values.get(key))
+
+    def _slices(self, keys: list[Key]) -> Iterator[list[Key]]:
+        some: list[Key] = []
+        weight = 0
+        for key in keys:
+            added = self._weigh(key)
+            if some and (weight + added > self._most or len(some) >= SLICE):
+                yield some
+                some, weight = [], 0
+            some.append(key)
+            weight += added
+        if some:
+            yield some
 
 
 def _as_exception(error: BaseException) -> BaseException:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from hub.errors import HubError, Unavailable
+from hub.events.model import LogRange
 from hub.log import get_logger
 from hub.realtime.audience import VisitorStream
-from hub.realtime.coalesce import Coalescer
+from hub.realtime.ring import Ring, RingBudget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,17 +26,23 @@ if TYPE_CHECKING:
     from hub.realtime.broker import Broker
     from hub.realtime.connections import Counters
     from hub.realtime.fanout import Unfinished
-    from hub.realtime.ports import Ports
+    from hub.realtime.log_reads import LogReads
 
 # Two processes that commit next to each other publish in either order: most holes close by themselves within this.
 HOLE_GRACE_S = 0.005
 READ_BATCH = 200
 PENDING_LIMIT = 2_000
-RING_EVENTS = 256
-RING_BYTES = 256 * 1024
+# Older events that are read at once for whoever comes back to a ring that does not hold them.
+BACKFILL_EVENTS = 250
+BACKFILLS = 6
 # Frames queued in one loop turn before sockets are written to: about 5 ms. More joins more frames into one write:
 # with 16 waiting for each of 5,000 sockets that is one write instead of four.
 DELIVER_PER_TURN = 80_000
+
+# Events that come with, or may come with, a new version of the workspace's rights (``accounts.store.bump_rights``).
+RIGHTS_EVENTS = frozenset(
+    {"member_added", "member_changed", "inbox_changed", "conversation_removed", "contacts_removed", "demo_removed"}
+)
 
 _log = get_logger("realtime")
 
@@ -60,9 +66,11 @@ class Feed:
     Attributes:
         last: Every event up to this one was delivered to live connections; -1 until it is known.
         is_void: The log turned out to be another one (a restore): whoever holds this feed must open a new one.
+        rights: Which version of the workspace's rights holds at ``last``.
+        ring: The newest applied events, for those who come back soon.
     """
 
-    def __init__(self, workspace_id: int) -> None:
+    def __init__(self, workspace_id: int, ring: Ring) -> None:
         self.workspace_id = workspace_id
         self.last = -1
         self.is_void = False
@@ -77,8 +85,8 @@ class Feed:
         self.reader: asyncio.Task[bool] | None = None
         self.is_ready = False
         self.unfinished: Unfinished | None = None
-        self._ring: deque[LoggedEvent] = deque()
-        self._ring_bytes = 0
+        self.rights = RightsVersion()
+        self.ring = ring
 
     def stream(self, conversation_id: UUID) -> VisitorStream | None:
         """Return the stream of a conversation, if somebody here hears it."""
@@ -109,37 +117,59 @@ class Feed:
     def take(self, event: LoggedEvent) -> None:
         """Make ``event`` (number ``last + 1``) the newest one and remember it for those who come back soon."""
         self.last = event.seq
-        self._ring.append(event)
-        self._ring_bytes += len(event.data)
-        while len(self._ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
-            self._ring_bytes -= len(self._ring.popleft().data)
+        self.ring.append(event)
+        if event.type in RIGHTS_EVENTS:
+            self.rights.doubt(event.seq)
 
-    def remembered_after(self, seq: int, limit: int) -> list[LoggedEvent] | None:
-        """Return up to ``limit`` applied events after ``seq``, or None where they are no longer remembered."""
-        if seq >= self.last:
-            return []
-        if not self._ring or self._ring[0].seq > seq + 1:
-            return None
-        start = seq + 1 - self._ring[0].seq
-        return list(islice(self._ring, start, start + limit))
 
-    def remembered_until(self, seq: int) -> Iterable[LoggedEvent]:
-        """Return the remembered events at or before ``seq``, newest first."""
-        return (event for event in reversed(self._ring) if event.seq <= seq)
+class RightsVersion:
+    """
+    Which version of a workspace's rights holds where its feed stands, as far as the log and the store told.
+
+    An action that changes rights appends an event in the same transaction, so the log itself says when what is known
+    became old; only the store says what the new version is.
+    """
+
+    __slots__ = ("_doubted_at", "_read_at", "version")
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._read_at = 0
+        self._doubted_at = 0
+
+    def doubt(self, seq: int) -> None:
+        """Note that the event of this seq may have changed them."""
+        self._doubted_at = seq
+
+    def learn(self, version: int, seq: int) -> None:
+        """Take what the store said when the feed stood at ``seq``, or later."""
+        self.version = max(self.version, version)
+        self._read_at = max(self._read_at, seq)
+
+    def are(self, version: int) -> bool:
+        """Say whether a grant of this version holds now; False where that must be asked."""
+        return version == self.version and self._read_at >= self._doubted_at
 
 
 class Feeds:
     """The feeds of the workspaces with connections in this process."""
 
-    def __init__(self, ports: Ports, delivery: Delivery, counters: Counters, broker: Broker) -> None:
-        self._ports = ports
+    def __init__(
+        self,
+        reads: LogReads,
+        delivery: Delivery,
+        counters: Counters,
+        broker: Broker,
+        budget: RingBudget | None = None,
+    ) -> None:
+        self._reads = reads
         self._broker = broker
         self._delivery = delivery
         self._counters = counters
+        self._budget = budget or RingBudget()
         self._feeds: dict[int, Feed] = {}
         self._ready: deque[Feed] = deque()
         self._is_pumping = False
-        self._heads: Coalescer[int, int] = Coalescer(ports.heads)
 
     def all(self) -> list[Feed]:
         """Return every feed that knows where it stands; a copy, feeds come and go."""
@@ -159,7 +189,7 @@ class Feeds:
         """
         feed = self._feeds.get(workspace_id)
         if feed is None:
-            feed = self._feeds[workspace_id] = Feed(workspace_id)
+            feed = self._feeds[workspace_id] = Feed(workspace_id, Ring(self._budget))
         if feed.last < 0:
             if feed.opening is None:
                 feed.opening = asyncio.ensure_future(self._read_head(feed))
@@ -211,9 +241,30 @@ class Feeds:
             if not await asyncio.shield(self.read_missing(feed)):
                 raise Unavailable("The log cannot be read.", retry_after_s=2.0)
 
+    async def events_after(self, feed: Feed, seq: int, limit: int) -> list[LoggedEvent]:
+        """
+        Return up to ``limit`` events after ``seq``: from the ring where it has them or can be filled, else the log.
+
+        Raises:
+            Unavailable: The log could not be read.
+        """
+        for _ in range(BACKFILLS):
+            held = feed.ring.after(seq, feed.last, limit)
+            if held is not None:
+                return held
+            first = feed.ring.first(feed.last)
+            start = max(seq, first - 1 - BACKFILL_EVENTS)
+            older = await self._reads.events(LogRange(feed.workspace_id, start, first - 1 - start))
+            if feed.ring.first(feed.last) >= first and not feed.is_void:
+                feed.ring.prepend(older, feed.last)
+            if feed.ring.first(feed.last) >= first:
+                break  # kept nowhere: no budget, or the feed moved on
+        return await self._reads.events(LogRange(feed.workspace_id, seq, limit))
+
     def void(self, feed: Feed) -> None:
         """Give a feed up: its numbers are not those of the log any more."""
         feed.is_void = True
+        feed.ring.clear()
         feed.pending.clear()
         feed.target = 0
         if feed.is_heard:
@@ -234,13 +285,14 @@ class Feeds:
             # Before the head is read: what is committed in between is hinted, or part of the head.
             feed.is_heard = True
             await self._broker.want(feed.workspace_id)
-            head = await self._heads.get(feed.workspace_id)
+            known = await self._reads.head(feed.workspace_id)
         except BaseException:
             self.void(feed)
             raise
         finally:
             feed.opening = None
-        feed.last = head or 0
+        feed.last = known.head if known is not None else 0
+        feed.rights.learn(known.rights_version if known is not None else 0, feed.last)
         for seq in [one for one in feed.pending if one <= feed.last]:
             del feed.pending[seq]
         if feed.last + 1 in feed.pending:
@@ -293,7 +345,7 @@ class Feeds:
                 self._counters.holes += 1
                 hinted = list(feed.pending)
                 expected = feed.target
-                events = await self._ports.events_after(feed.workspace_id, feed.last, READ_BATCH)
+                events = await self._reads.events(LogRange(feed.workspace_id, feed.last, READ_BATCH))
                 if not events:
                     # Nothing beyond: the hints of before the read were of another log, or of nothing.
                     _forget_false_hints(feed, hinted, expected)

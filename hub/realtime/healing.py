@@ -106,7 +106,8 @@ class Healing:
         self._counters.heals += 1
         ids = list(known)
         for start in range(0, len(ids), SLICE):
-            self._compare(known, seen, await self._ports.heads(ids[start : start + SLICE]))
+            heads = await self._ports.heads(ids[start : start + SLICE])
+            self._compare(known, seen, {one: facts.head for one, facts in heads.items()})
 
     def _compare(self, known: dict[int, Feed], seen: dict[int, int], heads: Mapping[int, int]) -> None:
         for workspace_id, head in heads.items():

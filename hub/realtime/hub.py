@@ -10,18 +10,22 @@ import asyncio
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from msgspec import structs
-
 from hub import clock
 from hub.errors import Forbidden, HubError, TooManyRequests
 from hub.log import get_logger
+from hub.realtime.admission import Admission
+from hub.realtime.broker import RevocationSignal, RightsSignal, VisitorSignal
 from hub.realtime.catch_up import CatchUp
 from hub.realtime.connections import Connection, Connections, Counters
+from hub.realtime.draining import Drain
 from hub.realtime.fanout import Fanout
-from hub.realtime.feed import Feeds
+from hub.realtime.feed import RIGHTS_EVENTS, Feeds
 from hub.realtime.healing import Healing
 from hub.realtime.lane import Lane
-from hub.realtime.opening import Opening, come_back_in_s
+from hub.realtime.limits import DEFAULT_LIMITS, Limits
+from hub.realtime.lobby import Lobby
+from hub.realtime.log_reads import LogReads
+from hub.realtime.opening import COME_BACK_WITHIN_S, Opening, come_back_in_s
 from hub.realtime.presence_rounds import PresenceRounds
 from hub.realtime.protocol import (
     Ack,
@@ -37,20 +41,24 @@ from hub.realtime.protocol import (
     refusal,
 )
 from hub.realtime.resume import RENEW_AFTER_S, ResumeTickets
-from hub.realtime.rights import RIGHTS_EVENTS, Rights
+from hub.realtime.revocations import Revocations
+from hub.realtime.rights import Rights
+from hub.realtime.ring import RingBudget
 from hub.realtime.signals import Signals
+from hub.realtime.welcome import Welcoming
 from hub.realtime.wheel import Wheel
 from hub.tracing import NO_TRACER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from hub.events.model import LoggedEvent
     from hub.realtime.broker import Broker
     from hub.realtime.connections import Sink, Work
     from hub.realtime.feed import Feed
-    from hub.realtime.ports import Grant, Handshake, Ports, Sent
+    from hub.realtime.ports import Grant, Handshake, Ports
     from hub.realtime.presence import Presence
     from hub.tracing import Tracer
 
@@ -59,8 +67,6 @@ INBOX_LIMIT = 64
 CHECKS_PER_TURN = 256
 # Sends under way get this long to be answered and presence to be taken back.
 STOP_WITHIN_S = 2.0
-# Sockets sent away in one loop turn while draining.
-DRAIN_PER_TURN = 200
 
 _log = get_logger("realtime")
 
@@ -86,6 +92,7 @@ class RealtimeHub:
         tracer: Tracer = NO_TRACER,
         now: Callable[[], datetime] = clock.now,
         monotonic_s: Callable[[], float] = clock.monotonic_s,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._ports = ports
         self._broker = broker
@@ -99,12 +106,30 @@ class RealtimeHub:
         self.is_draining = False
         self.wheel = Wheel(monotonic_s())
         self.fanout = Fanout(ports, self.counters, self._on_applied)
-        self.feeds = Feeds(ports, self.fanout, self.counters, broker)
+        reads = LogReads(ports)
+        self.feeds = Feeds(reads, self.fanout, self.counters, broker, RingBudget(limits.ring_bytes))
         self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost, tracer)
         tickets = ResumeTickets(secret_key, now)
-        self.catch_up = CatchUp(ports, self.feeds, self.fanout, tickets, self.counters)
-        self.opening = Opening(ports, self.catch_up, self.fanout, self.connections, tickets, on_open=self._on_open)
-        self.rights = Rights(ports, self.feeds, self.fanout, self.connections, on_conversation=self._attach_visitor)
+        welcoming = Welcoming(ports, tickets, self.counters)
+        self.catch_up = CatchUp(reads, self.feeds, self.fanout, welcoming, self.counters)
+        self.lobby = Lobby(ports, reads, self.feeds, self.fanout, welcoming, on_refused=self._refuse_hello)
+        self.rights = Rights(ports, self.feeds, self.fanout, self.connections, on_conversation=self.lobby.attach)
+        self.revocations = Revocations(ports, self.rights.close_revoked, monotonic_s)
+        self.opening = Opening(
+            ports,
+            self.catch_up,
+            self.lobby,
+            self.feeds,
+            self.fanout,
+            self.connections,
+            tickets,
+            self.revocations,
+            on_open=self._on_open,
+        )
+        self.admission = Admission(
+            self.opening.start, self._send_to_slot, self.opening.busy, rate_per_s=limits.hellos_per_s
+        )
+        self._drain = Drain(self.connections, self.send_away)
         self.presence = PresenceRounds(
             presence,
             broker,
@@ -130,29 +155,33 @@ class RealtimeHub:
         """Listen to the broker and start the loops: healing, rights, presence, and the one timer."""
         await self._broker.start(self)
         self.lane.start()
-        for loop in (self.healing.run(), self.rights.run(), self.presence.run(), self._turn_wheel()):
+        loops = (
+            self.healing.run(),
+            self.rights.run(),
+            self.revocations.run(),
+            self.presence.run(),
+            self._turn_wheel(),
+        )
+        for loop in loops:
             self._loops.append(asyncio.get_running_loop().create_task(loop))
 
     async def drain(self, within_s: float = 0.0) -> None:
         """
-        Send every connection away with ``bye`` and a time to come back; refuse new ones.
+        Send every connection away, evenly over a time, each with ``bye`` and a time to come back; refuse new ones.
 
         Args:
-            within_s: How long the last one may stay; 0 sends everybody away at once.
+            within_s: How long the last one may stay; 0 sends everybody away at once. A second call hurries the first.
         """
         self.is_draining = True
-        everybody = list(self.connections.all)
-        starts = range(0, len(everybody), DRAIN_PER_TURN)
-        for start in starts:
-            for connection in everybody[start : start + DRAIN_PER_TURN]:
-                self.send_away(connection)
-            await asyncio.sleep(within_s / len(starts) if start + DRAIN_PER_TURN < len(everybody) else 0)
+        self.admission.stop()
+        await self._drain.run(within_s)
 
     async def stop(self) -> None:
         """Drain, then end the loops and the broker; the hub cannot be started again."""
         await self.drain()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_WITHIN_S)
+        self.lobby.stop()
         tasks = [*self._loops, *self._tasks]
         for task in tasks:
             task.cancel()
@@ -172,9 +201,10 @@ class RealtimeHub:
         """Return the clock that deadlines on ``wheel`` are set by."""
         return self._monotonic_s()
 
-    def send_away(self, connection: Connection) -> None:
-        """Close one connection because this process is about to end."""
-        self.connections.close(connection, CloseCode.DRAIN, "the hub restarts", retry_after_s=come_back_in_s())
+    def send_away(self, connection: Connection, within_s: float = COME_BACK_WITHIN_S) -> None:
+        """Close one connection because this process is about to end; its client comes back within so many seconds."""
+        come_back = round(come_back_in_s() * within_s / COME_BACK_WITHIN_S, 2)
+        self.connections.close(connection, CloseCode.DRAIN, "the hub restarts", retry_after_s=come_back)
 
     def on_frame(self, connection: Connection, text: bytes) -> None:
         """Take the payload of one text frame."""
@@ -187,7 +217,7 @@ class RealtimeHub:
             frame = connection.receive(text, now_s)
             match frame:
                 case Hello():
-                    self.opening.start(connection, frame)
+                    self._hear_hello(connection, frame)
                 case Ping():
                     self._answer_ping(connection, now_s)
                 case _:
@@ -216,8 +246,13 @@ class RealtimeHub:
             self.connections.forget(connection)
 
     def announce_rights(self, workspace_id: int) -> None:
-        """Call after a change of rights or a sign-out that no event tells of: every process looks again at once."""
+        """Call after a change of rights that no event tells of: every process looks again at once."""
         self.signals.announce_rights(workspace_id)
+
+    def announce_revocation(self, workspace_ids: Iterable[int]) -> None:
+        """Call after a sign-out, with its owner's workspaces: every process closes the session's sockets at once."""
+        for workspace_id in workspace_ids:
+            self.signals.announce_revocation(workspace_id)
 
     def on_events(self, events: Sequence[LoggedEvent]) -> None:
         """See ``Listener``."""
@@ -225,8 +260,15 @@ class RealtimeHub:
 
     def on_signal(self, workspace_id: int, data: bytes) -> None:
         """See ``Listener``."""
-        if self.signals.on_signal(workspace_id, data):
-            self.rights.want(workspace_id)
+        match self.signals.on_signal(workspace_id, data):
+            case RightsSignal():
+                self.rights.want(workspace_id)
+            case RevocationSignal():
+                self.revocations.want()
+            case VisitorSignal(subject_id=subject_id, conversation_id=conversation_id):
+                self._move_visitor((workspace_id, subject_id), conversation_id)
+            case None:
+                pass
 
     def on_gap(self) -> None:
         """See ``Listener``."""
@@ -289,24 +331,27 @@ class RealtimeHub:
             sent = await self._ports.send(grant, frame)
         connection.send(Ack(frame.client_message_id, sent.message_id, sent.seq))
         if grant.kind == "visitor" and sent.conversation_id != grant.conversation_id:
-            self._move_visitor(grant, sent)
+            self._move_visitor((grant.workspace_id, grant.subject_id), sent.conversation_id)
+            self.signals.announce_visitor(grant.workspace_id, grant.subject_id, sent.conversation_id)
 
-    def _move_visitor(self, grant: Grant, sent: Sent) -> None:
+    def _move_visitor(self, subject: tuple[int, UUID], conversation_id: UUID) -> None:
         """All of a visitor's tabs hear the conversation that one of them began."""
-        for connection in self.fanout.by_workspace.of_subject(grant.workspace_id, grant.subject_id):
-            old = connection.grant
-            if old is not None and old.conversation_id != sent.conversation_id:
-                connection.grant = structs.replace(old, conversation_id=sent.conversation_id)
-                self.rights.change_conversation(connection, old)
+        for connection in self.fanout.by_workspace.of_subject(*subject):
+            self.rights.take_conversation(connection, conversation_id)
 
-    def _attach_visitor(self, connection: Connection) -> None:
-        self._run(self._attach(connection))
+    def _hear_hello(self, connection: Connection, hello: Hello) -> None:
+        connection.resume_cursor = hello.cursor
+        self.fanout.leave(connection)
+        if connection.grant is None:
+            self.admission.enter(connection, hello)
+        else:
+            self.opening.resume(connection)
 
-    async def _attach(self, connection: Connection) -> None:
-        try:
-            await self.catch_up.attach_visitor(connection)
-        except HubError:
-            self.fanout.lose([connection], "lost", 0)
+    def _send_to_slot(self, connection: Connection, slot_s: float) -> None:
+        self.connections.close(connection, CloseCode.DRAIN, "busy", retry_after_s=round(slot_s, 2))
+
+    def _refuse_hello(self, connection: Connection, error: HubError) -> None:
+        self.opening.refuse(connection, error)
 
     def _on_open(self, connection: Connection) -> None:
         grant = connection.grant
@@ -317,6 +362,8 @@ class RealtimeHub:
         grant = connection.grant
         stream = connection.stream
         self.fanout.unbind(connection)
+        self.admission.leave(connection)
+        self.lobby.leave(connection)
         opener = connection.opener
         if opener is not None:
             opener.cancel()
@@ -332,12 +379,15 @@ class RealtimeHub:
 
     def _on_applied(self, event: LoggedEvent) -> None:
         self.signals.note_event(event)
+        self.catch_up.note_event(event)
+        self.lobby.note_event(event)
         if event.type in RIGHTS_EVENTS:
             self.rights.want(event.workspace_id)
 
     async def _turn_wheel(self) -> None:
         while True:
             await asyncio.sleep(1.0)
+            self.catch_up.forget_old()
             try:
                 # Turn by turn, so that others come between: ten thousand may be due in one second.
                 while self.wheel.turn(self._monotonic_s(), CHECKS_PER_TURN):  # noqa: ASYNC110

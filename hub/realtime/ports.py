@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 
-from hub.events.model import LoggedEvent
+from hub.events.model import ConversationRange, LoggedEvent, LogRange, VisibleHead, WorkspaceHead
 from hub.realtime.protocol import Hello, Read, Send
 
 
@@ -69,15 +69,65 @@ class Sent(msgspec.Struct, frozen=True):
     conversation_id: UUID
 
 
+class VisitorThread(NamedTuple):
+    """Where a visitor's conversations are: the live chat, and who they are to it."""
+
+    workspace_id: int
+    channel_account_id: UUID
+    thread_key: str
+
+
+class VisitorConversation(NamedTuple):
+    """A visitor's newest conversation and its newest ``conversation_seq``."""
+
+    conversation_id: UUID
+    head: int
+
+
 class Ports(Protocol):
-    """Implemented above (``api/ws_ports.py``); every coroutine may raise ``Unavailable`` when a store is away."""
+    """
+    Implemented above (``api/ws_ports.py``); every coroutine may raise ``Unavailable`` when a store is away.
+
+    What takes many keys is asked for hundreds of sockets at once: it must cost one query, not one a key.
+    """
 
     async def authorise(self, hello: Hello, handshake: Handshake) -> Grant:
-        """Say who opens this session; raises ``NotSignedIn`` or ``Forbidden``. Never sees a resume ticket."""
+        """
+        Say who opens this session; raises ``NotSignedIn`` or ``Forbidden``. Never sees a resume ticket.
+
+        A visitor's grant does not name their conversation yet.
+        """
+        ...
+
+    def authorise_visitor(self, token: str, address: str) -> Grant | None:
+        """
+        Say who a visitor is, without asking a store; None where only ``authorise`` can tell.
+
+        Raises:
+            NotSignedIn: The token is no good, or its live chat is removed or switched off.
+        """
         ...
 
     async def refresh(self, grants: Sequence[Grant]) -> Sequence[Grant | None]:
-        """Read grants again, in order; None where the session was revoked or the subject may not come in any more."""
+        """
+        Read grants again, in order; None where the session was revoked or the subject may not come in any more.
+
+        Visitors cost no query: theirs keep the conversation they name.
+        """
+        ...
+
+    async def revoked_sessions(self, within_s: float) -> Sequence[UUID]:
+        """Return the sessions revoked in the last so many seconds."""
+        ...
+
+    def visitor_thread(self, grant: Grant) -> VisitorThread:
+        """Say where a visitor's conversations are."""
+        ...
+
+    async def visitor_conversations(
+        self, threads: Sequence[VisitorThread]
+    ) -> Mapping[VisitorThread, VisitorConversation]:
+        """Return the newest conversation of each thread; those without one are left out."""
         ...
 
     async def send(self, grant: Grant, frame: Send) -> Sent:
@@ -88,22 +138,22 @@ class Ports(Protocol):
         """Move a read mark."""
         ...
 
-    async def events_after(self, workspace_id: int, seq: int, limit: int) -> Sequence[LoggedEvent]:
-        """Return events after ``seq`` in order, whoever may see them."""
+    async def event_ranges(self, wanted: Sequence[LogRange]) -> Mapping[LogRange, Sequence[LoggedEvent]]:
+        """Return the events of each range in order, whoever may see them."""
         ...
 
-    async def conversation_events_after(
-        self, workspace_id: int, conversation_id: UUID, conversation_seq: int, limit: int
-    ) -> Sequence[LoggedEvent]:
-        """Return the visitor-visible events of a conversation after ``conversation_seq``, in order."""
+    async def conversation_ranges(
+        self, wanted: Sequence[ConversationRange]
+    ) -> Mapping[ConversationRange, Sequence[LoggedEvent]]:
+        """Return the visitor-visible events of each range in order."""
         ...
 
-    async def visible_head(self, workspace_id: int, seq: int, inboxes: Sequence[UUID] | None) -> int:
-        """Return the newest seq at or before ``seq`` that somebody with these inboxes may see; 0 for none."""
+    async def visible_heads(self, wanted: Sequence[VisibleHead]) -> Mapping[VisibleHead, int]:
+        """Return for each audience the newest seq at or before ``at`` that it may see; 0 for none."""
         ...
 
-    async def heads(self, workspace_ids: Sequence[int]) -> Mapping[int, int]:
-        """Return the newest seq of the named workspaces; unknown ones are left out."""
+    async def heads(self, workspace_ids: Sequence[int]) -> Mapping[int, WorkspaceHead]:
+        """Return the newest seq and the rights of the named workspaces; unknown ones are left out."""
         ...
 
     async def recent_heads(self, since: datetime) -> Mapping[int, int]:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hub.errors import Forbidden, InvalidInput, NotFound
-from hub.realtime.broker import PresenceSignal, RightsSignal, Signal, TypingSignal
+from hub.realtime.broker import (
+    PresenceSignal,
+    RevocationSignal,
+    RightsSignal,
+    Signal,
+    TypingSignal,
+    VisitorSignal,
+)
 from hub.realtime.protocol import TYPING_TTL_S, Typing, TypingShown, Viewing, encode
 
 if TYPE_CHECKING:
@@ -31,6 +38,8 @@ INBOX_CACHE_SIZE = 10_000
 INBOX_CACHE_S = 60.0
 
 _SIGNALS: msgspec.json.Decoder[Signal] = msgspec.json.Decoder(Signal)
+
+Order = RightsSignal | RevocationSignal | VisitorSignal
 
 
 class Signals:
@@ -96,20 +105,20 @@ class Signals:
         if grant.kind == "member":
             self._presence.leave(connection, grant)
 
-    def on_signal(self, workspace_id: int, data: bytes) -> bool:
-        """Show a signal of any process to those here who may see it; returns whether rights must be read again."""
+    def on_signal(self, workspace_id: int, data: bytes) -> Order | None:
+        """Show a signal of any process to those here who may see it; returns what is not to be shown but done."""
         try:
             signal = _SIGNALS.decode(data)
         except msgspec.MsgspecError:
-            return False  # another version's
+            return None  # another version's
         match signal:
             case TypingSignal():
                 self._show_typing(workspace_id, signal)
             case PresenceSignal():
                 self._presence.on_signal(workspace_id, signal)
-            case RightsSignal():
-                return True
-        return False
+            case RightsSignal() | RevocationSignal() | VisitorSignal():
+                return signal
+        return None
 
     def note_event(self, event: LoggedEvent) -> None:
         """Keep the cache of conversations' inboxes true: every event of a conversation names its inbox."""
@@ -123,6 +132,14 @@ class Signals:
     def announce_rights(self, workspace_id: int) -> None:
         """Have every process read the rights of a workspace's connections again, now."""
         self._publish(workspace_id, RightsSignal())
+
+    def announce_revocation(self, workspace_id: int) -> None:
+        """Have every process with connections of a workspace ask which sessions ended."""
+        self._publish(workspace_id, RevocationSignal())
+
+    def announce_visitor(self, workspace_id: int, subject_id: UUID, conversation_id: UUID) -> None:
+        """Have every process tell a visitor's other tabs of the conversation they began."""
+        self._publish(workspace_id, VisitorSignal(subject_id, conversation_id))
 
     async def _visible_inbox(self, grant: Grant, conversation_id: UUID) -> UUID:
         inbox_id = await self._inbox(grant.workspace_id, conversation_id)

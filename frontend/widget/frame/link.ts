@@ -5,6 +5,8 @@ import type { Environment, Socket } from "./environment.ts";
 import type { ClientFrame, HubFrame } from "./frames.ts";
 
 const FIRST_RETRY_MS = 20_000;
+// On top of a slot the hub named: it spread them already.
+const SPREAD_MS = 2000;
 const START_OVER_MS = 30_000;
 const SILENCE_MS = 10_000;
 const HANDSHAKE_MS = 15_000;
@@ -99,7 +101,7 @@ export function openLink({ now, after, random, openSocket }: Environment, events
     if (final) wanted = false;
     events.lost(final, code);
     if (!wanted || socket) return;
-    const delay_ms = attempt ? jitter_ms(random(), attempt - 1) : random() * FIRST_RETRY_MS;
+    const delay_ms = floor_ms ? random() * SPREAD_MS : attempt ? jitter_ms(random(), attempt - 1) : random() * FIRST_RETRY_MS;
     attempt++;
     cancelRetry();
     cancelRetry = after(floor_ms + delay_ms, () => {

@@ -12,7 +12,7 @@ from hub.events.model import LoggedEvent
 from hub.realtime.ports import Handshake
 from hub.realtime.protocol import RESUME_LIMIT_EVENTS
 from hub.realtime.session import Phase
-from tests.realtime_fakes import Rig, events_of, of_type, settle, until
+from tests.realtime_fakes import FakePorts, Rig, events_of, of_type, settle, until
 
 SALES, SUPPORT = uuid4(), uuid4()
 
@@ -109,7 +109,7 @@ async def test_hints_lost_doubled_and_reordered_end_in_order():
         await until(lambda: events_of(sink) == [1, 2, 3, 4, 5, 6])
         await asyncio.sleep(0.02)
         assert events_of(sink) == [1, 2, 3, 4, 5, 6]
-        assert sum(call[0] == "events_after" for call in rig.ports.calls) == 1
+        assert sum(call[0] == "event_ranges" for call in rig.ports.calls) == 1
 
 
 async def test_healing_finds_an_event_without_a_hint_and_a_burst_beyond_one_batch():
@@ -254,26 +254,78 @@ async def test_ping_is_answered_with_the_visible_head_and_sometimes_a_fresh_tick
         assert ["resume_ticket" in head for head in heads] == [False, True, False]
 
 
-async def test_a_resume_ticket_opens_without_a_sign_in_until_its_session_is_revoked():
-    """It is read again from the store: revoked is 4501, other inboxes is a snapshot."""
+async def resume(rig, ticket, cursor=0):
+    """Come back with a resume ticket; returns the new socket, answered."""
+    connection, sink = rig.connect()
+    rig.hello(connection, resume_ticket=ticket, cursor=cursor)
+    await until(lambda: of_type(sink, "welcome") or sink.closed_with)
+    return sink
+
+
+def asked(rig, *names):
+    return sum(call[0] in names for call in rig.ports.calls)
+
+
+async def test_a_resume_ticket_opens_without_a_question_until_its_session_is_revoked():
+    """Neither a sign-in nor the grant is read; a session revoked meanwhile is 4501."""
     async with Rig() as rig:
         member = rig.ports.member(inboxes=frozenset({SALES}))
         _, sink = await rig.open()
         ticket = of_type(sink, "welcome")[0]["resume_ticket"]
+        before = asked(rig, "authorise", "refresh")
+        assert of_type(await resume(rig, ticket), "welcome")[0]["recovered"]
+        rig.ports.revoked.append(member.session_id)
+        await rig.hub.revocations.refresh()
+        assert (await resume(rig, ticket)).closed_with[0] == 4501
+        assert asked(rig, "authorise", "refresh") == before
 
-        async def resume(expected):
-            connection, sink = rig.connect()
-            rig.hello(connection, resume_ticket=ticket, cursor=0)
-            await until(lambda: of_type(sink, "welcome") or sink.closed_with)
-            assert expected(sink)
 
-        before = len([call for call in rig.ports.calls if call[0] == "authorise"])
-        await resume(lambda sink: of_type(sink, "welcome")[0]["recovered"])
-        rig.ports.current["member", member.subject_id] = structs.replace(member, visible_inboxes=frozenset({SUPPORT}))
-        await resume(lambda sink: of_type(sink, "welcome")[0]["recovered"] is False)
+async def test_a_resume_ticket_of_older_rights_is_read_again():
+    """After a change of rights in the log: other inboxes are a snapshot, a member who left is 4501."""
+    async with Rig() as rig:
+        member = rig.ports.member(inboxes=frozenset({SALES}))
+        _, sink = await rig.open()
+        ticket = of_type(sink, "welcome")[0]["resume_ticket"]
+        rig.commit(inbox_id=SALES)
+        rig.broker.publish([rig.ports.change_rights(member, visible_inboxes=frozenset({SUPPORT}))])
+        await until(lambda: rig.hub.feeds.get(1).last == 2)
+        came_back = await resume(rig, ticket)
+        assert of_type(came_back, "welcome")[0]["recovered"] is False
+        assert events_of(came_back) == []
         rig.ports.current["member", member.subject_id] = None
-        await resume(lambda sink: sink.closed_with[0] == 4501)
-        assert len([call for call in rig.ports.calls if call[0] == "authorise"]) == before
+        assert (await resume(rig, ticket)).closed_with[0] == 4501
+
+
+async def test_a_ticket_of_before_this_process_is_compared_with_the_rights_of_the_log():
+    """A process that starts after the change saw no event of it: the head of the log came with their version."""
+    async with Rig() as rig:
+        member = rig.ports.member(inboxes=frozenset({SALES}))
+        _, sink = await rig.open()
+        ticket = of_type(sink, "welcome")[0]["resume_ticket"]
+        ports = rig.ports
+    ports.append(inbox_id=SALES)
+    ports.change_rights(member, visible_inboxes=frozenset({SUPPORT}))
+    async with Rig(ports) as rig:
+        came_back = await resume(rig, ticket)
+        assert of_type(came_back, "welcome")[0]["recovered"] is False
+        assert events_of(came_back) == []
+
+
+async def test_resume_tickets_wait_until_revocations_are_known_and_young():
+    """Before the first answer of the store, or 20 s after the last one, a ticket is not trusted; then it is."""
+    async with Rig() as rig:
+        rig.ports.member()
+        _, sink = await rig.open()
+        ticket = of_type(sink, "welcome")[0]["resume_ticket"]
+        await settle()
+        rig.ports.is_down = True
+        rig.clock.advance(21)
+        connection, sink = rig.connect()
+        rig.hello(connection, resume_ticket=ticket, cursor=0)
+        await settle(100)
+        assert sink.frames == []
+        rig.ports.is_down = False
+        await until(lambda: of_type(sink, "welcome"))
 
 
 async def test_a_spent_resume_ticket_falls_back_to_the_cookie():
@@ -360,13 +412,18 @@ async def test_a_storm_of_reconnects_asks_the_database_in_batches():
 
 
 class Held:
-    """Answers of one port, taken when asked and given when released."""
+    """Answers of one port, taken when asked and, after ``hold``, given when released; made before the hub is."""
 
     def __init__(self, ports, name):
         self.released = asyncio.Event()
+        self.released.set()
         self.asked = 0
         self._ask = getattr(ports, name)
         setattr(ports, name, self)
+
+    def hold(self):
+        self.released.clear()
+        self.asked = 0
 
     async def __call__(self, *call):
         self.asked += 1
@@ -377,12 +434,13 @@ class Held:
 
 async def test_events_that_come_while_the_visible_head_is_read_count_for_prev():
     """The head read from the log is as old as the question; what was applied since is added to it."""
-    async with Rig() as rig:
+    held = Held(ports := FakePorts(), "visible_heads")
+    async with Rig(ports) as rig:
         rig.ports.member("all")
         rig.ports.member("sales", inboxes=frozenset({SALES}))
         rig.ports.append(inbox_id=SALES)
         _, other = await rig.open("all", 1)
-        held = Held(rig.ports, "visible_head")
+        held.hold()
         _, sink = await rig.open("sales", 1, waits=False)
         await until(lambda: held.asked)
         rig.commit(inbox_id=SALES)
@@ -398,11 +456,12 @@ async def test_events_that_come_while_the_visible_head_is_read_count_for_prev():
 
 async def test_what_is_sent_after_welcome_counts_while_events_still_come():
     """A client speaks as soon as it is welcomed; that what it missed is still on its way is not its concern."""
-    async with Rig() as rig:
+    held = Held(ports := FakePorts(), "event_ranges")
+    async with Rig(ports) as rig:
         rig.ports.member()
         for _ in range(3):
             rig.ports.append()
-        held = Held(rig.ports, "events_after")
+        held.hold()
         connection, sink = await rig.open(cursor=1, waits=False)
         await until(lambda: held.asked and of_type(sink, "welcome"))
         one = str(uuid4())
@@ -417,13 +476,14 @@ async def test_what_is_sent_after_welcome_counts_while_events_still_come():
 
 async def test_a_visitors_event_that_comes_while_the_log_is_read_is_not_missed():
     """The answer of the log may be older than the feed: it is asked again before the visitor goes live."""
-    async with Rig() as rig:
+    held = Held(ports := FakePorts(), "visitor_conversations")
+    async with Rig(ports) as rig:
         chat = uuid4()
         rig.ports.member()
         rig.ports.visitor(conversation_id=chat)
         rig.ports.append(conversation_id=chat, inbox_id=SALES, visitor=True)
         _, other = await rig.open("t", 1)
-        held = Held(rig.ports, "conversation_events_after")
+        held.hold()
         connection, sink = rig.connect()
         rig.hello(connection, visitor_token="v", cursor=0)
         await until(lambda: held.asked)

@@ -85,6 +85,7 @@ async def open_sockets(rig, kind, numbers):
         if len(opened) % 100 == 0:
             await until(lambda: all(one.phase is Phase.LIVE and one.rare is None for one in opened), 20.0)
             rig.ports.grants.clear()
+            rig.ports.visitors.clear()
     return opened
 
 

@@ -31,7 +31,7 @@ class Time:
 def test_ticket_brings_the_same_grant_back():
     """Every field survives, sets included, for members and visitors."""
     tickets = ResumeTickets(b"k" * 32, Time())
-    visitor = Grant(kind="visitor", workspace_id=7, subject_id=uuid4(), conversation_id=uuid4(), visible_inboxes=None)
+    visitor = Grant(kind="visitor", workspace_id=7, subject_id=uuid4(), conversation_id=uuid4(), visitor_token="v1.a.b")
     for grant in (GRANT, visitor):
         assert tickets.redeem(tickets.issue(grant, 1), 1) == grant
 

@@ -2,8 +2,6 @@
 
 from uuid import uuid4
 
-from msgspec import structs
-
 from tests.realtime_fakes import Rig, events_of, of_type, settle, until
 
 INBOX = uuid4()
@@ -62,14 +60,13 @@ async def test_a_visitor_is_attached_by_their_first_message_in_every_tab():
         await until(lambda: events_of(one_sink) == [1, 2] and events_of(two_sink) == [1, 2])
 
 
-async def test_a_visitor_whose_conversation_began_elsewhere_is_attached_by_the_next_poll():
+async def test_a_visitor_whose_conversation_began_elsewhere_is_attached_by_the_next_sweep():
     """A tab held by another process learns of the conversation when grants are read again."""
     async with Rig() as rig:
         _, sink = await open_visitor(rig, None)
         mine = uuid4()
         rig.ports.append(conversation_id=mine, inbox_id=INBOX, visitor=True)
-        grant = rig.ports.grants["v"]
-        rig.ports.current["visitor", grant.subject_id] = structs.replace(grant, conversation_id=mine)
+        rig.ports.visitors[rig.ports.grants["v"].subject_id] = mine
         await rig.hub.rights.poll()
         await until(lambda: events_of(sink) == [1])
 
