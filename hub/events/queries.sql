@@ -30,7 +30,7 @@ SELECT wanted.number, e.workspace_id, e.seq, e.type, e.inbox_id, e.former_inbox_
        e.conversation_seq, e.data::text AS data
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS wanted (workspace_id, after, most, number)
 CROSS JOIN LATERAL (
-    SELECT * FROM event
+    SELECT workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq, data FROM event
     WHERE event.workspace_id = wanted.workspace_id AND event.seq > wanted.after
     ORDER BY event.seq LIMIT wanted.most) e
 ORDER BY wanted.number, e.seq
@@ -42,7 +42,7 @@ SELECT wanted.number, e.workspace_id, e.seq, e.type, e.inbox_id, e.former_inbox_
 FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::bigint[])
      WITH ORDINALITY AS wanted (workspace_id, conversation_id, after, most, number)
 CROSS JOIN LATERAL (
-    SELECT * FROM event
+    SELECT workspace_id, seq, type, inbox_id, former_inbox_id, conversation_id, conversation_seq, data FROM event
     WHERE event.workspace_id = wanted.workspace_id AND event.conversation_id = wanted.conversation_id
       AND event.conversation_seq > wanted.after
     ORDER BY event.conversation_seq LIMIT wanted.most) e

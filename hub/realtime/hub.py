@@ -7,11 +7,11 @@ Who somebody is and what a message does is injected (``ports.py``); sockets are 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from hub import clock
-from hub.errors import Forbidden, HubError, TooManyRequests
+from hub.errors import HubError
 from hub.log import get_logger
 from hub.realtime.admission import Admission
 from hub.realtime.broker import RevocationSignal, RightsSignal, VisitorSignal
@@ -21,6 +21,7 @@ from hub.realtime.draining import Drain
 from hub.realtime.fanout import Fanout
 from hub.realtime.feed import RIGHTS_EVENTS, Feeds
 from hub.realtime.healing import Healing
+from hub.realtime.inbound import Inbound
 from hub.realtime.lane import Lane
 from hub.realtime.limits import DEFAULT_LIMITS, Limits
 from hub.realtime.lobby import Lobby
@@ -28,15 +29,10 @@ from hub.realtime.log_reads import LogReads
 from hub.realtime.opening import COME_BACK_WITHIN_S, Opening, come_back_in_s
 from hub.realtime.presence_rounds import PresenceRounds
 from hub.realtime.protocol import (
-    Ack,
     CloseCode,
     Hello,
     Ping,
     ProtocolViolation,
-    Read,
-    Send,
-    Typing,
-    Viewing,
     client_message_id_of,
     refusal,
 )
@@ -52,17 +48,15 @@ from hub.tracing import NO_TRACER
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from hub.events.model import LoggedEvent
     from hub.realtime.broker import Broker
-    from hub.realtime.connections import Sink, Work
+    from hub.realtime.connections import Sink
     from hub.realtime.feed import Feed
-    from hub.realtime.ports import Grant, Handshake, Ports
+    from hub.realtime.ports import Handshake, Ports
     from hub.realtime.presence import Presence
     from hub.tracing import Tracer
 
-INBOX_LIMIT = 64
 # Sockets looked at, and pinged where silent, in one loop turn: about 2 ms.
 CHECKS_PER_TURN = 256
 # Sends under way get this long to be answered and presence to be taken back.
@@ -141,6 +135,7 @@ class RealtimeHub:
         self.signals = Signals(
             ports, broker, self.presence, feeds=self.feeds, fanout=self.fanout, monotonic_s=monotonic_s
         )
+        self.inbound = Inbound(ports, self.signals, self.rights, self.fanout, self.counters, tracer, run=self._run)
         self.healing = Healing(
             ports,
             self.feeds,
@@ -221,7 +216,7 @@ class RealtimeHub:
                 case Ping():
                     self._answer_ping(connection, now_s)
                 case _:
-                    self._enqueue(connection, frame)
+                    self.inbound.enqueue(connection, frame)
         except ProtocolViolation as error:
             self.connections.close(connection, error.close_code, error.message, retry_after_s=error.retry_after_s)
         except HubError as error:
@@ -266,7 +261,7 @@ class RealtimeHub:
             case RevocationSignal():
                 self.revocations.want()
             case VisitorSignal(subject_id=subject_id, conversation_id=conversation_id):
-                self._move_visitor((workspace_id, subject_id), conversation_id)
+                self.inbound.move_visitor((workspace_id, subject_id), conversation_id)
             case None:
                 pass
 
@@ -284,60 +279,6 @@ class RealtimeHub:
     def _refuse(self, connection: Connection, error: HubError, text: bytes) -> None:
         self.counters.refused[error.code] += 1
         connection.send(refusal(error, client_message_id_of(text)))
-
-    def _enqueue(self, connection: Connection, frame: Work) -> None:
-        """Work through one connection's frames in their order; the worker lives only while there are some."""
-        inbox = connection.inbox
-        if inbox is None:
-            inbox = connection.inbox = deque()
-        if len(inbox) >= INBOX_LIMIT:
-            raise TooManyRequests(2.0, "Too many messages are waiting for an answer.")
-        inbox.append(frame)
-        if connection.worker is None:
-            connection.worker = self._run(self._work(connection, inbox))
-
-    async def _work(self, connection: Connection, inbox: deque[Work]) -> None:
-        try:
-            while inbox and (grant := connection.grant) is not None:
-                frame = inbox.popleft()
-                message_id = frame.client_message_id if isinstance(frame, Send) else None
-                try:
-                    await self._do(connection, grant, frame)
-                except HubError as error:
-                    self.counters.refused[error.code] += 1
-                    connection.send(refusal(error, message_id))
-                except Exception:  # loop: one frame costs its own answer only
-                    _log.exception("frame_failed", connection=connection.id, kind=type(frame).__name__)
-                    connection.send(refusal(HubError("This failed on our side."), message_id))
-        finally:
-            connection.worker = connection.inbox = None
-
-    async def _do(self, connection: Connection, grant: Grant, frame: Work) -> None:
-        match frame:
-            case Send():
-                await self._send(connection, grant, frame)
-            case Read():
-                await self._ports.read(grant, frame)
-            case Typing():
-                await self.signals.type(connection, grant, frame)
-            case Viewing():
-                await self.signals.view(connection, grant, frame)
-
-    async def _send(self, connection: Connection, grant: Grant, frame: Send) -> None:
-        if not grant.may_reply or (grant.kind == "visitor" and frame.kind == "note"):
-            raise Forbidden
-        attributes = {"hub.workspace_id": grant.workspace_id, "hub.author": grant.kind, "hub.kind": frame.kind}
-        with self._tracer.span("socket.send", kind="server", attributes=attributes):
-            sent = await self._ports.send(grant, frame)
-        connection.send(Ack(frame.client_message_id, sent.message_id, sent.seq))
-        if grant.kind == "visitor" and sent.conversation_id != grant.conversation_id:
-            self._move_visitor((grant.workspace_id, grant.subject_id), sent.conversation_id)
-            self.signals.announce_visitor(grant.workspace_id, grant.subject_id, sent.conversation_id)
-
-    def _move_visitor(self, subject: tuple[int, UUID], conversation_id: UUID) -> None:
-        """All of a visitor's tabs hear the conversation that one of them began."""
-        for connection in self.fanout.by_workspace.of_subject(*subject):
-            self.rights.take_conversation(connection, conversation_id)
 
     def _hear_hello(self, connection: Connection, hello: Hello) -> None:
         connection.resume_cursor = hello.cursor
