@@ -19,7 +19,7 @@ from api.app import create_app
 from api.compose import Worker, composed
 from api.listener import OpenListeners, WorkerListener, make_http_protocol
 from api.metrics import EdgeMetrics, ListenerMetrics
-from api.server import DrainingServer
+from api.server import CALLS_S, DrainingServer
 from api.webhooks import WebhookDeps, WebhookGate, WebhookTiming
 from api.ws import SocketEdge, make_ws_protocol
 from connectors.accounts import account_of
@@ -41,7 +41,7 @@ _BACKLOG: Final = 4096
 # Most Postgres connections of a worker: more wait for locks rather than for connections.
 _DATABASE_CONNECTIONS: Final = 10
 _KEEP_ALIVE_S: Final = 75
-# Of the time to drain, for sending sockets away: 50 s of 60 are 2 % of them a second. The rest is for what they wait for.
+# Of the time to drain, for sending sockets away: 50 s of 60 are 2 % of them a second.
 _SOCKETS_SHARE: Final = 5 / 6
 
 
@@ -138,13 +138,18 @@ async def _serve(
             _server_config(resources, listener),
             listener,
             on_started=lambda: on_ready and on_ready(settings.base_url),
-            drain_sockets=None if hub is None else lambda: hub.drain(settings.drain_s * _SOCKETS_SHARE),
+            drain_sockets=None if hub is None else lambda: hub.drain(sockets_drain_s(settings.drain_s)),
             drain_s=settings.drain_s,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.drain)
         await server.serve(sockets=[])
+
+
+def sockets_drain_s(drain_s: float) -> float:
+    """Return how much of the time to drain sockets are sent away in; what is left is for calls in flight."""
+    return max(0.0, min(drain_s * _SOCKETS_SHARE, drain_s - CALLS_S - 1.0))
 
 
 def connections_of_worker(settings: Settings, workers: int) -> int:
