@@ -48,8 +48,11 @@ class Drain:
 
     async def _run(self, within_s: float) -> None:
         steps_left = max(1, math.ceil(within_s / STEP_S))
+        owed = 0.0
         while self._connections.all and not self._hurry.is_set():
-            share = math.ceil(len(self._connections.all) / steps_left)
+            owed += len(self._connections.all) / steps_left
+            share = math.floor(owed) if steps_left > 1 else len(self._connections.all)
+            owed -= share
             for connection in list(islice(self._connections.all, share)):
                 self._send_away(connection, COME_BACK_WITHIN_S)
             steps_left = max(1, steps_left - 1)
