@@ -37,6 +37,7 @@ enum { CONNECTING, UPGRADING, WAITING, READY, DEAD };
 enum { SOURCES = 8, MAX_PUBLISHERS = 2048, TIME_DIGITS = 19 };
 #define CONNECTS_PER_S 20000.0
 #define SETTLE_S 0.5
+#define HEARTBEAT_S 20.0
 #define PUBLISHER 0x80000000u
 #define CONTROL 0xffffffffu
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="            /* of RFC 6455, with its answer */
@@ -50,7 +51,7 @@ struct conn {
 };
 struct message { long t_at, ms_at, seq_at, n; uint64_t seq; uint32_t published; char *bytes; };
 
-static const char *o_path = "/ws", *o_expect, *o_key = "\"t\":", *o_pids, *o_hellos, *o_messages;
+static const char *o_path = "/ws", *o_expect, *o_key = "\"t\":", *o_pids, *o_heartbeat, *o_hellos, *o_messages;
 static int o_port, o_n = 100, o_topics = 1, o_eio, o_inflight = 512, o_pub_port, o_pub_http;
 static double o_timeout = 60;
 
@@ -307,7 +308,7 @@ static void read_messages(void) {
     fclose(f);
 }
 static void read_options(int argc, char **argv) {
-    for (int o; (o = getopt(argc, argv, "p:u:n:G:M:E:eB:I:k:P:t:c:")) != -1;) switch (o) {
+    for (int o; (o = getopt(argc, argv, "p:u:n:G:M:E:eB:I:k:P:t:c:H:")) != -1;) switch (o) {
         case 'p': o_port = atoi(optarg); break;            /* server */
         case 'u': o_path = optarg; break;                  /* address, up to the topic's number */
         case 'n': o_n = atoi(optarg); break;               /* sockets */
@@ -318,12 +319,22 @@ static void read_options(int argc, char **argv) {
         case 'B': o_pub_http = optarg[0] == 'h'; o_pub_port = atoi(strchr(optarg, ':') + 1); break;   /* redis:PORT or http:PORT */
         case 'I': o_messages = optarg; break;
         case 'k': o_key = optarg; break;
+        case 'H': o_heartbeat = optarg; break;             /* what every socket says every 20 s while no load runs */
         case 'P': o_pids = optarg; break;                  /* the server's processes, with commas */
         case 't': o_timeout = atof(optarg); break;         /* seconds to connect in */
         case 'c': o_inflight = atoi(optarg); break;        /* handshakes at once */
         default: exit(2);
     }
     if (!o_port || !o_pub_port || !o_messages || o_topics < 1) { fputs("fanload needs -p -B -I\n", stderr); exit(2); }
+}
+
+static void wait_for_order(void) {                 /* pings are answered meanwhile */
+    static uint64_t said;
+    for (is_asked = 0; !is_asked; pump(1000)) {
+        if (!o_heartbeat || (said && since_s(said) < HEARTBEAT_S)) continue;
+        said = now(CLOCK_MONOTONIC);
+        for (int i = 0; i < o_n; i++) if (C[i].state == READY) say(&C[i], o_heartbeat);
+    }
 }
 
 int main(int argc, char **argv) {
@@ -357,7 +368,7 @@ int main(int argc, char **argv) {
     for (char load[64];;) {
         char kind;
         double amount, seconds;
-        for (is_asked = 0; !is_asked;) pump(-1);        /* pings are answered meanwhile */
+        wait_for_order();
         ssize_t n = read(STDIN_FILENO, load, sizeof load - 1);
         if (n <= 0) return 0;
         load[n] = 0;

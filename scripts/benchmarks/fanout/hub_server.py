@@ -52,7 +52,7 @@ class HubServer:
     """See ``Server``; ``opened`` makes one with the services it needs."""
 
     name = "hub"
-    client = Client(ready_text='"recovered":true', handshakes=128)
+    client = Client(ready_text='"recovered":true', handshakes=128, heartbeat='{"type":"ping","cursor":0}')
     enters = "the hub's broker (a commit's hint), no commit"
 
     def __init__(self, hub: HubProcesses, workspaces: list[Seeded]) -> None:

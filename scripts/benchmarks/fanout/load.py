@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CONNECT_WITHIN_S = 60
 DRAIN_S = 12.0
-REST_WITHIN_S = 60.0
+REST_WITHIN_S = 20.0
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -188,6 +188,8 @@ def _command(  # one option each
     command += ["-I", str(_write(stage.folder / f"{server.name}.messages", lines))]
     if running.hellos:
         command += ["-M", str(_write(stage.folder / f"{server.name}.hellos", "\n".join(running.hellos).encode()))]
+    if client.heartbeat:
+        command += ["-H", client.heartbeat]
     if client.ready_text:
         command += ["-E", client.ready_text]
     return [*command, "-e"] if client.is_engine_io else command

@@ -43,7 +43,7 @@ class FanoutOptions(msgspec.Struct, frozen=True, kw_only=True):
     runs: int = 5
     sockets: int = 5_000
     topics: int = 100
-    seconds: float = 3.0
+    seconds: float = 2.5
     rate: int = 20_000
     message_bytes: int = 300
     servers: tuple[str, ...] = SERVERS

@@ -66,6 +66,7 @@ class Client(msgspec.Struct, frozen=True):
         ready_text: What a socket receives when it is ready; empty: the handshake is enough.
         is_engine_io: Speaks Engine.IO and Socket.IO over the socket.
         handshakes: Under way at once.
+        heartbeat: What a client says every 20 s; empty for nothing.
         is_fed_by_http: Messages are posted to the server itself instead of going through Redis.
     """
 
@@ -75,6 +76,7 @@ class Client(msgspec.Struct, frozen=True):
     is_engine_io: bool = False
     is_fed_by_http: bool = False
     handshakes: int = 512
+    heartbeat: str = ""
 
 
 class Server(Protocol):
