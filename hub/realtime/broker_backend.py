@@ -27,7 +27,7 @@ GAP_CHANNEL = "gap"
 RECEIVED_LIMIT = 10_000
 RETRY_FIRST_S = 0.05
 RETRY_MOST_S = 2.0
-# An idle connection is asked for a sign of life this often; one that does not answer within it is dead.
+# A connection is asked for a sign of life this often; one that says nothing until the next time is dead.
 PROBE_S = 5.0
 COMMAND_TIMEOUT_S = 2.0
 
@@ -185,19 +185,15 @@ class RedisBackend(BroadcastBackend):
 
     async def _watch(self, subscription: Subscription) -> None:
         """Return never: raise when the connection is gone, or Redis gives no sign of life."""
-        is_probed = False
         while True:
             heard = subscription.heard
+            # Also a busy one: asked only after a silence, a dead one is noticed half as fast.
+            subscription.send("PING")
             await asyncio.wait([subscription.lost], timeout=PROBE_S)
             if subscription.lost.done():
                 raise ConnectionError("Redis closed the connection.")
-            if subscription.heard != heard:
-                is_probed = False
-            elif is_probed:
+            if subscription.heard == heard:
                 raise ConnectionError("Redis does not answer.")
-            else:
-                is_probed = True
-                subscription.send("PING")
 
     def _take(self, channel: str, data: bytes) -> None:
         if len(self._received) >= RECEIVED_LIMIT:

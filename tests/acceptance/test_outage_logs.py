@@ -17,7 +17,7 @@ import pytest
 
 from tests.acceptance.running import RunningHub
 
-pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.waiting, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def family(pid: int) -> list[int]:

@@ -66,7 +66,6 @@ async def test_sms_arrives_is_answered_and_ticked(hub, twilio_process):
     await client.cut()
 
 
-@pytest.mark.waiting
 async def test_client_cut_off_amid_500_events_misses_none(hub, twilio_process):
     """A client written from the protocol page alone is cut for 60 s while 500 messages come in, and resumes with all."""
     client = ProtocolClient(hub, cursor=await snapshot_cursor(hub))
