@@ -285,6 +285,8 @@ def _refused(text: bytes, explanation: str) -> HubError:
 def _refuse_nul(frame: ClientFrame) -> None:
     for name in frame.__struct_fields__:
         if _holds_nul(msgspec.to_builtins(getattr(frame, name))):
+            if isinstance(frame, Hello):
+                raise ProtocolViolation(CloseCode.MALFORMED, f"hello: {name}: no NUL")
             raise InvalidInput(name, "This text holds the character NUL, which cannot be stored.")
 
 

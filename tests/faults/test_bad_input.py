@@ -357,7 +357,7 @@ HELLO_LATE_S = 8
         (["not JSON"], {4500}),
         (['{"type":"hello","protocol":1'], {4500}),
         (['{"type":"hello","protocol":2}'], {4500}),
-        (['{"type":"hello","protocol":1,"ticket":"\\u0000"}'], {4501}),
+        (['{"type":"hello","protocol":1,"ticket":"\\u0000"}'], {4500}),
         (['{"type":"hello","protocol":1,"ticket":"\\ud800"}'], {4500, 4501}),
         (['{"type":"hello","protocol":1,"cursor":{"epoch":1,"seq":-1}}'], {4500}),
         (['{"type":"hello","protocol":1,"bearer":"x","workspace_id":99999999999999999999}'], {4500, 4501}),

@@ -61,6 +61,7 @@ def test_decode_reads_every_client_frame_of_the_page():
         b'{"type":"ping","cursor":-1,"more":\xff}',
         b'{"type":"ping","cursor":-1,"more":' + b"[" * 30_000 + b"]" * 30_000 + b"}",
         b'{"type":"hello","protocol":1,"workspace_id":9223372036854775808}',
+        b'{"type":"hello","protocol":1,"ticket":"\\u0000"}',
     ],
 )
 def test_decode_refuses_what_is_no_frame_with_4500(text):
