@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from redis import Redis
 
+from hub.realtime.presence_redis import unpack
 from scripts.benchmarks.results import Figures, Result, summarise
 from scripts.benchmarks.sockets.bed import SocketBed, socket_bed
 from scripts.benchmarks.sockets.crowd import CrowdPlan
@@ -86,7 +87,7 @@ def churn_on(bed: SocketBed, options: ChurnOptions) -> Figures:
         per_s=options.per_s,
         ping_s=0,
     )
-    with Redis.from_url(bed.services.redis_ephemeral_url, decode_responses=True) as redis, loaders(plan) as group:
+    with Redis.from_url(bed.services.redis_ephemeral_url) as redis, loaders(plan) as group:
         at_rest = bed.holdings()
         group.connect()
         time.sleep(options.seconds * WARM_SHARE)
@@ -141,8 +142,14 @@ def presence_entries(redis: Redis) -> int:
     """Count who is online and who looks at what, by Redis' own clock."""
     seconds, microseconds = redis.time()
     now_ms = seconds * 1000 + microseconds // 1000
-    keys = [key for pattern in ("online:*", "viewing:*") for key in redis.scan_iter(pattern, count=1000)]
-    return sum(int(redis.zcount(key, f"({now_ms}", "+inf")) for key in keys if redis.type(key) == "zset")
+    count = 0
+    for key in redis.scan_iter("presence:*", count=1000):
+        for value in redis.hvals(key):
+            ends_at_ms, _, entry = value.partition(b" ")
+            if int(ends_at_ms) > now_ms:
+                here = unpack(entry)
+                count += len(here.member_ids) + len(here.views)
+    return count
 
 
 def slope(samples: Sequence[tuple[float, float]]) -> float:
