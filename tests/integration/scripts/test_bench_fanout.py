@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,6 +27,7 @@ def bench_fanout(*arguments: str) -> list[dict]:
 def test_fanout_delivers_every_frame_once():
     """Hub, C floor and Starlette endpoint bring each message to each socket of its topic once, however deep the queue."""
     if shutil.which("cc") is None:
+        assert os.environ.get("CI") != "true", "cc is not installed"
         pytest.skip("NOT RUN: the fan-out benchmark, its floor and its generator need a C compiler")
 
     lines = bench_fanout(
