@@ -12,9 +12,11 @@ import contextlib
 import fcntl
 import os
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from api.ws import SocketHttp
+from api.ws_arrivals import Arrival
 from hub import clock
 from hub.descriptors import open_now
 from hub.log import get_logger
@@ -23,11 +25,16 @@ from hub.realtime.opening import come_back_in_s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from api.ws_arrivals import Arrivals
     from hub.descriptors import Room
 
 LOOK_EVERY_S: Final = 1.0
 # A worker that is full and alone asks no more often than this whether it still is.
 ASK_EVERY_S: Final = 0.25
+# Connections taken in one turn of the loop: about 3 ms.
+ACCEPTED_PER_TURN: Final = 64
+# When the system has no descriptor or memory for another connection.
+REST_S: Final = 1.0
 
 _log = get_logger("hub.serve")
 
@@ -119,19 +126,32 @@ class WorkerListener:
         self._backlog = 0
         self._server: asyncio.Server | None = None
         self._make: Callable[[], asyncio.Protocol] | None = None
+        self._arrivals: Arrivals | None = None
         self._tasks: set[asyncio.Task[object]] = set()
         self.room = room
         self.is_open = False
         self.closes = 0
         self.refused = 0
 
-    async def start(self, make: Callable[[], asyncio.Protocol]) -> None:
-        """Begin to take connections; ``make`` makes the protocol of each."""
+    async def start(self, make: Callable[[], asyncio.Protocol], arrivals: Arrivals | None = None) -> None:
+        """
+        Begin to take connections.
+
+        Args:
+            make: Makes the protocol of each.
+            arrivals: Sees each of them before; None where there is nothing to see.
+        """
         self._make = make
+        self._arrivals = arrivals
         self._others.enter()
         self._backlog = self.room.backlog(self._count_open())
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(make, sock=self._socket, backlog=self._backlog)
+        if arrivals is None:
+            self._server = await loop.create_server(make, sock=self._socket, backlog=self._backlog)
+        else:
+            self._socket.setblocking(False)
+            self._socket.listen(self._backlog)
+            loop.add_reader(self._socket, self._accept)
         self.is_open = True
 
     def admit(self, fd: int) -> bool:
@@ -171,7 +191,7 @@ class WorkerListener:
                 self._close_if_others_listen()
         elif self._make is not None and (count <= self.room.reopens_at or not self._others.has_others()):
             self._socket = self._listen()
-            await self.start(self._make)
+            await self.start(self._make, self._arrivals)
             _log.info("listener_opened", open_descriptors=count)
 
     def end(self) -> None:
@@ -179,6 +199,37 @@ class WorkerListener:
         make, self._make = self._make, None
         if self.is_open and make is not None:
             self._close(make, self._duplicate())
+        if self._arrivals is not None and make is not None:
+            self._arrivals.end()
+
+    def _accept(self) -> None:
+        """Take what waits, a turn's worth; the loop calls again while there is more."""
+        for _ in range(ACCEPTED_PER_TURN):
+            try:
+                accepted, address = self._socket.accept()
+            except (InterruptedError, ConnectionError):
+                continue  # gone while it waited
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._rest(error)
+                return
+            accepted.settimeout(0)
+            if self._arrivals is None or self._make is None or not self.admit(accepted.fileno()):
+                _send_away(accepted)
+            else:
+                self._arrivals.greet(Arrival(accepted, str(address[0]), partial(self._serve, self._make)))
+
+    def _rest(self, error: OSError) -> None:
+        """Take nothing for a second: there is no descriptor, and asking again at once would find none either."""
+        _log.warning("accept_failed", error=os.strerror(error.errno or 0))
+        loop, listening = asyncio.get_running_loop(), self._socket
+        loop.remove_reader(listening)
+        loop.call_later(REST_S, self._rest_over, listening)
+
+    def _rest_over(self, listening: socket.socket) -> None:
+        if self.is_open and self._socket is listening:
+            asyncio.get_running_loop().add_reader(listening, self._accept)
 
     def _set_backlog(self, count: int) -> None:
         backlog = self.room.backlog(count)
@@ -210,6 +261,10 @@ class WorkerListener:
         self.is_open = False
         if self._server is not None:
             self._server.close()
+            self._server = None
+        elif self._arrivals is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
         if waiting is None:
             return
         with contextlib.closing(waiting):

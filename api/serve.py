@@ -22,6 +22,7 @@ from api.metrics import EdgeMetrics, ListenerMetrics
 from api.server import DrainingServer
 from api.webhooks import WebhookDeps, WebhookGate, WebhookTiming
 from api.ws import SocketEdge, make_ws_protocol
+from api.ws_arrivals import Arrivals
 from connectors.accounts import account_of
 from connectors.metrics import worker_name
 from hub import log
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from api.call import Resources
     from hub.config import Settings
-    from hub.realtime.hub import RealtimeHub
 
 ReadyHook = Callable[[str], None]
 
@@ -132,10 +132,12 @@ async def _serve(
     async with composed(settings, setup_token=setup_token, worker=worker) as resources:
         resources.metrics.register(ListenerMetrics(listener))
         hub = resources.realtime
+        edge = _socket_edge(resources, listener)
         server = DrainingServer(
-            _server_config(resources, listener),
+            _server_config(resources, listener, edge),
             listener,
             on_started=lambda: on_ready and on_ready(settings.base_url),
+            arrivals=None if hub is None else Arrivals(hub, edge),
             drain_sockets=None if hub is None else hub.drain,
             drain_s=settings.drain_s,
         )
@@ -161,11 +163,11 @@ def connections_of_worker(settings: Settings, workers: int) -> int:
     return min(_DATABASE_CONNECTIONS, settings.database_connections // workers)
 
 
-def _server_config(resources: Resources, listener: WorkerListener) -> uvicorn.Config:
+def _server_config(resources: Resources, listener: WorkerListener, edge: SocketEdge) -> uvicorn.Config:
     return uvicorn.Config(
         with_webhooks(create_app(resources), resources),
         http=make_http_protocol(listener),
-        ws="none" if resources.realtime is None else _sockets(resources.realtime, resources, listener),
+        ws="none" if resources.realtime is None else make_ws_protocol(resources.realtime, edge),
         loop="none",
         lifespan="off",
         proxy_headers=False,
@@ -177,16 +179,13 @@ def _server_config(resources: Resources, listener: WorkerListener) -> uvicorn.Co
     )
 
 
-def _sockets(hub: RealtimeHub, resources: Resources, listener: WorkerListener) -> type[asyncio.Protocol]:
+def _socket_edge(resources: Resources, listener: WorkerListener) -> SocketEdge:
     edge = auth.edge_of(resources.settings)
-    return make_ws_protocol(
-        hub,
-        SocketEdge(
-            origins=lambda: edge.origins,
-            cookie_name=edge.cookie_name,
-            max_sockets=listener.room.most_sockets,
-            address_of=lambda peer, forwarded: auth.caller_of(edge, peer, forwarded),
-        ),
+    return SocketEdge(
+        origins=lambda: edge.origins,
+        cookie_name=edge.cookie_name,
+        max_sockets=listener.room.most_sockets,
+        address_of=lambda peer, forwarded: auth.caller_of(edge, peer, forwarded),
     )
 
 

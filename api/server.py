@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from api.listener import WorkerListener
+    from api.ws_arrivals import Arrivals
 
 # Sockets are sent away over this long, 2 % a second, where there is so much time.
 SOCKETS_S: Final = 50.0
@@ -37,12 +38,14 @@ class DrainingServer(uvicorn.Server):
         listener: WorkerListener,
         *,
         on_started: Callable[[], object],
+        arrivals: Arrivals | None = None,
         drain_sockets: Callable[[float], Awaitable[None]] | None = None,
         drain_s: float = DEFAULT_DRAIN_S,
     ) -> None:
         super().__init__(config)
         self._listener = listener
         self._on_started = on_started
+        self._arrivals = arrivals
         self._drain_sockets = drain_sockets
         self._drain_s = drain_s
 
@@ -59,7 +62,9 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, listen, and say so."""
         await super().startup(sockets)
-        await self._listener.start(self._make_protocol)
+        if self._arrivals is not None:
+            self._arrivals.join(cast("set[object]", self.server_state.connections))
+        await self._listener.start(self._make_protocol, self._arrivals)
         self._watching = asyncio.create_task(self._listener.watch())
         self._on_started()
 

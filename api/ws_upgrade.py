@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -9,15 +10,18 @@ import msgspec
 from starlette.requests import cookie_parser
 from websockets.datastructures import MultipleValuesError
 from websockets.server import ServerProtocol
+from websockets.utils import accept_key
 
+from hub import clock
 from hub.realtime.opening import come_back_in_s
 from hub.realtime.ports import Handshake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from websockets.http11 import Request, Response
 
+    from api.ws_head import UpgradeHead
     from hub.realtime.hub import RealtimeHub
 
 PATH: Final = "/ws"
@@ -25,6 +29,10 @@ VERSION: Final = "13"
 # File descriptors have a hard limit of 20,000 on many machines; some stay for HTTP and the stores.
 MAX_SOCKETS: Final = 19_000
 USER_AGENT_CHARS: Final = 300
+_ACCEPTING: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\n"
+    b"Date: %b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+)
 # Lower case, as the HTTP parser passes them on: what ``websockets`` and this module look at. The others cost time only.
 READ_HEADERS: Final = frozenset(
     {
@@ -62,6 +70,26 @@ class Gate:
         self._edge = edge
         # Answers without keeping anything of a request: one does for all.
         self._protocol = ServerProtocol(extensions=None)
+        # The second it is of, and the head of all answers in it.
+        self._accepting = (0, b"")
+
+    def accept(self, head: UpgradeHead) -> bytes | None:
+        """
+        Return the 101 for a request that was read here.
+
+        Returns:
+            None where it may not become a socket: the ordinary path says, and counts, why.
+        """
+        if head.origin is not None and head.origin not in self._edge.origins():
+            return None
+        if self._hub.is_draining or len(self._hub.connections.all) >= self._edge.max_sockets:
+            return None
+        if self._hub.admission.refuses_handshakes():
+            return None
+        now_s = int(clock.now().timestamp())
+        if now_s != self._accepting[0]:
+            self._accepting = (now_s, _ACCEPTING % formatdate(now_s, usegmt=True).encode())
+        return b"%b%b\r\n\r\n" % (self._accepting[1], accept_key(head.key).encode())
 
     def answer(self, request: Request) -> Response:
         """Return 101 for a request that may become a socket, else a refusal in words."""
@@ -85,14 +113,26 @@ class Gate:
     def handshake(self, request: Request, peer: str) -> Handshake:
         """Return what the hub needs to know of an accepted request; ``peer`` is the address it came from."""
         headers = request.headers
-        origin = headers.get("Origin")
         agents = headers.get_all("User-Agent")
+        return self._handshake(
+            headers.get("Origin"),
+            headers.get_all("Cookie"),
+            agents[0] if agents else "",
+            self._edge.address_of(peer, ",".join(headers.get_all("X-Forwarded-For"))),
+        )
+
+    def handshake_of(self, head: UpgradeHead, peer: str) -> Handshake:
+        """Return the same of a request that was read here."""
+        address = self._edge.address_of(peer, head.forwarded)
+        return self._handshake(head.origin, head.cookies, head.user_agent, address)
+
+    def _handshake(self, origin: str | None, cookies: Iterable[str], user_agent: str, address: str) -> Handshake:
         return Handshake(
             # A client that sends no Origin is no browser; a cookie it brings proves nothing about who made it connect.
-            cookie_token=None if origin is None else _cookie(request, self._edge.cookie_name),
+            cookie_token=None if origin is None else _cookie(cookies, self._edge.cookie_name),
             origin=origin,
-            address=self._edge.address_of(peer, ",".join(headers.get_all("X-Forwarded-For"))),
-            user_agent=agents[0][:USER_AGENT_CHARS] if agents else "",
+            address=address,
+            user_agent=user_agent[:USER_AGENT_CHARS],
         )
 
     def _refuse(self, request: Request) -> Response | None:
@@ -130,8 +170,8 @@ class Gate:
         return response
 
 
-def _cookie(request: Request, name: str) -> str | None:
-    for header in request.headers.get_all("Cookie"):
+def _cookie(headers: Iterable[str], name: str) -> str | None:
+    for header in headers:
         value = cookie_parser(header).get(name)
         if value:
             return value

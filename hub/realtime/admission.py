@@ -94,9 +94,11 @@ class Admission:
 
     def handshake_slot_s(self) -> float | None:
         """Return when to come back where a handshake is not worth its while now, else None."""
-        if len(self._waiting) < self._queue_limit or self._booked_s - self._monotonic_s() < LONG_S:
-            return None
-        return self.slot_s()
+        return self.slot_s() if self.refuses_handshakes() else None
+
+    def refuses_handshakes(self) -> bool:
+        """Say whether ``handshake_slot_s`` would book a slot now."""
+        return len(self._waiting) >= self._queue_limit and self._booked_s - self._monotonic_s() >= LONG_S
 
     def tick(self) -> None:
         """Let in whoever may come in by now."""

@@ -78,6 +78,8 @@ class Lane:
         self._emptied: asyncio.Future[None] | None = None
         self._wire_at_rest = new_wire()
         self._unserved: list[Ready] = []
+        # In the set, but still their owners'.
+        self._expected: dict[int, Callable[[int], None]] = {}
 
     def start(self) -> None:
         """Open the set and have the running loop watch it; without one the platform can give, stay shut."""
@@ -93,6 +95,7 @@ class Lane:
         self._loop.remove_reader(self._set.fileno())
         for fd in [*self._closing, *(fd for fd, one in enumerate(self._connections) if one is not None)]:
             self._lose(fd)
+        self._expected.clear()
         self._set.close()
         self._set = None
 
@@ -113,15 +116,39 @@ class Lane:
                 self._emptied = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._emptied)
 
-    def adopt(self, fd: int, handshake: Handshake, rest: bytes, *, answer: bytes = b"") -> Connection:
+    def expect(self, fd: int, on_bytes: Callable[[int], None]) -> None:
+        """
+        Watch a descriptor that stays its owner's, until it is adopted or let go.
+
+        Args:
+            fd: Connected, non-blocking; no event loop watches it.
+            on_bytes: Called with it whenever it can be read, at times when it cannot; must not raise.
+
+        Raises:
+            OSError: It cannot be watched.
+        """
+        if self._set is None:
+            raise OSError("The lane is shut.")
+        self._set.add(fd)
+        self._expected[fd] = on_bytes
+
+    def let_go(self, fd: int) -> None:
+        """Watch an expected descriptor no longer; one that is not expected is fine."""
+        if self._expected.pop(fd, None) is not None and self._set is not None:
+            self._set.remove(fd)
+
+    def adopt(
+        self, fd: int, handshake: Handshake, rest: bytes, *, answer: bytes = b"", is_bounded: bool = False
+    ) -> Connection:
         """
         Take a socket over; from now on its descriptor is the lane's to close.
 
         Args:
-            fd: Connected, non-blocking; no event loop watches it.
+            fd: Connected, non-blocking; no event loop watches it. It may have been expected.
             handshake: What came with the request.
             rest: Bytes that came behind the request.
             answer: The request's answer, where it was not sent yet.
+            is_bounded: Whether its send buffer was set to ``SEND_BUFFER_BYTES`` already.
 
         Returns:
             The connection; already closed where ``rest`` was its end.
@@ -131,8 +158,10 @@ class Lane:
         """
         if self._set is None:
             raise OSError("The lane is shut.")
-        _bound_send_buffer(fd)
-        self._set.add(fd)
+        if not is_bounded:
+            _bound_send_buffer(fd)
+        if self._expected.pop(fd, None) is None:
+            self._set.add(fd)
         try:
             if answer and os.write(fd, answer) < len(answer):
                 raise OSError("A fresh socket does not take the answer to its handshake.")  # noqa: TRY301  # one cleanup
@@ -201,7 +230,7 @@ class Lane:
             self._lose(fd)
         except Exception:  # loop: its neighbours are served on
             _log.exception("socket_failed")
-            connection = self._connections[fd]
+            connection = self._connections[fd] if fd < len(self._connections) else None
             if connection is None or connection.closed:
                 self._lose(fd)
             else:
@@ -209,6 +238,9 @@ class Lane:
 
     def _serve(self, ready: Ready) -> None:
         fd, is_readable, is_writable = ready
+        if fd in self._expected:
+            self._expected[fd](fd)
+            return
         if is_writable and fd in self._tails:
             self._flush(fd)
         if not is_readable or fd >= len(self._connections):

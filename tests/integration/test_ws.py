@@ -30,7 +30,11 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
+from api.listener import OpenListeners, WorkerListener
+from api.server import DrainingServer
 from api.ws import HubSocket, SocketEdge, SocketHttp, make_ws_protocol
+from api.ws_arrivals import Arrivals
+from hub.descriptors import Room
 from hub.realtime.connections import Connection
 from hub.realtime.wire import Wire
 from tests.realtime_fakes import Rig, settle
@@ -66,21 +70,26 @@ def watched_http(made):
 class Server:
     """uvicorn with a hub over fakes."""
 
-    def __init__(self, rig, *, detaches, certificate=None):
+    def __init__(self, rig, *, detaches, certificate=None, arrives=False):
         self.rig = rig
         self.lane = rig.hub.lane
         self.detaches = detaches and certificate is None
         self.tls = None if certificate is None else ssl.create_default_context(cafile=certificate)
         self.https = weakref.WeakSet()
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.listener.getsockname()[1]
         edge = SocketEdge(lambda: frozenset({ORIGIN}), "hub_session", max_sockets=50, detaches=detaches)
         config = uvicorn.Config(
             page, ws=make_ws_protocol(rig.hub, edge), http=watched_http(self.https), lifespan="off", log_config=None,
             timeout_graceful_shutdown=5, ssl_certfile=certificate,
         )  # fmt: skip
-        self.server = uvicorn.Server(config)
-        self.server.capture_signals = contextlib.nullcontext
+        if arrives:
+            taking = WorkerListener(self.listener, Room(20_000), OpenListeners(), listen=lambda: self.listener)
+            arrivals = Arrivals(rig.hub, edge)
+            self.server, self.sockets = DrainingServer(config, taking, on_started=int, arrivals=arrivals), []
+        else:
+            self.server, self.sockets = uvicorn.Server(config), [self.listener]
+            self.server.capture_signals = contextlib.nullcontext
 
     @property
     def url(self):
@@ -107,10 +116,10 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(*, detaches=True, certificate=None):
+async def serving(*, detaches=True, certificate=None, arrives=False):
     async with Rig() as rig:
-        made = Server(rig, detaches=detaches, certificate=certificate)
-        running = asyncio.create_task(made.server.serve(sockets=[made.listener]))
+        made = Server(rig, detaches=detaches, certificate=certificate, arrives=arrives)
+        running = asyncio.create_task(made.server.serve(sockets=made.sockets))
         await wait_until(lambda: made.server.started)
         try:
             yield made
@@ -119,9 +128,9 @@ async def serving(*, detaches=True, certificate=None):
             await running
 
 
-@pytest.fixture(params=["lane", "ordinary"])
+@pytest.fixture(params=["arrivals", "lane", "ordinary"])
 async def server(request):
-    async with serving(detaches=request.param == "lane") as made:
+    async with serving(detaches=request.param != "ordinary", arrives=request.param == "arrivals") as made:
         yield made
 
 

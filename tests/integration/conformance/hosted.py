@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import socket
 import threading
@@ -14,12 +13,17 @@ from uuid import uuid4
 import uvicorn
 import uvloop
 
+from api.listener import OpenListeners, WorkerListener
+from api.server import DrainingServer
 from api.ws import DetachedSockets, SocketEdge, SocketHttp, make_ws_protocol
+from api.ws_arrivals import Arrivals
+from hub.descriptors import Room
 from tests.integration.conformance.peer import TEXT, Peer, frame, said
 from tests.realtime_fakes import Rig
 from tests.waiting import wait_until
 
-PATHS = ("lane", "ordinary")
+# As they arrive into the lane, out of a transport into the lane, and on a transport.
+PATHS = ("arrivals", "lane", "ordinary")
 ORIGIN = "https://hub.example"
 PATIENCE_S = 5.0
 
@@ -96,7 +100,7 @@ class Hosted:
     def held(self):
         """How many connections the server holds in any state, HTTP ones included."""
         sockets = [one for one in self._server.server_state.connections if not isinstance(one, DetachedSockets)]
-        return len(sockets) + self.rig.hub.lane.held
+        return len(sockets) + self.rig.hub.lane.held + (len(self.arrivals) if self.arrivals is not None else 0)
 
     def is_idle(self):
         return self.connections == 0 and self.held == 0
@@ -112,14 +116,16 @@ class Hosted:
         async with Rig() as self.rig:
             # Members would hear of each other's presence at any moment.
             self.rig.ports.visitor("t", conversation_id=uuid4())
-            edge = SocketEdge(lambda: frozenset({ORIGIN}), "hub_session", max_sockets=200, detaches=self.path == "lane")
+            detaches = self.path != "ordinary"
+            edge = SocketEdge(lambda: frozenset({ORIGIN}), "hub_session", max_sockets=200, detaches=detaches)
+            self.arrivals = Arrivals(self.rig.hub, edge) if self.path == "arrivals" else None
             config = uvicorn.Config(
                 page, ws=make_ws_protocol(self.rig.hub, edge), http=self._http, lifespan="off", log_config=None,
                 timeout_graceful_shutdown=2,
             )  # fmt: skip
-            self._server = uvicorn.Server(config)
-            self._server.capture_signals = contextlib.nullcontext
-            running = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+            taking = WorkerListener(self._listener, Room(20_000), OpenListeners(), listen=lambda: self._listener)
+            self._server = DrainingServer(config, taking, on_started=lambda: None, arrivals=self.arrivals)
+            running = asyncio.create_task(self._server.serve(sockets=[]))
             await wait_until(lambda: self._server.started)
             self._is_ready.set()
             await running
