@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from tests.integration.conformance.hosted import PATHS, Hosted, assert_serves, descriptors, eventually, ping_is_answered
+from tests.integration.conformance.peer import request
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,10 @@ def servers():
         made = {path: stack.enter_context(Hosted(path)) for path in PATHS}
         for server in made.values():
             assert_serves(server)
+            with server.peer() as first:
+                # The event loop keeps a descriptor in reserve from its first transport on.
+                first.send(request(path="/elsewhere", without=("Upgrade", "Connection")))
+                assert first.response()[0] == 200
             eventually(server.is_idle, "the first client is still held")
         yield made
 
