@@ -149,7 +149,7 @@ class WorkerListener:
         if arrivals is None:
             self._server = await loop.create_server(make, sock=self._socket, backlog=self._backlog)
         else:
-            self._socket.setblocking(False)
+            self._socket.settimeout(0)
             self._socket.listen(self._backlog)
             loop.add_reader(self._socket, self._accept)
         self.is_open = True
