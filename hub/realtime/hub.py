@@ -251,7 +251,11 @@ class RealtimeHub:
 
     def on_events(self, events: Sequence[LoggedEvent]) -> None:
         """See ``Listener``."""
-        self.feeds.offer(events)
+        self.connections.hold()
+        try:
+            self.feeds.offer(events)
+        finally:
+            self.connections.let_go()
 
     def on_signal(self, workspace_id: int, data: bytes) -> None:
         """See ``Listener``."""
