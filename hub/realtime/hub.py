@@ -103,6 +103,7 @@ class RealtimeHub:
         reads = LogReads(ports)
         self.feeds = Feeds(reads, self.fanout, self.counters, broker, RingBudget(limits.ring_bytes))
         self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost, tracer)
+        self.connections.shared_sink = self.lane
         tickets = ResumeTickets(secret_key, now)
         welcoming = Welcoming(ports, tickets, self.counters)
         self.catch_up = CatchUp(reads, self.feeds, self.fanout, welcoming, self.counters)
