@@ -48,7 +48,7 @@ class RedisPresence:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        # By workspace what was answered last, as a hash, and what it means: nearly always the next answer says the same,
+        # By workspace what was answered last, as a hash, and what it means: nearly always the next one says the same,
         # and reading it anew was a sixth of an idle worker's time.
         self._known: dict[int, tuple[int, Present]] = {}
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 # Every open connection's grant is read again within this, a slice at a time.
 SWEEP_S = 45.0
-# A visitor's token lives 400 days and their conversations are signalled: those are looked at in every sixth sweep, which
-# took half of an idle worker's time otherwise. Whether their live chat is still open is looked at in each.
+# A visitor's token lives 400 days and their conversations are signalled: looked at in every sixth sweep only, which
+# was half of an idle worker's time otherwise. Whether their live chat is still open is looked at in each.
 THOROUGH_EVERY = 6
 SLICE = 500
 RETRY_S = 2.0

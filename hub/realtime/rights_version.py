@@ -1,4 +1,4 @@
-"""What is known of the version of a workspace's rights at the place where its feed stands. Pure; used by ``feed.py``."""
+"""What is known of the version of a workspace's rights where its feed stands. Pure; used by ``feed.py``."""
 
 from __future__ import annotations
 
