@@ -87,7 +87,7 @@ async def read_snapshot(conn: TenantConn, actor: Actor, epoch: int, limit: int) 
         ),
         workspace=await accounts.get_workspace(conn, workspace_id),
         me=await accounts.get_member(conn, workspace_id, actor.member_id),
-        permissions=sorted(policy.permissions_of(actor.role)),
+        permissions=sorted(policy.allowed(actor)),
         members=await accounts.list_members(conn, workspace_id),
         inboxes=await channels.list_inboxes(conn, workspace_id, visible),
         channel_accounts=await channels.list_channel_accounts(conn, workspace_id, visible),

@@ -97,6 +97,14 @@ class SocketPorts:
         """Return the sessions revoked in the last so many seconds."""
         return await accounts.recently_revoked_sessions(self._database, within_s)
 
+    async def takes_visitors(self, account_id: UUID) -> bool:
+        """Say whether a live chat is still there and switched on."""
+        try:
+            route = self._routes.peek(account_id) or await self._routes.find(account_id)
+        except NotFound:
+            return False
+        return route.status is AccountStatus.CONNECTED
+
     def visitor_thread(self, grant: Grant) -> VisitorThread:
         """Say where a visitor's conversations are."""
         claims = self._read_visitor(grant.visitor_token)
@@ -261,6 +269,7 @@ def _visitor_grant(claims: VisitorClaims, token: str, address: str) -> Grant:
         may_reply=True,
         visitor_token=token,
         address=address,
+        account_id=claims.channel_account_id,
     )
 
 

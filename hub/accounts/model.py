@@ -25,7 +25,13 @@ class Permission(StrEnum):
     INBOX_ASSIGN = "inbox.assign"
     CONTACTS_WRITE = "contacts.write"
     CHANNELS_MANAGE = "channels.manage"
+    INBOXES_MANAGE = "inboxes.manage"
     MEMBERS_MANAGE = "members.manage"
+    TEAMS_MANAGE = "teams.manage"
+    KEYS_MANAGE = "keys.manage"
+    AUDIT_READ = "audit.read"
+    ROLES_MANAGE = "roles.manage"
+    PRIVACY_MANAGE = "privacy.manage"
     WORKSPACE_MANAGE = "workspace.manage"
 
 
@@ -85,6 +91,7 @@ class Actor(msgspec.Struct, frozen=True):
         visible_inboxes: Inboxes this member may see; None means all of them.
         rights_version: The workspace's version of all rights when this was read.
         rights_seq: Seq of the event that last changed anybody's rights here.
+        permissions: Where these are not the role's own: a custom role, or an API key that may do less.
     """
 
     workspace_id: int
@@ -95,6 +102,7 @@ class Actor(msgspec.Struct, frozen=True):
     rights_version: int
     rights_seq: int = 0
     kind: Literal["member"] = "member"
+    permissions: frozenset[Permission] | None = None
 
 
 class LinkPurpose(StrEnum):

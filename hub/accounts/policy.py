@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 
 _VIEWER: Final = frozenset({Permission.INBOX_READ})
 _AGENT: Final = _VIEWER | {Permission.INBOX_REPLY, Permission.INBOX_ASSIGN, Permission.CONTACTS_WRITE}
-_ADMIN: Final = _AGENT | {Permission.CHANNELS_MANAGE, Permission.MEMBERS_MANAGE}
-_OWNER: Final = _ADMIN | {Permission.WORKSPACE_MANAGE}
+_ADMIN: Final = _AGENT | {
+    Permission.CHANNELS_MANAGE,
+    Permission.INBOXES_MANAGE,
+    Permission.MEMBERS_MANAGE,
+    Permission.TEAMS_MANAGE,
+    Permission.KEYS_MANAGE,
+    Permission.AUDIT_READ,
+}
+_OWNER: Final = _ADMIN | {Permission.ROLES_MANAGE, Permission.PRIVACY_MANAGE, Permission.WORKSPACE_MANAGE}
 
 _PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.VIEWER: _VIEWER,
@@ -29,6 +36,11 @@ _PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
 def permissions_of(role: Role) -> frozenset[Permission]:
     """Return everything a role may do, in inboxes its member can see."""
     return _PERMISSIONS[role]
+
+
+def allowed(actor: Actor) -> frozenset[Permission]:
+    """Return everything somebody may do, in inboxes they can see."""
+    return _PERMISSIONS[actor.role] if actor.permissions is None else actor.permissions
 
 
 def sees(actor: Actor, inbox_id: UUID) -> bool:
@@ -48,7 +60,7 @@ def may(actor: Actor, permission: Permission, inbox_id: UUID | None = None) -> b
     Returns:
         True only when the role allows it and the inbox is visible.
     """
-    if permission not in permissions_of(actor.role):
+    if permission not in allowed(actor):
         return False
     return inbox_id is None or sees(actor, inbox_id)
 
@@ -69,5 +81,5 @@ def require(actor: Actor, permission: Permission, inbox_id: UUID | None = None, 
     """
     if inbox_id is not None and not sees(actor, inbox_id):
         raise NotFound(kind)
-    if permission not in permissions_of(actor.role):
+    if permission not in allowed(actor):
         raise Forbidden

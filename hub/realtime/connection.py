@@ -160,6 +160,11 @@ class Connection(Session):
         return "opening" if self._shared is None else self._shared.kind
 
     @property
+    def account_id(self) -> UUID | None:
+        """A visitor's live chat; None for members, and where it is not known."""
+        return None if self._shared is None else self._shared.account_id
+
+    @property
     def workspace_id(self) -> int:
         """The workspace, 0 until it is known."""
         return 0 if self._shared is None else self._shared.workspace_id

@@ -274,6 +274,7 @@ class RealtimeHub:
         """See ``Listener``."""
         self.healing.want_all()
         self.presence.want_all()
+        self.rights.want_conversations()
 
     def _answer_ping(self, connection: Connection, now_s: float) -> None:
         is_old = now_s - connection.ticket_at_s >= RENEW_AFTER_S

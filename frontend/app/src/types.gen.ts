@@ -54,7 +54,7 @@ export interface Member {
   readonly version: number;
 }
 
-export type Permission = "inbox.read" | "inbox.reply" | "inbox.assign" | "contacts.write" | "channels.manage" | "members.manage" | "workspace.manage";
+export type Permission = "inbox.read" | "inbox.reply" | "inbox.assign" | "contacts.write" | "channels.manage" | "inboxes.manage" | "members.manage" | "teams.manage" | "keys.manage" | "audit.read" | "roles.manage" | "privacy.manage" | "workspace.manage";
 
 export interface Inbox {
   readonly id: Uuid;

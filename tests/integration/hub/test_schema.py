@@ -21,6 +21,7 @@ NOT_TENANT = {
     "login",
     "login_session",
     "login_link",
+    "system_mail",
     "partition_lease",
     "intake_worker",
     "alembic_version",
