@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 from uuid import uuid4
@@ -67,7 +68,12 @@ class ValkeyWire:
         self.process = await asyncio.create_subprocess_exec(
             str(find_valkey().path), "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir",
             str(self.folder), stdout=asyncio.subprocess.DEVNULL)  # fmt: skip
-        await wait_until(self.socket.exists)
+        await wait_until(self.listens)
+
+    def listens(self):
+        """The file is there before anybody listens behind it."""
+        with socket.socket(socket.AF_UNIX) as caller:
+            return caller.connect_ex(str(self.socket)) == 0
 
     async def cut(self):
         self.process.kill()
