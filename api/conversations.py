@@ -191,9 +191,9 @@ async def retry(call: MemberCall) -> SeqView:
 
 async def mark_read(call: MemberCall) -> SeqView:
     """Move the caller's read mark."""
+    wanted = await call.decode(ReadRequest)
     if call.actor.kind == "key":
         raise Forbidden("An API key of the workspace reads nothing for anybody: it has no read marks.")
-    wanted = await call.decode(ReadRequest)
     workspace_id, conversation_id = call.actor.workspace_id, call.path_id("conversation_id")
     async with call.resources.database.transaction([workspace_id]) as conn:
         await visible(conn, call.actor, conversation_id, Permission.INBOX_READ)

@@ -7,6 +7,7 @@ between the two may be done again once the lease is over: exactly once only wher
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 from uuid import UUID
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # Longer than the slowest call: connecting a channel asks its vendor, for at most 30 s.
 LEASE_S: Final = 90.0
+KEPT: Final = timedelta(hours=24)
 MOST_BODY_BYTES: Final = 256 * 1024
 
 
