@@ -73,6 +73,8 @@ class SocketPorts:
             raise InvalidInput("workspace_id", "Name the workspace.")
         if is_key(token):
             _, actor = await keys.find_actor(self._database, self._pepper, token, hello.workspace_id)
+            # Every role of a person may read; a key may have been made without.
+            policy.require(actor, Permission.INBOX_READ)
             return _grant_of(actor, actor.key_id or actor.member_id)
         signed_in, actor = await accounts.find_actor(self._database, sessions.token_hash(token), hello.workspace_id)
         return _grant_of(actor, signed_in.session_id)
@@ -326,4 +328,6 @@ def _renewed(grant: Grant, live: Mapping[UUID, UUID], actors: Mapping[tuple[int,
     if grant.session_id is None or grant.login_id is None or live.get(grant.session_id) != grant.login_id:
         return None
     actor = actors.get((grant.workspace_id, grant.login_id))
-    return None if actor is None else _grant_of(actor, grant.session_id)
+    if actor is None or not policy.may(actor, Permission.INBOX_READ):
+        return None
+    return _grant_of(actor, grant.session_id)
