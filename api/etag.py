@@ -44,8 +44,8 @@ def wanted_version(request: Request) -> int | None:
         RFC 9110 section 13.1.1 (June 2022). We compare versions, so a weak mark changes nothing; where RFC 9110 has 412
         for every other version, we first try to merge.
     """
-    text = request.headers.get("if-match", "").strip()
-    if text in ("", "*"):
+    text = request.headers.get("if-match", "*").strip()
+    if text == "*":
         return None
     found = _VERSION.fullmatch(text)
     if found is None:

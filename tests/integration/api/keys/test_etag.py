@@ -105,7 +105,7 @@ async def test_of_twenty_at_once_one_wins(owner, contact_id):
 
 
 @pytest.mark.parametrize(
-    ("version", "status"), [('"999999"', 412), ('"0"', 412), ("1", 422), ('"x"', 422), ('"1", "2"', 422)]
+    ("version", "status"), [('"999999"', 412), ('"0"', 412), ("1", 422), ("", 422), ('"x"', 422), ('"1", "2"', 422)]
 )
 async def test_unknown_version_is_refused(owner, contact_id, version, status):
     """A version that never was this row's, or is no ETag of ours, changes nothing."""
