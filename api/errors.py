@@ -102,7 +102,7 @@ def error_answer(error: HubError) -> Response:
         return unexpected_answer(error)
     if isinstance(error, InvalidInput) and error.field in _UNREADABLE_FIELDS:
         status = 400
-    problem = _problem(status, error.code, error.message)
+    problem = problem_of(status, error.code, error.message)
     problem = msgspec.structs.replace(problem, field=error.field, retry_after_s=error.retry_after_s)
     if isinstance(error, EditClash):
         yours, theirs = (msgspec.Raw(msgspec.json.encode(one)) for one in (error.yours, error.theirs))
@@ -124,23 +124,24 @@ def unexpected_answer(error: BaseException) -> Response:
     places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     log.error("unexpected_error", error_id=error_id, error=type(error).__name__, places=places[-12:])
     message = f"Something went wrong on our side. Tell us this number: {error_id}"
-    return _answer(_problem(500, "internal", message))
+    return _answer(problem_of(500, "internal", message))
 
 
 def http_error_answer(error: HTTPException) -> Response:
     """Answer what the router itself refuses: no such address, or another method."""
     if error.status_code == 405:
-        answer = _answer(_problem(405, "method_not_allowed", "This address does not take this method."))
+        answer = _answer(problem_of(405, "method_not_allowed", "This address does not take this method."))
     elif error.status_code == 404:
         answer = error_answer(NotFound("address"))
     else:
-        answer = _answer(_problem(error.status_code, "invalid_input", "This request cannot be used."))
+        answer = _answer(problem_of(error.status_code, "invalid_input", "This request cannot be used."))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
 
 
-def _problem(status: int, code: str, message: str) -> Problem:
+def problem_of(status: int, code: str, message: str) -> Problem:
+    """Make the problem document of a refusal."""
     return Problem(
         type=f"/api/docs#problem-{code}",
         title=_TITLES.get(code) or HTTPStatus(status).phrase,
