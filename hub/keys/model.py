@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from hub.accounts.model import Actor, Permission
+from hub.accounts.model import Actor, Permission, Role
 from hub.accounts.policy import allowed
 from hub.keys.token import Verifier
 
@@ -143,6 +143,8 @@ def acting(maker: Actor, key: StoredKey | LiveKey) -> Actor:
         maker,
         member_id=maker.member_id if is_personal else key.id,
         login_id=maker.login_id if is_personal else key.id,
+        # What asks for a role by its name ("only an owner") asks for the person, whole: a narrowed key is not that.
+        role=maker.role if is_personal and key.scopes is None else Role.VIEWER,
         visible_inboxes=sees,
         permissions=own if key.scopes is None else own & frozenset(key.scopes),
         kind="member" if is_personal else "key",

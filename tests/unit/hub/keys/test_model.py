@@ -72,6 +72,14 @@ def test_key_sees_what_both_see(visible, inbox_ids, expected):
     assert actor.visible_inboxes == expected
 
 
+def test_narrowed_key_has_no_role_to_show():
+    """What only an owner may do by being one, an owner's key of some scopes may not; their whole token may."""
+    who, some = maker(Role.OWNER), (Permission.MEMBERS_MANAGE,)
+    assert acting(who, key(KeyKind.WORKSPACE, some)).role is Role.VIEWER
+    assert acting(who, key(KeyKind.PERSONAL, some)).role is Role.VIEWER
+    assert acting(who, key(KeyKind.PERSONAL, None)).role is Role.OWNER
+
+
 def test_identity_follows_the_kind():
     """A personal token acts as its member; a workspace's key as itself, which no login is."""
     who = maker(Role.ADMIN)
