@@ -12,7 +12,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from api.body import decode
-from hub.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from hub.errors import InvalidInput, NotFound, TooLarge, Unavailable, UnsupportedMediaType
 from hub.tracing import NO_TRACER, Tracer
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ BODY_LIMIT_BYTES: Final = 1024 * 1024
 # A body that trickles in holds a connection and its buffer; honest clients need far less.
 _BODY_TIMEOUT_S: Final = 30
 _INTEGER: Final = re.compile(r"[0-9]{1,9}")
+# No more than what cannot be JSON: many a client names a wrong type, or none, and sends JSON.
+_NOT_JSON: Final = re.compile(r"\s*(multipart|image|audio|video)/|[a-z]+/([a-z.]+\+)?xml\b", re.IGNORECASE)
 
 
 class TicketFacts(msgspec.Struct, frozen=True):
@@ -190,7 +192,10 @@ class Call:
         Raises:
             InvalidInput: Not JSON, or not of that shape; ``field`` names what is wrong.
             TooLarge: More than 1 MiB.
+            UnsupportedMediaType: It is said to be a form, a file or XML.
         """
+        if _NOT_JSON.match(self.request.headers.get("content-type", "")):
+            raise UnsupportedMediaType
         return decode(await self.body(), type_)
 
 

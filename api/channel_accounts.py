@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from api.call import required
+from api.etag import Seen, require_mergeable, wanted_version
 from connectors.accounts import account_of, is_loopback, webhook_url
 from connectors.base import Checked
 from connectors.cursors import Health, list_health
@@ -148,7 +149,14 @@ async def change(call: MemberCall) -> ConnectedView:
         status=AccountStatus(wanted.status) if wanted.status else None,
         actor_id=call.actor.member_id,
     )
+    seen = Seen(change_.workspace_id, "channel_account", wanted_version(call.request))
     async with call.resources.database.transaction([change_.workspace_id]) as conn:
+        await require_mergeable(
+            conn,
+            seen,
+            lambda: store.get_channel_account(conn, change_.workspace_id, change_.id),
+            _changes(wanted),
+        )
         account = await actions.change(conn, required(call.resources.sealer, "secret key"), change_)
     return _view(call, account, checked.warnings)
 
@@ -205,6 +213,13 @@ def _connector(call: MemberCall, channel: str) -> Connector:
         return required(call.resources.registry, "channels").get(channel)
     except NotFound:
         raise InvalidInput("channel", "There is no such channel.") from None
+
+
+def _changes(wanted: ChangeRequest) -> dict[str, object]:
+    """Credentials are sealed: whether somebody changed those cannot be seen, and the last write wins."""
+    named = {"name": wanted.name, "status": wanted.status}
+    settings: dict[str, object] = {f"settings.{name}": value for name, value in (wanted.settings or {}).items()}
+    return {name: value for name, value in named.items() if value is not None} | settings
 
 
 def _id(call: MemberCall) -> UUID:

@@ -51,6 +51,9 @@ class Route:
         body: Struct of the request, for the OpenAPI document.
         answer: Struct of the answer, for the OpenAPI document.
         query: Parameters of the query, each with what it means.
+        people_only: Whether API keys and personal access tokens are refused.
+        shows_secret: Whether the answer holds what is shown once only, and is therefore never kept for a repeated call.
+        versioned: Field of the answer with a row that has a ``version``: the answer's ETag.
     """
 
     method: str
@@ -61,6 +64,9 @@ class Route:
     body: type[Any] | None = None
     answer: type[Any] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
+    people_only: bool = False
+    shows_secret: bool = False
+    versioned: str = ""
 
     @property
     def path_names(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from api import (
     uploads,
     widget,
 )
+from api.key_routes import KEY_ROUTES
 from api.route import Access, Route
 from hub.accounts.model import Permission
 
@@ -69,6 +70,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Access.SESSION,
         body=session.TicketRequest,
         answer=session.TicketView,
+        shows_secret=True,
     ),
     Route("GET", f"{_WORKSPACE}/members", members.read_all, Permission.INBOX_READ, answer=members.MembersView),
     Route(
@@ -92,7 +94,14 @@ ROUTES: Final[tuple[Route, ...]] = (
             **_PAGING,
         },
     ),
-    Route("GET", _CONVERSATION, conversations.read, Permission.INBOX_READ, answer=conversations.ConversationView),
+    Route(
+        "GET",
+        _CONVERSATION,
+        conversations.read,
+        Permission.INBOX_READ,
+        answer=conversations.ConversationView,
+        versioned="conversation",
+    ),
     Route(
         "PATCH",
         _CONVERSATION,
@@ -100,6 +109,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.INBOX_READ,  # the handler asks for more, by what is changed
         body=conversations.ConversationPatch,
         answer=conversations.ConversationChange,
+        versioned="conversation",
     ),
     Route(
         "GET",
@@ -157,6 +167,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         contacts.read,
         Permission.INBOX_READ,
         answer=contacts.ContactView,
+        versioned="contact",
     ),
     Route(
         "PATCH",
@@ -165,6 +176,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.CONTACTS_WRITE,
         body=contacts.ContactRequest,
         answer=contacts.ContactChange,
+        versioned="contact",
     ),
     # Files.
     Route(
@@ -218,6 +230,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.CHANNELS_MANAGE,
         body=channel_accounts.ChangeRequest,
         answer=channel_accounts.ConnectedView,
+        versioned="channel_account",
     ),
     Route("DELETE", _ACCOUNT, channel_accounts.remove, Permission.CHANNELS_MANAGE, status=204),
     Route(
@@ -233,6 +246,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         channel_accounts.renew_secret,
         Permission.CHANNELS_MANAGE,
         answer=channel_accounts.SecretView,
+        shows_secret=True,
     ),
     Route("DELETE", f"{_WORKSPACE}/demo", demo.remove, Permission.CHANNELS_MANAGE, status=204),
     # What could not be stored.
@@ -330,4 +344,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/widget-assets/{name:path}", widget.read_asset, Access.OPEN),
     Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),
     Route("GET", "/sample/{channel_account_id}", widget.read_sample, Access.OPEN),
+    # API keys, personal access tokens, and the documentation.
+    *KEY_ROUTES,
 )

@@ -86,7 +86,7 @@ async def read_snapshot(conn: TenantConn, actor: Actor, epoch: int, limit: int) 
             conn, workspace_id, await events.workspace_head(conn, workspace_id), _list(visible)
         ),
         workspace=await accounts.get_workspace(conn, workspace_id),
-        me=await accounts.get_member(conn, workspace_id, actor.member_id),
+        me=await _me(conn, actor),
         permissions=sorted(policy.allowed(actor)),
         members=await accounts.list_members(conn, workspace_id),
         inboxes=await channels.list_inboxes(conn, workspace_id, visible),
@@ -96,6 +96,13 @@ async def read_snapshot(conn: TenantConn, actor: Actor, epoch: int, limit: int) 
         contacts=await contacts.contacts_by_id(conn, workspace_id, [row.contact_id for row in rows]),
         reads=await store.list_read_marks(conn, workspace_id, actor.member_id, [row.id for row in rows]),
     )
+
+
+async def _me(conn: TenantConn, actor: Actor) -> Member:
+    """A key of the workspace is no member: it stands here under its own id and name, without an address."""
+    if actor.kind == "key":
+        return Member(id=actor.member_id, name=actor.key_name, email="", role=actor.role, active=True, version=0)
+    return await accounts.get_member(conn, actor.workspace_id, actor.member_id)
 
 
 def _list(visible: frozenset[UUID] | None) -> list[UUID] | None:

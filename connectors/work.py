@@ -46,6 +46,7 @@ from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
 from hub.inbox import actions, mail_store, store
 from hub.inbox.deliveries import DeliveryQueued
+from hub.keys import answers
 from hub.metrics import MetricsExchange
 from hub.metrics.process import LoopLag, register_process
 from hub.migrations.head import head_revision
@@ -221,6 +222,7 @@ def _due_jobs(
         drain.job(),
         raw_items.sweep_job(database, settings.raw_days),
         *files.file_jobs(database, keeper.blobs),
+        jobs.expiry_job("kept_answers", database, answers.list_old, answers.drop_many, answers.KEPT),
         jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
     ]
 

@@ -7,7 +7,10 @@ The whole error tree, classified by what the caller must do next.
     ├── Forbidden               ask somebody with the permission
     ├── NotFound                nothing by that id for this workspace
     ├── Conflict                the row moved on; read it again
+    │   └── EditClash           two changed one field: both values are in it
+    ├── PreconditionFailed      the version named is not known any more; read it again
     ├── TooLarge                send less at once
+    ├── UnsupportedMediaType    send JSON
     ├── TooManyRequests         wait retry_after_s
     ├── Unavailable             a store is down; wait retry_after_s
     ├── ConfigurationError      an operator must change the environment
@@ -74,6 +77,25 @@ class Conflict(HubError):
     code = "conflict"
 
 
+class EditClash(Conflict):
+    """
+    Somebody else changed the same field meanwhile.
+
+    Attributes:
+        yours: The value that was to be written, as JSON has it.
+        theirs: The value that is there.
+    """
+
+    def __init__(self, field: str, yours: object, theirs: object) -> None:
+        super().__init__("Somebody else changed this meanwhile. Look at both values and choose.", field=field)
+        self.yours = yours
+        self.theirs = theirs
+
+
+class PreconditionFailed(HubError):
+    code = "precondition_failed"
+
+
 class TooLarge(HubError):
     """A body is longer than ``limit_bytes``."""
 
@@ -81,6 +103,15 @@ class TooLarge(HubError):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"This is too large: at most {limit_bytes:,} bytes are taken.")
+
+
+class UnsupportedMediaType(HubError):
+    """A body is said to be something we do not read."""
+
+    code = "unsupported_media_type"
+
+    def __init__(self) -> None:
+        super().__init__("Send JSON, with Content-Type: application/json.")
 
 
 class TooManyRequests(HubError):

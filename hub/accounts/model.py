@@ -91,7 +91,10 @@ class Actor(msgspec.Struct, frozen=True):
         visible_inboxes: Inboxes this member may see; None means all of them.
         rights_version: The workspace's version of all rights when this was read.
         rights_seq: Seq of the event that last changed anybody's rights here.
+        kind: ``key``: an API key of the workspace, which is no member: ``member_id`` and ``login_id`` are its own id.
         permissions: Where these are not the role's own: a custom role, or an API key that may do less.
+        key_id: The API key or personal access token that calls; None for a person. A key never passes step-up.
+        key_name: What that key is called.
     """
 
     workspace_id: int
@@ -101,8 +104,10 @@ class Actor(msgspec.Struct, frozen=True):
     visible_inboxes: frozenset[UUID] | None
     rights_version: int
     rights_seq: int = 0
-    kind: Literal["member"] = "member"
+    kind: Literal["member", "key"] = "member"
     permissions: frozenset[Permission] | None = None
+    key_id: UUID | None = None
+    key_name: str = ""
 
 
 class LinkPurpose(StrEnum):

@@ -80,6 +80,10 @@ SELECT workspace_id, head FROM hub_recent_heads($1)
 -- Newest seq of the named workspaces, and the version of the rights that holds there.
 SELECT workspace_id, head, rights_version FROM hub_heads($1::bigint[])
 
+-- name: event_row
+-- The row an event carries under the name $3.
+SELECT (data -> $3)::text AS data FROM event WHERE workspace_id = $1 AND seq = $2
+
 -- name: passing_events
 -- What may be shown of events to whoever runs the installation: kinds, ids and states, never their contents.
 SELECT e.workspace_id, e.seq, e.type, e.conversation_id, e.actor_id, e.appended_at, c.channel,

@@ -102,6 +102,12 @@ async def events_after(conn: TenantConn, workspace_id: int, seq: int, limit: int
     return [_logged(row) for row in rows]
 
 
+async def event_row(conn: TenantConn, workspace_id: int, seq: int, kind: str) -> bytes | None:
+    """Return the row an event carries under a name, e.g. ``contact``, as JSON; None where it carries none."""
+    row = await conn.fetchrow(QUERIES["event_row"], workspace_id, seq, kind)
+    return None if row is None or row["data"] is None else row["data"].encode()
+
+
 async def passing_events(conn: TenantConn, workspace_id: int, seq: int, limit: int) -> list[PassingEvent]:
     """Return up to ``limit`` events after ``seq``, oldest first, without their contents."""
     rows = await conn.fetch(QUERIES["passing_events"], workspace_id, seq, limit)

@@ -63,8 +63,8 @@ def test_document_lists_the_route(route):
     assert {one["name"] for one in operation["parameters"] if one["in"] == "path"} == set(route.path_names)
     assert ("requestBody" in operation) is (route.body is not None)
     assert str(route.status) in operation["responses"]
-    assert operation["responses"]["default"]["content"]["application/json"]["schema"] == {
-        "$ref": "#/components/schemas/ErrorBody"
+    assert operation["responses"]["default"]["content"]["application/problem+json"]["schema"] == {
+        "$ref": "#/components/schemas/Problem"
     }
 
 
@@ -79,8 +79,10 @@ def test_document_is_sound():
     assert DOCUMENT["openapi"] == "3.1.0"
     assert {"title", "version"} <= DOCUMENT["info"].keys()
     schemas = DOCUMENT["components"]["schemas"]
+    assert schemas
     for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(DOCUMENT)):
-        assert reference.removeprefix("#/components/schemas/") in schemas
+        kind, name = reference.removeprefix("#/components/").split("/")
+        assert name in DOCUMENT["components"][kind]
     ids = [operation["operationId"] for methods in DOCUMENT["paths"].values() for operation in methods.values()]
     assert len(ids) == len(set(ids))
     for path in DOCUMENT["paths"]:
