@@ -6,6 +6,7 @@ from typing import Final
 
 from api import (
     attachments,
+    audit,
     channel_accounts,
     channels,
     contacts,
@@ -40,6 +41,17 @@ _DEAD_LETTER: Final = f"{_DEAD_LETTERS}/{{dead_letter_id}}"
 _ATTACHMENT: Final = f"{_WORKSPACE}/attachments/{{attachment_id}}"
 _VARIANT: Final = {"variant": "original, thumbnail or preview.", "download": "1: saved, not shown."}
 _LIVECHAT: Final = f"{_API}/livechat/{{channel_account_id}}"
+
+_AUDIT: Final = f"{_WORKSPACE}/audit"
+_AUDIT_FILTERS: Final = {
+    "actor_id": "Done by this member, login or key.",
+    "action": "How the action begins: ``member.`` or ``member.role_changed``.",
+    "target_kind": "Kind of what was acted upon: member, inbox, channel_account.",
+    "target_id": "Its id.",
+    "address": "Where the call came from.",
+    "since": "Not before this day or time.",
+    "until": "Before this day or time.",
+}
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/healthz", health.alive, Access.OPEN, answer=health.Health),
@@ -330,4 +342,29 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/widget-assets/{name:path}", widget.read_asset, Access.OPEN),
     Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),
     Route("GET", "/sample/{channel_account_id}", widget.read_sample, Access.OPEN),
+    # The audit log.
+    Route(
+        "GET",
+        _AUDIT,
+        audit.read_all,
+        Permission.AUDIT_READ,
+        answer=audit.AuditPage,
+        query={**_AUDIT_FILTERS, **_PAGING},
+    ),
+    Route(
+        "GET",
+        f"{_AUDIT}/export",
+        audit.export,
+        Permission.AUDIT_READ,
+        query={"format": "csv (default) or jsonl.", **_AUDIT_FILTERS},
+    ),
+    Route("GET", f"{_AUDIT}/actions", audit.read_actions, Permission.AUDIT_READ, answer=audit.ActionsView),
+    Route(
+        "GET",
+        f"{_AUDIT}/heads",
+        audit.read_heads,
+        Permission.AUDIT_READ,
+        answer=audit.HeadsPage,
+        query={"after": "The ``next`` of the page before.", "limit": _PAGING["limit"]},
+    ),
 )
