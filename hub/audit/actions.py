@@ -12,6 +12,7 @@ import msgspec
 from hub import clock
 from hub.audit import chain, store
 from hub.audit.model import Entry
+from hub.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from hub.audit.model import Caller, Head
     from hub.db import Database, TenantConn
 
-# Entries sealed in one transaction (measured: 500 take 12 ms).
+# Entries sealed in one transaction (measured: 500 take 0.1 s).
 SEALED_AT_ONCE: Final = 500
+
+_log = get_logger("hub.audit")
 
 
 async def record(conn: TenantConn, entry: Entry) -> None:
@@ -126,8 +129,12 @@ async def seal_all(database: Database, most: int) -> int:
     """
     sealed = 0
     for workspace_id in await store.unsealed_chains(database, most):
-        async with database.transaction([workspace_id]) as conn:
-            sealed += await seal_some(conn, workspace_id)
+        try:
+            async with database.transaction([workspace_id]) as conn:
+                sealed += await seal_some(conn, workspace_id)
+        except ValueError as error:
+            # Somebody put in an entry the hub could not have written: it must not keep the other chains open.
+            _log.error("audit_chain_not_sealed", workspace_id=workspace_id, error=type(error).__name__)
     return sealed
 
 

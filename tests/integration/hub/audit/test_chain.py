@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 
 import asyncpg
 import pytest
 
+from connectors.audit_jobs import audit_jobs
 from hub import clock
 from hub.audit import actions, heads_file, store
 from hub.audit.chain import KEY_PURPOSE, HeadKeys
 from hub.audit.model import INSTALLATION, SYSTEM, ActorKind, Caller
 from hub.audit_commands import Wanted, sign, verify
 from hub.channels.sealing import Sealer, read_keys
-from hub.cli import main
 from hub.config import read_settings
 from tests.factories import make_workspace
 
@@ -213,19 +215,49 @@ async def test_personal_details_never_reach_the_table(database, workspace):
     assert (kept.target_id, json.loads(kept.details)) == ("[withheld]", {"email": "[withheld]"})
 
 
-async def test_command_says_what_it_found(database, workspace, owner, environ, monkeypatch, capsys):
-    """0 and "whole" first; then the row's id and 1; a copy of the public key can be had."""
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
+async def test_command_says_what_it_found(database, workspace, owner, environ):
+    """0 and "whole" first; then the row's id and 1; the public key can be had."""
     await write(database, workspace.id, 3)
 
-    async def hub(*arguments: str) -> int:
-        return await asyncio.to_thread(main, ["audit", *arguments])
+    async def hub(*arguments: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "hub.cli", "audit", *arguments),
+            env=os.environ | environ,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await process.communicate()
+        return process.returncode, said.decode()
 
-    assert [await hub("sign"), await hub("verify"), await hub("key")] == [0, 0, 0]
-    said = capsys.readouterr().out
-    assert f"workspace {workspace.id}: whole; 3 entries, 1 signed heads" in said
-    assert KEYS.newest.hex() in said
+    assert (await hub("sign"))[0] == 0
+    assert await hub("key") == (0, f"{KEYS.newest.hex()}\n")
+    assert await hub("verify") == (0, f"workspace {workspace.id}: whole; 3 entries, 1 signed heads\n")
     altered = await owner.fetchval("UPDATE audit_entry SET action = 'a.b' WHERE position = 2 RETURNING id")
-    assert await hub("verify", "--workspace", str(workspace.id)) == 1
-    assert str(altered) in capsys.readouterr().out
+    code, said = await hub("verify", "--workspace", str(workspace.id))
+    assert code == 1
+    assert str(altered) in said
+    assert "altered" in said
+
+
+async def test_entry_that_cannot_be_hashed_keeps_no_other_chain_open(database, workspace, owner):
+    """A row nobody but the superuser can make is left; chains after it are sealed."""
+    other = await make_workspace(database)
+    await owner.execute(
+        "INSERT INTO audit_entry (workspace_id, id, at, action, actor_kind, details)"
+        " VALUES ($1, gen_random_uuid(), now(), 'a.b', 'system', jsonb_build_object('n', 1e5000::numeric))",
+        workspace.id,
+    )
+    await write(database, other.id, 1)
+    assert await actions.seal_all(database, 10) == 1
+
+
+async def test_jobs_seal_sign_and_copy_the_heads(database, workspace, tmp_path):
+    """What a work process does: entries get places, heads go to the table and the file, once."""
+    seal, sign_ = audit_jobs(database, KEYS, tmp_path)
+    await write(database, workspace.id, 2)
+
+    assert [await seal.run(), await sign_.run(), await sign_.run()] == [2, 1, 0]
+
+    async with database.snapshot([workspace.id]) as conn:
+        heads = await store.heads(conn, workspace.id, 1, 10)
+    assert list(heads_file.read_heads(tmp_path / "audit" / "heads.jsonl")) == heads
+    assert [one.position for one in heads] == [2]
