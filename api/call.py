@@ -12,6 +12,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from api.body import decode
+from hub.audit.model import ActorKind, Caller
 from hub.errors import InvalidInput, NotFound, TooLarge, Unavailable, UnsupportedMediaType
 from hub.tracing import NO_TRACER, Tracer
 
@@ -225,6 +226,13 @@ class MemberCall(SessionCall):
     """A call under ``/workspaces/{workspace_id}`` by a member who may do what the route is for."""
 
     actor: Actor
+
+    @property
+    def caller(self) -> Caller:
+        """Who is to be named in the audit log."""
+        if self.actor.key_id is not None:
+            return Caller(ActorKind.KEY, self.actor.key_id, self.address)
+        return Caller(ActorKind.MEMBER, self.actor.member_id, self.address)
 
     @classmethod
     def of_member(cls, call: Call, signed_in: SignedIn, token: str, actor: Actor) -> MemberCall:

@@ -117,6 +117,7 @@ async def connect(call: MemberCall) -> ConnectedView:
         settings=form.settings,
         inbox_id=wanted.inbox_id,
         actor_id=call.actor.member_id,
+        address=call.address,
     )
     actions.check_name(new.name)
     await _check_inbox(call, wanted.inbox_id)
@@ -148,6 +149,7 @@ async def change(call: MemberCall) -> ConnectedView:
         external_ref=checked.external_ref or None,
         status=AccountStatus(wanted.status) if wanted.status else None,
         actor_id=call.actor.member_id,
+        address=call.address,
     )
     seen = Seen(change_.workspace_id, "channel_account", wanted_version(call.request))
     async with call.resources.database.transaction([change_.workspace_id]) as conn:
@@ -165,7 +167,8 @@ async def remove(call: MemberCall) -> None:
     """Disconnect an account and forget its secrets; its conversations stay."""
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
         account = _visible(call, await store.get_channel_account(conn, call.actor.workspace_id, _id(call)))
-        await actions.remove(conn, call.actor.workspace_id, account.id, call.actor.member_id)
+        workspace_id, member_id = call.actor.workspace_id, call.actor.member_id
+        await actions.remove(conn, workspace_id, account.id, member_id, address=call.address)
 
 
 async def test(call: MemberCall) -> TestedView:
@@ -199,6 +202,7 @@ async def renew_secret(call: MemberCall) -> SecretView:
         id=account.id,
         credentials={**form.credentials, name: value},
         actor_id=call.actor.member_id,
+        address=call.address,
     )
     async with call.resources.database.transaction([wanted.workspace_id]) as conn:
         await actions.change(conn, required(call.resources.sealer, "secret key"), wanted)

@@ -26,6 +26,7 @@ from api import (
     uploads,
     widget,
 )
+from api.audit_routes import AUDIT_ROUTES
 from api.key_routes import KEY_ROUTES
 from api.route import Access, Route
 from hub.accounts.model import Permission
@@ -41,6 +42,7 @@ _DEAD_LETTER: Final = f"{_DEAD_LETTERS}/{{dead_letter_id}}"
 _ATTACHMENT: Final = f"{_WORKSPACE}/attachments/{{attachment_id}}"
 _VARIANT: Final = {"variant": "original, thumbnail or preview.", "download": "1: saved, not shown."}
 _LIVECHAT: Final = f"{_API}/livechat/{{channel_account_id}}"
+
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/healthz", health.alive, Access.OPEN, answer=health.Health),
@@ -346,4 +348,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/sample/{channel_account_id}", widget.read_sample, Access.OPEN),
     # API keys, personal access tokens, and the documentation.
     *KEY_ROUTES,
+    *AUDIT_ROUTES,
 )

@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 
 from connectors import files, intake, raw_items
 from connectors.attempt import Attempts, OpenAccount
+from connectors.audit_jobs import audit_jobs
 from connectors.buckets import RedisBuckets
 from connectors.counted import CountedDeliveries
 from connectors.dispatch import Dispatcher, open_with
@@ -37,6 +38,7 @@ from connectors.source_metrics import ChannelCollector, DrainCollector, FileMetr
 from hub import jobs, log
 from hub.attachments.keeping import Keeper
 from hub.attachments.links import PURPOSE, FileLinks
+from hub.audit.chain import KEY_PURPOSE, HeadKeys
 from hub.blobs import Blobs
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
@@ -178,6 +180,7 @@ async def _work(settings: Settings) -> None:
         polling = Polling(ports_of_polling, routes, leases.holder)
         counted, lag = jobs.JobMetrics(), LoopLag()
         due = _due_jobs(settings, database, streams, leases, drain, keeper)
+        due += audit_jobs(database, HeadKeys(sealer.derive_keys(KEY_PURPOSE)), settings.data_dir)
         collectors = (
             StoreMetrics(database, hints.broker, streams),
             AppendMetrics(streams.metrics),

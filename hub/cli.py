@@ -17,7 +17,7 @@ from uuid import UUID
 
 import asyncpg
 
-from hub import log
+from hub import audit_commands, log
 from hub.config import Settings, read_settings
 from hub.demo_process import commands as demo_commands
 from hub.embedded.folders import private_dir
@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     tail.add_argument("--json", action="store_true", help="print a JSON object an event")
     tail.set_defaults(run=_tail)
     _add_dead_letters(commands.add_parser("dead-letters", help="raw items that could not be stored: see, replay, drop"))
+    audit = commands.add_parser("audit", help="check the audit log, sign its heads, show the key")
+    audit_commands.add_options(audit)
+    audit.set_defaults(run=_audit)
     doctor = commands.add_parser(
         "doctor", help="look for faults and say what to do; exit code 0 well, 1 warnings, 2 faults"
     )
@@ -271,6 +274,11 @@ def _tail(settings: Settings, options: argparse.Namespace) -> int:
         # `hub tail | head`: whoever read has seen enough; Python would complain once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _audit(settings: Settings, options: argparse.Namespace) -> int:
+    log.configure("audit", level=logging.WARNING)
+    return 0 if asyncio.run(audit_commands.run(settings, options, _say)) else EXIT_FAILED
 
 
 def _dead_letters(settings: Settings, options: argparse.Namespace) -> int:

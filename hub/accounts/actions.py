@@ -25,6 +25,8 @@ from hub.accounts.model import (
     SetUp,
     UsedLink,
 )
+from hub.audit import actions as audit
+from hub.audit.model import INSTALLATION, OPERATOR, Caller
 from hub.errors import Conflict, Forbidden, InvalidInput, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
@@ -44,7 +46,7 @@ _MOST_EMAIL_CHARS: Final = 320
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f,;<>\"]+@[^@\s\x00-\x1f,;<>\"]+")
 
 
-async def set_up(database: Database, passwords: Passwords, wanted: SetUp) -> Owner:
+async def set_up(database: Database, passwords: Passwords, wanted: SetUp, caller: Caller = OPERATOR) -> Owner:
     """
     Make the first workspace, its owner and its first inbox; once per installation.
 
@@ -52,6 +54,7 @@ async def set_up(database: Database, passwords: Passwords, wanted: SetUp) -> Own
         database: An empty installation.
         passwords: Makes the verifier.
         wanted: What the first screen asked.
+        caller: For the audit log: where the call came from.
 
     Returns:
         The ids made.
@@ -75,6 +78,9 @@ async def set_up(database: Database, passwords: Passwords, wanted: SetUp) -> Own
         member = await _add(conn, workspace_id, login.id, NewMember(email=email, name=name, role=Role.OWNER))
         # No event: nobody can hold a snapshot of a workspace that did not exist a moment ago.
         await store.add_first_inbox(conn, workspace_id, clock.new_id(), FIRST_INBOX, clock.now())
+        made, owner = ("workspace", workspace_id), {"owner_id": str(member.id)}
+        await audit.record(conn, audit.made_by(caller, INSTALLATION, "installation.set_up", made))
+        await audit.record(conn, audit.made_by(caller, workspace_id, "workspace.made", made, owner))
     return Owner(workspace_id=workspace_id, member_id=member.id, login_id=login.id)
 
 

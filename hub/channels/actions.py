@@ -8,6 +8,8 @@ import msgspec
 
 from hub import clock
 from hub.accounts import store as accounts
+from hub.audit import actions as audit
+from hub.audit.model import ActorKind, Caller
 from hub.channels import store
 from hub.channels.model import (
     TRANSITIONS,
@@ -26,6 +28,7 @@ from hub.events import store as events
 from hub.events.model import NewEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
     from hub.channels.sealing import DataKey, Sealer
@@ -117,6 +120,8 @@ async def connect(conn: TenantConn, sealer: Sealer, new: NewAccount) -> ChannelA
     key = await _data_key(conn, sealer, new.workspace_id)
     sealed = key.seal(store.credentials_place(new.workspace_id, new.id), _encoder.encode(new.credentials))
     await store.insert_channel_account(conn, new.workspace_id, account, sealed, new.external_ref)
+    details: dict[str, object] = {"channel": new.channel, "inbox_id": str(inbox.id)}
+    await _record(conn, new, "connected", details | ({"demo": True} if new.demo else {}))
     event = ChannelAccountConnected(channel_account=account, inbox=inbox)
     await events.append(
         conn, heads, [_event(new.workspace_id, "channel_account_connected", event, inbox.id, new.actor_id)]
@@ -150,7 +155,7 @@ async def change(conn: TenantConn, sealer: Sealer, wanted: AccountChange) -> Cha
         await store.update_credentials(conn, wanted.workspace_id, wanted.id, sealed, wanted.external_ref)
     elif account == old:
         return old
-    return await _write(conn, heads, account, wanted)
+    return await _write(conn, heads, (old, account), wanted)
 
 
 async def pause(conn: TenantConn, workspace_id: int, account_id: UUID, actor_id: UUID | None = None) -> ChannelAccount:
@@ -174,9 +179,12 @@ async def mark_needs_sign_in(conn: TenantConn, workspace_id: int, account_id: UU
     return await _set_status(conn, msgspec.structs.replace(wanted, status_reason=reason), only_from=_IN_USE)
 
 
-async def remove(conn: TenantConn, workspace_id: int, account_id: UUID, actor_id: UUID | None = None) -> ChannelAccount:
+async def remove(
+    conn: TenantConn, workspace_id: int, account_id: UUID, actor_id: UUID | None = None, *, address: str = ""
+) -> ChannelAccount:
     """Disconnect an account for good: its secrets are forgotten, its conversations stay."""
-    account = await _set_status(conn, _to(workspace_id, account_id, AccountStatus.REMOVED, actor_id))
+    wanted = _to(workspace_id, account_id, AccountStatus.REMOVED, actor_id)
+    account = await _set_status(conn, msgspec.structs.replace(wanted, address=address))
     await store.update_credentials(conn, workspace_id, account_id, None, None)
     return account
 
@@ -184,6 +192,12 @@ async def remove(conn: TenantConn, workspace_id: int, account_id: UUID, actor_id
 # ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _SIGNED_OUT = frozenset({AccountStatus.NEEDS_SIGN_IN})
+_STATUS_ACTIONS = {
+    AccountStatus.CONNECTED: "resumed",
+    AccountStatus.PAUSED: "paused",
+    AccountStatus.NEEDS_SIGN_IN: "refused",
+    AccountStatus.REMOVED: "removed",
+}
 _IN_USE = frozenset({AccountStatus.CONNECTED, AccountStatus.NEEDS_SIGN_IN})
 
 
@@ -242,7 +256,7 @@ async def _set_status(
     if only_from is not None and old.status not in only_from:
         return old
     account = _apply(old, wanted)
-    return old if account == old else await _write(conn, heads, account, wanted)
+    return old if account == old else await _write(conn, heads, (old, account), wanted)
 
 
 def _apply(old: ChannelAccount, wanted: AccountChange) -> ChannelAccount:
@@ -264,8 +278,10 @@ def _apply(old: ChannelAccount, wanted: AccountChange) -> ChannelAccount:
 
 
 async def _write(
-    conn: TenantConn, heads: dict[int, int], account: ChannelAccount, wanted: AccountChange
+    conn: TenantConn, heads: dict[int, int], change_: tuple[ChannelAccount, ChannelAccount], wanted: AccountChange
 ) -> ChannelAccount:
+    old, account = change_
+    await _record_change(conn, old, account, wanted)
     account = msgspec.structs.replace(account, version=heads[wanted.workspace_id] + 1)
     await store.update_channel_account(conn, wanted.workspace_id, account)
     event = ChannelAccountChanged(channel_account=account)
@@ -275,6 +291,28 @@ async def _write(
         [_event(wanted.workspace_id, "channel_account_changed", event, account.inbox_id, wanted.actor_id)],
     )
     return account
+
+
+async def _record_change(conn: TenantConn, old: ChannelAccount, account: ChannelAccount, wanted: AccountChange) -> None:
+    """Tell which fields changed, never what they hold: a name or a setting may be somebody's address."""
+    fields = [name for name in ("name", "settings") if getattr(old, name) != getattr(account, name)]
+    fields += ["credentials"] if wanted.credentials is not None else []
+    if fields:
+        await _record(conn, wanted, "changed", {"fields": fields})
+    if account.status is not old.status:
+        await _record(
+            conn, wanted, _STATUS_ACTIONS[account.status], {"status": [old.status.value, account.status.value]}
+        )
+
+
+async def _record(
+    conn: TenantConn, wanted: NewAccount | AccountChange, verb: str, details: Mapping[str, object]
+) -> None:
+    kind = ActorKind.MEMBER if wanted.actor_id is not None else ActorKind.SYSTEM
+    caller = Caller(kind, wanted.actor_id, wanted.address)
+    target = ("channel_account", wanted.id)
+    entry = audit.made_by(caller, wanted.workspace_id, f"channel_account.{verb}", target, details)
+    await audit.record(conn, entry)
 
 
 def _inbox_changed(workspace_id: int, inbox: Inbox, actor_id: UUID | None) -> NewEvent:

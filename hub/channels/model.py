@@ -75,6 +75,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
         inbox_id: Where its conversations go; None means the workspace's first inbox.
         external_ref: The vendor's own id of the account.
         demo: Belongs to the demo.
+        address: Where the call came from, for the audit log.
     """
 
     workspace_id: int
@@ -86,6 +87,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
     inbox_id: UUID | None = None
     external_ref: str = ""
     actor_id: UUID | None = None
+    address: str = ""
     demo: bool = False
 
     def __repr__(self) -> str:
@@ -100,6 +102,7 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
         credentials: All of them, checked; replaces the old ones.
         settings: All of them; replaces the old ones.
         status_reason: In words, with ``status``.
+        address: Where the call came from, for the audit log.
     """
 
     workspace_id: int
@@ -111,6 +114,7 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
     status: AccountStatus | None = None
     status_reason: str = ""
     actor_id: UUID | None = None
+    address: str = ""
 
     def __repr__(self) -> str:
         return f"AccountChange(workspace_id={self.workspace_id}, id={self.id}, status={self.status})"
