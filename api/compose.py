@@ -31,6 +31,9 @@ from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
+from hub.mailer import actions as mailer
+from hub.mailer import vault
+from hub.mailer.vault import Vault
 from hub.metrics import MetricsExchange
 from hub.metrics.process import LoopLag, register_process
 from hub.migrations.head import head_revision
@@ -100,6 +103,8 @@ async def composed(
         writer = IngressWriter(ingress, database)
         stack.push_async_callback(writer.close)
         sealer = Sealer(read_keys(settings.secret_key))
+        async with database.across() as conn:
+            await mailer.keep_key(conn, Vault(sealer.derive_keys(vault.PURPOSE)).newest)
         routes = ChannelRoutes(database, sealer)
         notices.listeners.append(routes.notice)
         await _run_beside(routes.run(), stack)

@@ -61,6 +61,23 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     trace: str = ""
 
 
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    An event as a room reacts to it.
+
+    Attributes:
+        data: Empty for types the room did not ask for.
+    """
+
+    seq: int
+    type: str
+    data: bytes
+    occurred_at: datetime
+    inbox_id: UUID | None = None
+    conversation_id: UUID | None = None
+    actor_id: UUID | None = None
+
+
 class WorkspaceHead(NamedTuple):
     """How far a workspace's log goes, and which version of its rights holds there."""
 
