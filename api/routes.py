@@ -26,6 +26,7 @@ from api import (
     uploads,
     widget,
 )
+from api.notice_routes import NOTICE_ROUTES
 from api.route import Access, Route
 from hub.accounts.model import Permission
 
@@ -330,4 +331,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/widget-assets/{name:path}", widget.read_asset, Access.OPEN),
     Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),
     Route("GET", "/sample/{channel_account_id}", widget.read_sample, Access.OPEN),
+    # What a member is told.
+    *NOTICE_ROUTES,
 )

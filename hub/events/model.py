@@ -66,13 +66,14 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     An event as a room reacts to it.
 
     Attributes:
+        appended_at: Our clock; vendors' clocks are theirs.
         data: Empty for types the room did not ask for.
     """
 
     seq: int
     type: str
     data: bytes
-    occurred_at: datetime
+    appended_at: datetime
     inbox_id: UUID | None = None
     conversation_id: UUID | None = None
     actor_id: UUID | None = None

@@ -107,7 +107,7 @@ UPDATE reaction_cursor SET seq = $3 WHERE workspace_id = $1 AND room = $2
 
 -- name: happenings_after
 -- Events after a seq, in order, at most $3; what they say only of the types asked for.
-SELECT seq, type, inbox_id, conversation_id, actor_id, occurred_at,
+SELECT seq, type, inbox_id, conversation_id, actor_id, appended_at,
        CASE WHEN type = ANY ($4::text[]) THEN data::text ELSE '' END AS data
 FROM event WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 
