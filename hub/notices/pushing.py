@@ -118,7 +118,7 @@ class Pushing:
 
 def _push(due: DuePush, pushed: PushedNotice) -> Push:
     notice = pushed.notice
-    at_conversation = f"/inbox/{notice.conversation_id}" if notice.conversation_id is not None else "/"
+    at_conversation = f"/c/{notice.conversation_id}" if notice.conversation_id is not None else "/"
     says = pushed.shows_text and notice.kind in (Kind.MESSAGE, Kind.CONVERSATION)
     payload = Payload(
         title=say(notice, pushed.language, names=pushed.shows_text),

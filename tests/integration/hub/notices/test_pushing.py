@@ -106,7 +106,7 @@ async def test_a_notice_reaches_the_browser(database, workspace, service):
     (taken,), (opened,) = service.taken, service.opened()
     payload = msgspec.json.decode(opened, type=Payload)
     assert payload == Payload(
-        "New message in one of your conversations", "", f"/inbox/{conversation}", str(notice_id), workspace.id
+        "New message in one of your conversations", "", f"/c/{conversation}", str(notice_id), workspace.id
     )
     assert taken.path == "/a"
     assert taken.headers["ttl"] == "86400"
