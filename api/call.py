@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hub.config import Settings
     from hub.db import Database
     from hub.metrics import MetricsExchange
+    from hub.notices.digest import DigestLinks
     from hub.realtime.hub import RealtimeHub
     from hub.realtime.presence import Presence
     from hub.streams import IngressStreams
@@ -103,6 +104,7 @@ class Resources:
     keeper: Keeper | None = None
     uploads: Uploads | None = None
     file_links: FileLinks | None = None
+    digest_links: DigestLinks | None = None
     exchange: MetricsExchange | None = None
     tracer: Tracer = NO_TRACER
     metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))

@@ -28,6 +28,7 @@ from api import (
 )
 from api.audit_routes import AUDIT_ROUTES
 from api.key_routes import KEY_ROUTES
+from api.notice_routes import NOTICE_ROUTES
 from api.route import Access, Route
 from hub.accounts.model import Permission
 
@@ -349,4 +350,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     # API keys, personal access tokens, and the documentation.
     *KEY_ROUTES,
     *AUDIT_ROUTES,
+    # What a member is told.
+    *NOTICE_ROUTES,
 )

@@ -35,6 +35,7 @@ from connectors.raw_items import keep_large
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
 from connectors.source_metrics import ChannelCollector, DrainCollector, FileMetrics, PollingCollector
+from connectors.telling import make_telling
 from hub import jobs, log
 from hub.attachments.keeping import Keeper
 from hub.attachments.links import PURPOSE, FileLinks
@@ -52,6 +53,7 @@ from hub.keys import answers
 from hub.metrics import MetricsExchange
 from hub.metrics.process import LoopLag, register_process
 from hub.migrations.head import head_revision
+from hub.realtime.broker import publish_signals
 from hub.realtime.broker_redis import RedisBroker
 from hub.streams import PARTITIONS, IngressStreams
 from hub.tracing import Tracer, open_tracer
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from hub.config import Settings
     from hub.db import Notice
     from hub.envelope import StreamItem
+    from hub.reactor import Reactor
 
 REDIS_TIMEOUT_S = 2.0
 # Events after which something may be due: a reply, and a message somebody sends again.
@@ -104,12 +107,16 @@ class Hints:
         self.dispatcher: Dispatcher | None = None
         self.routes: ChannelRoutes | None = None
         self.fetcher: Fetcher | None = None
+        self.reactor: Reactor | None = None
 
     def __call__(self, notices: Sequence[Notice]) -> None:
         """Take what this process committed; neither blocks nor raises."""
         events = [one for one in notices if isinstance(one, LoggedEvent)]
         if self.broker is not None:
             self.broker.publish(events)
+            publish_signals(self.broker, notices)
+        if self.reactor is not None:
+            self.reactor.note(events)
         if self.dispatcher is not None:
             self.dispatcher.attempts.traces.note(events)
         if self.dispatcher is not None and any(isinstance(one, DeliveryQueued) for one in notices):
@@ -121,6 +128,8 @@ class Hints:
         """See ``hub.realtime.broker.Listener``."""
         if self.routes is not None:
             self.routes.notice(events)
+        if self.reactor is not None:
+            self.reactor.note(events)
         if self.dispatcher is not None and any(one.type in WAKING for one in events):
             self.dispatcher.attempts.traces.note(events)
             self.dispatcher.wake()
@@ -179,7 +188,9 @@ async def _work(settings: Settings) -> None:
         ports_of_polling = _polling_ports(database, streams, registry, open_with(routes, registry, settings), tracer)
         polling = Polling(ports_of_polling, routes, leases.holder)
         counted, lag = jobs.JobMetrics(), LoopLag()
-        due = _due_jobs(settings, database, streams, leases, drain, keeper)
+        telling = await make_telling(settings, database, sealer, sending.redis)
+        hints.reactor = telling.reactor
+        due = [*_due_jobs(settings, database, streams, leases, drain, keeper), *telling.jobs]
         due += audit_jobs(database, HeadKeys(sealer.derive_keys(KEY_PURPOSE)), settings.data_dir)
         collectors = (
             StoreMetrics(database, hints.broker, streams),
@@ -198,12 +209,14 @@ async def _work(settings: Settings) -> None:
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
             asyncio.create_task(jobs.run(due, counted), name="jobs"),
             asyncio.create_task(polling.run(), name="polling"),
+            asyncio.create_task(telling.reactor.run(), name="reactor"),
             asyncio.create_task(lag.run(), name="loop_lag"),
             asyncio.create_task(exchange.run(), name="metrics"),
         ]
         finishing = [
             asyncio.create_task(dispatcher.run(stop), name="dispatch"),
             asyncio.create_task(hints.fetcher.run(stop), name="fetching"),
+            asyncio.create_task(telling.postman.run(stop), name="postman"),
         ]
         await _until_stopped(stop, [*loops, *finishing])
         for task in loops:

@@ -106,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="check the audit log, sign its heads, show the key")
     audit_commands.add_options(audit)
     audit.set_defaults(run=_audit)
+    mail = commands.add_parser("mail", help="mails of the hub's own that have not gone out, with their links: private")
+    mail.add_argument("action", choices=("list",))
+    mail.add_argument("--limit", type=int, default=50, choices=range(1, 1001), metavar="N", help="default 50")
+    mail.add_argument("--json", action="store_true", help="print JSON")
+    mail.set_defaults(run=_mail)
     doctor = commands.add_parser(
         "doctor", help="look for faults and say what to do; exit code 0 well, 1 warnings, 2 faults"
     )
@@ -253,6 +258,24 @@ def _member(settings: Settings, options: argparse.Namespace) -> int:
     else:
         link = asyncio.run(operator.reset_password(settings, options.email))
     print(link)
+    return 0
+
+
+def _mail(settings: Settings, options: argparse.Namespace) -> int:
+    import msgspec
+
+    from hub import operator
+
+    log.configure("mail", level=logging.WARNING)
+    waiting = asyncio.run(operator.waiting_mails(settings, options.limit))
+    if options.json:
+        print(msgspec.json.encode(waiting).decode())
+        return 0
+    for one in waiting:
+        tried = f"  ({one.attempt} tries, last: {one.error_code})" if one.error_code else ""
+        print(f"{one.created_at:%Y-%m-%d %H:%M}  {one.template:<18}  {one.recipient}  {one.link}{tried}")
+    if not waiting:
+        print("No mail waits.")
     return 0
 
 

@@ -647,6 +647,11 @@ export interface PresenceChanged {
   readonly went: readonly Uuid[];
 }
 
+export interface NoticeShown {
+  readonly type: "notice";
+  readonly notice_id: Uuid | null;
+}
+
 export interface Bye {
   readonly type: "bye";
   readonly code: number;
@@ -696,4 +701,5 @@ export type ServerFrame =
   | ViewingShown
   | PresenceShown
   | PresenceChanged
+  | NoticeShown
   | Bye;
