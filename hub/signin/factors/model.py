@@ -105,11 +105,30 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Whose factors these are: for mails, the audit log and the names authenticators show."""
+    """
+    Whose factors these are: for mails, the audit log and the names authenticators show.
+
+    Attributes:
+        address: Where their call comes from; empty where somebody else acts.
+    """
 
     login_id: UUID
     email: str
     name: str
+    address: str = ""
+
+
+class NewTotp(msgspec.Struct, frozen=True):
+    """
+    A secret to be put into an app.
+
+    Attributes:
+        secret: Base32, to be typed by hand.
+        otpauth_url: The same for a QR code.
+    """
+
+    secret: str
+    otpauth_url: str
 
 
 class Factors(msgspec.Struct, frozen=True):

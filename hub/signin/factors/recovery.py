@@ -1,4 +1,4 @@
-"""Recovery codes: what is left when every device is gone. Made, read as typed, hashed. Pure but for the random source."""
+"""Recovery codes: what is left when every device is gone. Pure but for the random source."""
 
 from __future__ import annotations
 

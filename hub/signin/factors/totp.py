@@ -1,4 +1,4 @@
-"""One-time codes by the clock (TOTP): secrets, the address an authenticator app reads, which step a code is of. Pure."""
+"""One-time codes by the clock (TOTP): secrets, the address an authenticator app reads, the step a code is of. Pure."""
 
 from __future__ import annotations
 
