@@ -231,6 +231,15 @@ CREATE FUNCTION hub_lacks_second_factor(wanted_workspace bigint, wanted_login uu
            AND NOT EXISTS (SELECT FROM login l WHERE l.id = wanted_login AND l.factors && ARRAY['passkey', 'totp'])
     $$;
 
+-- Active members of a workspace who would be shut out, or are, where it insists.
+CREATE FUNCTION hub_members_without_factor(wanted_workspace bigint) RETURNS SETOF uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT m.id FROM member m JOIN login l ON l.id = m.login_id
+        WHERE m.workspace_id = wanted_workspace AND m.active AND NOT l.factors && ARRAY['passkey', 'totp']
+        ORDER BY m.id
+    $$;
+
 -- Workspaces of a login that insist on a second factor.
 CREATE FUNCTION hub_insisting_workspaces(wanted uuid) RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp

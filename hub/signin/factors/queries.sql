@@ -94,3 +94,7 @@ SELECT requires_second_factor FROM workspace WHERE id = $1
 -- name: set_requires_second_factor
 -- Makes a workspace insist on a second factor, or not.
 UPDATE workspace SET requires_second_factor = $2 WHERE id = $1
+
+-- name: members_without_factor
+-- Active members of a workspace who have no second factor.
+SELECT id FROM hub_members_without_factor($1) AS id

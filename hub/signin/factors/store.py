@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from hub.db import TenantConn
+    from asyncpg import Record
+
+    from hub.db import Database, TenantConn
     from hub.signin.factors.model import Ceremony, NewPasskey, Purpose
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
@@ -50,7 +52,13 @@ async def read_factors(conn: TenantConn, login_id: UUID) -> Factors:
 async def standing(conn: TenantConn, session_id: UUID) -> Standing | None:
     """Return how surely a session is its owner's; None where it ended or never was one."""
     row = await conn.fetchrow(QUERIES["standing"], session_id)
-    return None if row is None else Standing(row["proved_at"], tuple(row["factors"]), row["has_password"])
+    return None if row is None else _standing(row)
+
+
+async def find_standing(database: Database, session_id: UUID) -> Standing | None:
+    """Return what ``standing`` does, by one statement of its own."""
+    rows = await database.ask(QUERIES["standing"], session_id)
+    return _standing(rows[0]) if rows else None
 
 
 async def rotate_session(conn: TenantConn, session_id: UUID, old_hash: bytes, new_hash: bytes) -> bool:
@@ -185,6 +193,15 @@ async def requires_second_factor(conn: TenantConn, workspace_id: int) -> bool:
 async def set_requires_second_factor(conn: TenantConn, workspace_id: int, *, on: bool) -> None:
     """Make a workspace insist on a second factor, or not."""
     await conn.execute(QUERIES["set_requires_second_factor"], workspace_id, on)
+
+
+async def members_without_factor(conn: TenantConn, workspace_id: int) -> tuple[UUID, ...]:
+    """Return the active members of a workspace who have no second factor, by id."""
+    return tuple(row["id"] for row in await conn.fetch(QUERIES["members_without_factor"], workspace_id))
+
+
+def _standing(row: Record) -> Standing:
+    return Standing(row["proved_at"], tuple(row["factors"]), row["has_password"])
 
 
 def _challenge_hash(challenge: bytes) -> bytes:
