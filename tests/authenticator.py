@@ -50,6 +50,7 @@ class Authenticator:
         counts: Whether it counts signatures; those that keep keys in a cloud do not.
         rp_id: Signs for this host instead of the one asked for.
         cross_origin: The page is in a frame of somebody else's.
+        next_id: Of the next credential, instead of a random one.
     """
 
     origin: str = ORIGIN
@@ -57,6 +58,7 @@ class Authenticator:
     counts: bool = True
     rp_id: str | None = None
     cross_origin: bool = False
+    next_id: bytes | None = None
     credentials: list[Credential] = field(default_factory=list)
 
     def create(self, options: dict) -> dict:
@@ -64,6 +66,7 @@ class Authenticator:
         held = {one.id for one in self.credentials}
         assert not held & {unb64(one["id"]) for one in options["excludeCredentials"]}, "made here already"
         made = Credential(options["rp"]["id"], unb64(options["user"]["id"]))
+        made.id = self.next_id or made.id
         self.credentials.append(made)
         attested = bytes(16) + len(made.id).to_bytes(2, "big") + made.id + made.cose_key()
         data = self._authenticator_data(made, AT) + attested
