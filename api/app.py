@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.routing import Route as StarletteRoute
 
-from api import auth, frontend, openapi
+from api import auth, frontend, openapi, step_up
 from api.call import Call, MemberCall, SessionCall
 from api.errors import error_answer, http_error_answer, unexpected_answer
 from api.headers import SecurityHeaders
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from api.auth import Edge
     from api.call import Resources
     from api.route import Answer
+    from hub.accounts.model import SignedIn
 
 
 def create_app(resources: Resources, routes: Sequence[Route] = ROUTES) -> Starlette:
@@ -77,6 +78,8 @@ def check_table(routes: Sequence[Route]) -> None:
     """Refuse a table in which a permission has no workspace, or one address and method stands twice."""
     seen: set[tuple[str, str]] = set()
     for route in routes:
+        if route.step_up and not isinstance(route.access, Permission) and route.access is not Access.SESSION:
+            raise ConfigurationError(f"{route.method} {route.path} asks for a proof but not for a session.")
         if isinstance(route.access, Permission) and "workspace_id" not in route.path_names:
             raise ConfigurationError(f"{route.method} {route.path} needs a permission but names no workspace.")
         if (route.method, route.path) in seen:
@@ -153,11 +156,18 @@ class Endpoint:
             token = auth.token_of(self._edge, request)
             signed_in, actor = await auth.actor_of(database, token, call.path["workspace_id"])
             policy.require(actor, self._route.access)
+            await self._require_proof(signed_in)
             return MemberCall.of_member(call, signed_in, token, actor)
         if self._route.access is Access.SESSION:
             token = auth.token_of(self._edge, request)
-            return SessionCall.of_session(call, await auth.sign_in_of(database, token), token)
+            signed_in = await auth.sign_in_of(database, token)
+            await self._require_proof(signed_in)
+            return SessionCall.of_session(call, signed_in, token)
         return call
+
+    async def _require_proof(self, signed_in: SignedIn) -> None:
+        if self._route.step_up:
+            await step_up.require_proof(self._resources.database, signed_in)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001  Starlette's signature

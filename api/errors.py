@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from hub import clock
-from hub.errors import HubError, InvalidInput, NotFound
+from hub.errors import HubError, InvalidInput, NotFound, ProofNeeded
 from hub.log import get_logger
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "invalid_input": 422,
     "not_signed_in": 401,
     "forbidden": 403,
+    "second_factor_needed": 403,
+    "proof_needed": 403,
     "not_found": 404,
     "conflict": 409,
     "too_large": 413,
@@ -48,12 +50,14 @@ class ErrorBody(msgspec.Struct, frozen=True):
         message: For people.
         field: The input that is wrong, as a path, e.g. ``settings.phone_number``.
         retry_after_s: When it makes sense to call again.
+        methods: The ways to prove who one is, where that is what is missing.
     """
 
     code: str
     message: str
     field: str | None = None
     retry_after_s: float | None = None
+    methods: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 def error_answer(error: HubError) -> Response:
@@ -63,7 +67,8 @@ def error_answer(error: HubError) -> Response:
         return unexpected_answer(error)
     if isinstance(error, InvalidInput) and error.field in _UNREADABLE_FIELDS:
         status = 400
-    return _answer(status, ErrorBody(error.code, error.message, error.field, error.retry_after_s))
+    methods = error.methods if isinstance(error, ProofNeeded) else msgspec.UNSET
+    return _answer(status, ErrorBody(error.code, error.message, error.field, error.retry_after_s, methods))
 
 
 def unexpected_answer(error: BaseException) -> Response:

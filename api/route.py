@@ -51,6 +51,7 @@ class Route:
         body: Struct of the request, for the OpenAPI document.
         answer: Struct of the answer, for the OpenAPI document.
         query: Parameters of the query, each with what it means.
+        step_up: Dangerous: only for a person who proved who they are in the last ten minutes, never for a key.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Route:
     body: type[Any] | None = None
     answer: type[Any] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
+    step_up: bool = False
 
     @property
     def path_names(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from api import (
     uploads,
     widget,
 )
+from api.factor_routes import FACTOR_ROUTES
 from api.route import Access, Route
 from hub.accounts.model import Permission
 
@@ -330,4 +331,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/widget-assets/{name:path}", widget.read_asset, Access.OPEN),
     Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),
     Route("GET", "/sample/{channel_account_id}", widget.read_sample, Access.OPEN),
+    *FACTOR_ROUTES,
 )
