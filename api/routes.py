@@ -28,6 +28,7 @@ from api import (
 )
 from api.factor_routes import FACTOR_ROUTES
 from api.route import Access, Route
+from api.sign_in_routes import SIGN_IN_ROUTES
 from hub.accounts.model import Permission
 
 _API: Final = "/api/v1"
@@ -332,4 +333,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),
     Route("GET", "/sample/{channel_account_id}", widget.read_sample, Access.OPEN),
     *FACTOR_ROUTES,
+    *SIGN_IN_ROUTES,
 )

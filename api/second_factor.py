@@ -11,23 +11,24 @@ from starlette.responses import Response
 
 from api import auth
 from api.factors import Code, person_of, sealer_of, site_of, wrong_code
-from api.session import LoginView, SessionView, answer_with_cookie
+from api.session import answer_with_cookie, start_session
 from hub import clock
 from hub.accounts import sessions
 from hub.accounts import store as accounts
 from hub.errors import InvalidInput, NotSignedIn, ProofNeeded
+from hub.signin import actions as signin
+from hub.signin import store as signin_store
 from hub.signin.factors import proving, store
-from hub.signin.factors.model import PROOF_LIFETIME, Method, Purpose
+from hub.signin.factors.model import PROOF_LIFETIME, Method, Person, Purpose
 from hub.signin.factors.proving import Asked
 from hub.signin.factors.telling import note
 from hub.signin.factors.wire import Assertion, RequestOptions
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from api.call import Call, SessionCall
     from hub.signin.factors.model import Standing
+    from hub.signin.model import Challenge
 
 _REFUSED = "This passkey was not accepted. Try again, or sign in another way."
 
@@ -62,6 +63,27 @@ class PasskeySignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ceremony: Annotated[str, msgspec.Meta(max_length=100)]
     assertion: Assertion
     bearer: bool = False
+
+
+class ChallengeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A sign-in whose password was right."""
+
+    challenge: Annotated[str, msgspec.Meta(max_length=100)]
+
+
+class SecondFactorRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    What finishes a sign-in: exactly one of ``code`` and ``assertion``.
+
+    Attributes:
+        challenge: From the answer ``second_factor_required``.
+        code: Of the authenticator app, or a recovery code.
+        assertion: A passkey's signature for the options of ``session/second-factor/options``.
+    """
+
+    challenge: Annotated[str, msgspec.Meta(max_length=100)]
+    code: Code | None = None
+    assertion: Assertion | None = None
 
 
 class ProofRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,6 +135,31 @@ async def sign_in(call: Call) -> Response:
     return await start_session(call, login_id, bearer=wanted.bearer)
 
 
+async def begin_second_factor(call: Call) -> RequestView:
+    """Ask for a passkey's signature that finishes a sign-in whose password was right."""
+    wanted = await call.decode(ChallengeRequest)
+    challenge = await _try(call, wanted.challenge)
+    asked = Asked(site_of(call), Purpose.SIGN_IN, _bound_to_page(wanted.challenge), challenge.login_id, call.address)
+    async with call.resources.database.across() as conn:
+        return RequestView(await proving.begin(conn, asked))
+
+
+async def finish_sign_in(call: Call) -> Response:
+    """Finish a sign-in whose password was right by a code or a passkey."""
+    wanted = await call.decode(SecondFactorRequest)
+    if (wanted.code is None) == (wanted.assertion is None):
+        raise InvalidInput("body", "Send exactly one of code and assertion.")
+    challenge = await _try(call, wanted.challenge)
+    await call.resources.throttle.take(proving.allowances(challenge.login_id))
+    if not await _shows_factor(call, challenge, wanted):
+        raise wrong_code() if wanted.code is not None else InvalidInput("assertion", _REFUSED)
+    async with call.resources.database.across() as conn:
+        if not await signin_store.use_challenge(conn, sessions.token_hash(wanted.challenge)):
+            raise InvalidInput("challenge", "This sign-in was finished already.")
+    await call.resources.throttle.forget(proving.allowances(challenge.login_id))
+    return await start_session(call, challenge.login_id, bearer=challenge.bearer)
+
+
 async def begin_proof(call: SessionCall) -> RequestView:
     """Ask for a signature that proves this session anew."""
     asked = _asked_of_session(call)
@@ -130,15 +177,21 @@ async def prove(call: SessionCall) -> Response:
     return await _rotate(call)
 
 
-async def start_session(call: Call, login_id: UUID, *, bearer: bool) -> Response:
-    """Start a session for somebody who has proved everything there is to prove."""
+async def _try(call: Call, token: str) -> Challenge:
+    await call.resources.throttle.take((Allowance(f"second_factor:address:{call.address}", times=60, window_s=900),))
     async with call.resources.database.across() as conn:
-        new = await sessions.start(conn, login_id, user_agent=call.request.headers.get("user-agent", ""))
-    login = LoginView(new.signed_in.name, new.signed_in.email)
-    if bearer:
-        view = SessionView(login, new.memberships, new.token)
-        return Response(msgspec.json.encode(view), media_type="application/json")
-    return answer_with_cookie(call, SessionView(login, new.memberships), new.token)
+        return await signin.try_challenge(conn, token)
+
+
+async def _shows_factor(call: Call, challenge: Challenge, wanted: SecondFactorRequest) -> bool:
+    person = Person(challenge.login_id, challenge.email, challenge.name, call.address)
+    bound_to = _bound_to_page(wanted.challenge)
+    # Committed whatever comes of it: a code or a challenge of a passkey is good for one try.
+    async with call.resources.database.across() as conn:
+        if wanted.code is not None:
+            return await proving.by_code(conn, sealer_of(call), person, wanted.code) is not None
+        asked = Asked(site_of(call), Purpose.SIGN_IN, bound_to, challenge.login_id, call.address)
+        return wanted.assertion is not None and await proving.by_passkey(conn, asked, wanted.assertion) is not None
 
 
 async def _check_proof(call: SessionCall, wanted: ProofRequest) -> None:

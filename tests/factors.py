@@ -52,8 +52,9 @@ class Records:
             await connection.close()
 
     async def audited(self) -> list[str]:
-        """Actions of the audit log, oldest first."""
-        return [row["action"] for row in await self.run("SELECT action FROM audit_entry ORDER BY id")]
+        """Actions of the audit log about factors and proofs, oldest first."""
+        rows = await self.run("SELECT action FROM audit_entry WHERE action NOT LIKE 'login.%' ORDER BY id")
+        return [row["action"] for row in rows]
 
     async def mails(self) -> list[tuple[str, str]]:
         """Warnings queued: to whom, and what happened."""

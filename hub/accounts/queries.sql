@@ -16,7 +16,11 @@ SELECT hub_only_workspace() AS id
 
 -- name: find_login
 -- A login by e-mail address, with its verifier.
-SELECT id, email, name, password_hash FROM hub_find_login($1)
+SELECT id, email, name, password_hash, factors, locale FROM hub_find_login($1)
+
+-- name: get_login
+-- A login by id, with its verifier.
+SELECT id, email, name, password_hash, factors, locale FROM hub_get_login($1)
 
 -- name: add_login
 -- A new login; an address that exists already is an error.
@@ -36,8 +40,8 @@ SELECT workspace_id, workspace_name, member_id, role FROM hub_login_memberships(
 
 -- name: add_session
 -- A new sign-in; the token itself is never stored.
-INSERT INTO login_session (token_hash, id, login_id, created_at, used_at, expires_at, user_agent)
-VALUES ($1, $2, $3, $4, $4, $5, $6)
+INSERT INTO login_session (token_hash, id, login_id, created_at, used_at, expires_at, user_agent, address)
+VALUES ($1, $2, $3, $4, $4, $5, $6, $7)
 
 -- name: find_session
 -- A live session by the hash of its token; marks it used.

@@ -70,11 +70,15 @@ async def only_workspace(conn: TenantConn) -> int | None:
 async def find_login(conn: TenantConn, email: str) -> Login | None:
     """Find who signs in with an address, whatever its case."""
     row = await conn.fetchrow(QUERIES["find_login"], email)
-    return (
-        None
-        if row is None
-        else Login(id=row["id"], email=row["email"], name=row["name"], password_hash=row["password_hash"])
-    )
+    return None if row is None else msgspec.convert(dict(row), Login)
+
+
+async def get_login(conn: TenantConn, login_id: UUID) -> Login:
+    """Return a login; ``NotFound`` where there is none by that id."""
+    row = await conn.fetchrow(QUERIES["get_login"], login_id)
+    if row is None:
+        raise NotFound("login")
+    return msgspec.convert(dict(row), Login)
 
 
 async def add_login(conn: TenantConn, login: Login, made_at: datetime) -> None:
@@ -113,6 +117,7 @@ async def add_session(conn: TenantConn, token_hash: bytes, session: StartedSessi
         session.made_at,
         session.expires_at,
         session.user_agent,
+        session.address,
     )
 
 

@@ -1,7 +1,7 @@
 """
 Every change around signing in that is not a session's own life: signing up, passwords, sessions ended by their owner.
 
-Answers never say whether an address is known. Called by ``api/sign_up.py``, ``api/passwords.py`` and ``api/sessions.py``.
+Answers never say whether an address is known. Called by ``api/sign_up.py``, ``own_sessions.py`` and ``session.py``.
 """
 
 from __future__ import annotations
@@ -147,9 +147,7 @@ async def challenge(conn: TenantConn, login_id: UUID, *, bearer: bool) -> str:
     """Keep a sign-in whose password was right for ten minutes and return the token that goes on with it."""
     token = clock.new_token()
     at = clock.now()
-    await store.add_challenge(
-        conn, sessions.token_hash(token), login_id, at, at + CHALLENGE_LIFETIME, bearer=bearer
-    )
+    await store.add_challenge(conn, sessions.token_hash(token), login_id, at, at + CHALLENGE_LIFETIME, bearer=bearer)
     return token
 
 
@@ -171,6 +169,7 @@ async def note(
     login_id: UUID,
     action: str,
     *,
+    address: str = "",
     target: tuple[str, str] = ("", ""),
     details: dict[str, object] | None = None,
 ) -> None:
@@ -182,6 +181,7 @@ async def note(
         actor_id=login_id,
         target_kind=target[0],
         target_id=target[1],
+        address=address,
         details=msgspec.json.encode(details or {}),
     )
     await audit.record(conn, entry)

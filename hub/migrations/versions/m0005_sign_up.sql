@@ -1,6 +1,6 @@
 -- Second factors a login has: totp, passkey, recovery. With one of the first two a password alone opens nothing.
 ALTER TABLE login ADD factors text[] NOT NULL DEFAULT '{}';
-ALTER TABLE login ADD locale text NOT NULL DEFAULT 'en' CHECK (locale ~ '^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$');
+ALTER TABLE login ADD locale text NOT NULL DEFAULT '';
 -- When this session last saw a full proof of who its owner is; and where it was begun.
 ALTER TABLE login_session ADD proved_at timestamptz NOT NULL DEFAULT now();
 ALTER TABLE login_session ADD address text NOT NULL DEFAULT '';
@@ -41,6 +41,11 @@ CREATE FUNCTION hub_find_login(wanted_email text)
     AS $$
         SELECT l.id, l.email, l.name, l.password_hash, l.factors, l.locale FROM login l WHERE l.email = lower(wanted_email)
     $$;
+
+CREATE FUNCTION hub_get_login(wanted uuid)
+    RETURNS TABLE (id uuid, email text, name text, password_hash text, factors text[], locale text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ SELECT l.id, l.email, l.name, l.password_hash, l.factors, l.locale FROM login l WHERE l.id = wanted $$;
 
 -- A registration by the hash of its token, as long as it is good; looked at before anything is used up.
 CREATE FUNCTION hub_find_registration(wanted_hash bytea) RETURNS TABLE (email text, name text, locale text)

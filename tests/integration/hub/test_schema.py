@@ -22,6 +22,8 @@ NOT_TENANT = {
     "login_session",
     "login_link",
     "system_mail",
+    "registration",
+    "login_challenge",
     "login_totp",
     "login_recovery_code",
     "login_passkey",
