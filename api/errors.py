@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from hub import clock
-from hub.errors import HubError, InvalidInput, NotFound, ProofNeeded
+from hub.errors import HubError, InvalidInput, NotFound, ProofNeeded, SecondFactorRequired
 from hub.log import get_logger
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ log = get_logger("api")
 STATUSES: Final[Mapping[str, int]] = {
     "invalid_input": 422,
     "not_signed_in": 401,
+    "second_factor_required": 401,
     "forbidden": 403,
     "second_factor_needed": 403,
     "proof_needed": 403,
@@ -51,6 +52,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
         field: The input that is wrong, as a path, e.g. ``settings.phone_number``.
         retry_after_s: When it makes sense to call again.
         methods: The ways to prove who one is, where that is what is missing.
+        challenge: A sign-in half done: goes back with the second factor.
     """
 
     code: str
@@ -58,6 +60,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
     field: str | None = None
     retry_after_s: float | None = None
     methods: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    challenge: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def error_answer(error: HubError) -> Response:
@@ -67,8 +70,12 @@ def error_answer(error: HubError) -> Response:
         return unexpected_answer(error)
     if isinstance(error, InvalidInput) and error.field in _UNREADABLE_FIELDS:
         status = 400
-    methods = error.methods if isinstance(error, ProofNeeded) else msgspec.UNSET
-    return _answer(status, ErrorBody(error.code, error.message, error.field, error.retry_after_s, methods))
+    body = ErrorBody(error.code, error.message, error.field, error.retry_after_s)
+    if isinstance(error, ProofNeeded | SecondFactorRequired):
+        body = msgspec.structs.replace(body, methods=error.methods)
+    if isinstance(error, SecondFactorRequired):
+        body = msgspec.structs.replace(body, challenge=error.challenge)
+    return _answer(status, body)
 
 
 def unexpected_answer(error: BaseException) -> Response:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from starlette.responses import Response
 
-from api import auth
+from api import auth, session
 from api.factors import Code, person_of, sealer_of, site_of, wrong_code
-from api.session import LoginView, SessionView, answer_with_cookie
+from api.session import answer_with_cookie
 from hub import clock
 from hub.accounts import sessions
 from hub.accounts import store as accounts
 from hub.errors import InvalidInput, NotSignedIn, ProofNeeded
-from hub.signin.factors import proving, store
+from hub.signin.factors import challenges, proving, store
 from hub.signin.factors.model import PROOF_LIFETIME, Method, Purpose
 from hub.signin.factors.proving import Asked
 from hub.signin.factors.telling import note
@@ -24,11 +24,13 @@ from hub.signin.factors.wire import Assertion, RequestOptions
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from api.call import Call, SessionCall
-    from hub.signin.factors.model import Standing
+    from hub.db import TenantConn
+    from hub.signin.factors.model import Standing, Waiting
 
+Token = Annotated[str, msgspec.Meta(max_length=100)]
+
+_TOO_LATE = "This took too long. Sign in again."
 _REFUSED = "This passkey was not accepted. Try again, or sign in another way."
 
 
@@ -59,9 +61,32 @@ class PasskeySignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         bearer: Whether the answer carries the token, for clients without cookies; no cookie is set then.
     """
 
-    ceremony: Annotated[str, msgspec.Meta(max_length=100)]
+    ceremony: Token
     assertion: Assertion
     bearer: bool = False
+
+
+class ChallengeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ``challenge`` of a sign-in that was answered ``second_factor_required``."""
+
+    challenge: Token
+
+
+class SecondFactorRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    The second factor of a sign-in.
+
+    Attributes:
+        challenge: Of the answer ``second_factor_required``.
+        method: ``totp`` and ``recovery_code`` come with a code, ``passkey`` with an assertion.
+        code: As typed.
+        assertion: A passkey's signature for the options of ``session/second-factor/options``.
+    """
+
+    challenge: Token
+    method: Method
+    code: Code | None = None
+    assertion: Assertion | None = None
 
 
 class ProofRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,7 +135,43 @@ async def sign_in(call: Call) -> Response:
         login_id = await proving.by_passkey(conn, asked, wanted.assertion)
     if login_id is None:
         raise NotSignedIn(_REFUSED)
-    return await start_session(call, login_id, bearer=wanted.bearer)
+    return await session.start(call, login_id, bearer=wanted.bearer)
+
+
+async def begin_second_factor(call: Call) -> RequestView:
+    """Ask for a signature by one of the passkeys of a sign-in half done."""
+    wanted = await call.decode(ChallengeRequest)
+    async with call.resources.database.across() as conn:
+        waiting = await challenges.find(conn, wanted.challenge)
+        if waiting is None:
+            raise NotSignedIn(_TOO_LATE)
+        return RequestView(await proving.begin(conn, _asked_of_challenge(call, wanted.challenge, waiting)))
+
+
+async def finish_sign_in(call: Call) -> Response:
+    """Show the second factor of a sign-in half done."""
+    wanted = await call.decode(SecondFactorRequest)
+    code, assertion = wanted.code, wanted.assertion
+    if (wanted.method is Method.PASSKEY) != (assertion is not None) or (code is None) == (assertion is None):
+        raise InvalidInput("method", "Send a code with totp and recovery_code, an assertion with passkey.")
+    database = call.resources.database
+    async with database.across() as conn:
+        waiting = await challenges.find(conn, wanted.challenge)
+    if waiting is None:
+        raise NotSignedIn(_TOO_LATE)
+    allowances = proving.allowances(waiting.login_id)
+    await call.resources.throttle.take(allowances)
+    async with database.across() as conn:
+        waiting = await challenges.find(conn, wanted.challenge)
+        holds = waiting is not None and await _holds(call, conn, wanted, waiting)
+        if holds and waiting is not None:
+            await challenges.end(conn, waiting)
+    if waiting is None:
+        raise NotSignedIn(_TOO_LATE)
+    if not holds:
+        raise wrong_code() if assertion is None else InvalidInput("assertion", _REFUSED)
+    await call.resources.throttle.forget(allowances)
+    return await session.start(call, waiting.login_id, bearer=waiting.bearer)
 
 
 async def begin_proof(call: SessionCall) -> RequestView:
@@ -130,15 +191,13 @@ async def prove(call: SessionCall) -> Response:
     return await _rotate(call)
 
 
-async def start_session(call: Call, login_id: UUID, *, bearer: bool) -> Response:
-    """Start a session for somebody who has proved everything there is to prove."""
-    async with call.resources.database.across() as conn:
-        new = await sessions.start(conn, login_id, user_agent=call.request.headers.get("user-agent", ""))
-    login = LoginView(new.signed_in.name, new.signed_in.email)
-    if bearer:
-        view = SessionView(login, new.memberships, new.token)
-        return Response(msgspec.json.encode(view), media_type="application/json")
-    return answer_with_cookie(call, SessionView(login, new.memberships), new.token)
+async def _holds(call: Call, conn: TenantConn, wanted: SecondFactorRequest, waiting: Waiting) -> bool:
+    if wanted.assertion is not None:
+        asked = _asked_of_challenge(call, wanted.challenge, waiting)
+        return await proving.by_passkey(conn, asked, wanted.assertion) is not None
+    person, _ = await store.lock_login(conn, waiting.login_id)
+    person = msgspec.structs.replace(person, address=call.address)
+    return await proving.by_code(conn, sealer_of(call), person, wanted.code or "") is not None
 
 
 async def _check_proof(call: SessionCall, wanted: ProofRequest) -> None:
@@ -199,6 +258,11 @@ async def _rotate(call: SessionCall) -> Response:
 def _asked_of_session(call: SessionCall) -> Asked:
     who = call.signed_in
     return Asked(site_of(call), Purpose.PROOF, who.session_id.bytes, who.login_id, call.address)
+
+
+def _asked_of_challenge(call: Call, challenge: str, waiting: Waiting) -> Asked:
+    bound_to = sessions.token_hash(challenge)
+    return Asked(site_of(call), Purpose.SECOND_FACTOR, bound_to, waiting.login_id, call.address)
 
 
 def _bound_to_page(ceremony: str) -> bytes:

@@ -14,6 +14,8 @@ from hub.accounts import actions, passwords, sessions, store
 from hub.accounts.model import Membership
 from hub.accounts.sessions import SignInAttempt
 from hub.errors import NotSignedIn
+from hub.signin.factors import challenges
+from hub.signin.factors.model import Waiting
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -85,10 +87,8 @@ async def create(call: Call) -> Response:
         address=call.address,
         user_agent=call.request.headers.get("user-agent", ""),
     )
-    new = await sessions.sign_in(parts.database, parts.throttle, parts.passwords, attempt)
-    if wanted.bearer:
-        return Response(msgspec.json.encode(_view(new, token=new.token)), media_type="application/json")
-    return answer_with_cookie(call, _view(new), new.token)
+    login = await sessions.check_password(parts.database, parts.throttle, parts.passwords, attempt)
+    return await enter(call, login.id, bearer=wanted.bearer)
 
 
 async def read(call: SessionCall) -> SessionView:
@@ -135,7 +135,8 @@ async def use_link(call: Call) -> Response:
     _announce_revocation(call, joined)
     if name:
         await _rename(call, used.login_id, name, joined)
-    return await _start(call, used.login_id)
+    # A link is one factor, as a password is: whoever has a second one is asked for it.
+    return await enter(call, used.login_id)
 
 
 async def issue_ticket(call: SessionCall) -> TicketView:
@@ -153,6 +154,29 @@ async def issue_ticket(call: SessionCall) -> TicketView:
     return TicketView(await tickets.issue(facts), tickets.lifetime_s)
 
 
+async def enter(call: Call, login_id: UUID, *, bearer: bool = False) -> Response:
+    """
+    Let somebody in who has shown one factor.
+
+    Raises:
+        SecondFactorRequired: They have a second one.
+    """
+    async with call.resources.database.across() as conn:
+        required_factor = await challenges.begin(conn, Waiting(login_id, bearer))
+    if required_factor is not None:
+        raise required_factor
+    return await start(call, login_id, bearer=bearer)
+
+
+async def start(call: Call, login_id: UUID, *, bearer: bool) -> Response:
+    """Start a session for somebody who has shown everything they have, and answer with its token."""
+    async with call.resources.database.across() as conn:
+        new = await sessions.start(conn, login_id, user_agent=call.request.headers.get("user-agent", ""))
+    if bearer:
+        return Response(msgspec.json.encode(_view(new, token=new.token)), media_type="application/json")
+    return answer_with_cookie(call, _view(new), new.token)
+
+
 def answer_with_cookie(call: Call, answer: msgspec.Struct, token: str) -> Response:
     """Answer a sign-in of a browser: the token goes into the cookie, out of reach of scripts."""
     headers = {"set-cookie": auth.session_cookie(_edge(call), token)}
@@ -163,12 +187,6 @@ def _announce_revocation(call: Call, joined: Sequence[Membership]) -> None:
     """Their open sockets end now instead of within a minute."""
     if call.resources.realtime is not None:
         call.resources.realtime.announce_revocation(one.workspace_id for one in joined)
-
-
-async def _start(call: Call, login_id: UUID) -> Response:
-    async with call.resources.database.across() as conn:
-        new = await sessions.start(conn, login_id, user_agent=call.request.headers.get("user-agent", ""))
-    return answer_with_cookie(call, _view(new), new.token)
 
 
 async def _rename(call: Call, login_id: UUID, name: str, joined: Sequence[Membership]) -> None:

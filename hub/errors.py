@@ -4,6 +4,7 @@ The whole error tree, classified by what the caller must do next.
     HubError
     ├── InvalidInput            mend the named field and send again
     ├── NotSignedIn             sign in
+    │   └── SecondFactorRequired  show a second factor, with ``challenge``
     ├── Forbidden               ask somebody with the permission
     │   ├── SecondFactorNeeded  add a second factor: this workspace asks everybody for one
     │   └── ProofNeeded         prove who you are again, by one of ``methods``
@@ -55,6 +56,17 @@ class NotSignedIn(HubError):
 
     def __init__(self, message: str = "Sign in first.") -> None:
         super().__init__(message)
+
+
+class SecondFactorRequired(NotSignedIn):
+    """The password was right; ``challenge`` goes back with one of ``methods``."""
+
+    code = "second_factor_required"
+
+    def __init__(self, challenge: str, methods: tuple[str, ...]) -> None:
+        super().__init__("Now show your second factor.")
+        self.challenge = challenge
+        self.methods = methods
 
 
 class Forbidden(HubError):

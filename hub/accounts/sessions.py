@@ -47,9 +47,9 @@ class SignInAttempt(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
 
 
-async def sign_in(database: Database, throttle: Throttle, passwords: Passwords, attempt: SignInAttempt) -> NewSession:
+async def check_password(database: Database, throttle: Throttle, passwords: Passwords, attempt: SignInAttempt) -> Login:
     """
-    Check a password and start a session.
+    Check a password; a session is started only by whoever has looked at second factors, too.
 
     Args:
         database: Where logins are.
@@ -58,7 +58,7 @@ async def sign_in(database: Database, throttle: Throttle, passwords: Passwords, 
         attempt: What was typed, and from where.
 
     Returns:
-        The session with its token; always a new one, so that no token from before the sign-in is worth anything.
+        Whose it is.
 
     Raises:
         NotSignedIn: Wrong password, no such login, no password yet: one answer, after the same time.
@@ -76,11 +76,15 @@ async def sign_in(database: Database, throttle: Throttle, passwords: Passwords, 
     await throttle.forget(allowances[:1])
     async with database.across() as conn:
         await _renew_verifier(conn, passwords, login, attempt.password)
-        return await start(conn, login.id, user_agent=attempt.user_agent)
+    return login
 
 
 async def start(conn: TenantConn, login_id: UUID, *, user_agent: str = "") -> NewSession:
-    """Start a session for a login that has proved itself (password, one-time link, set-up)."""
+    """
+    Start a session for a login that has proved itself by everything it has.
+
+    Its token is always a new one: none from before the sign-in is worth anything.
+    """
     token = clock.new_token(_TOKEN_BYTES)
     made_at = clock.now()
     session = StartedSession(

@@ -22,6 +22,7 @@ NOT_TENANT = {
     "login_session",
     "login_link",
     "system_mail",
+    "login_challenge",
     "login_totp",
     "login_recovery_code",
     "login_passkey",
