@@ -16,17 +16,22 @@ from hub import clock
 from hub.accounts import sessions
 from hub.accounts import store as accounts
 from hub.errors import InvalidInput, NotSignedIn, ProofNeeded
-from hub.signin.factors import challenges, proving, store
-from hub.signin.factors.model import PROOF_LIFETIME, Method, Purpose
+from hub.signin import actions as signin
+from hub.signin import store as challenges
+from hub.signin.factors import proving, store
+from hub.signin.factors.model import PROOF_LIFETIME, Method, Person, Purpose
 from hub.signin.factors.proving import Asked
 from hub.signin.factors.telling import note
 from hub.signin.factors.wire import Assertion, RequestOptions
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from api.call import Call, SessionCall
     from hub.db import TenantConn
-    from hub.signin.factors.model import Standing, Waiting
+    from hub.signin.factors.model import Standing
+    from hub.signin.model import Challenge
 
 Token = Annotated[str, msgspec.Meta(max_length=100)]
 
@@ -135,43 +140,39 @@ async def sign_in(call: Call) -> Response:
         login_id = await proving.by_passkey(conn, asked, wanted.assertion)
     if login_id is None:
         raise NotSignedIn(_REFUSED)
-    return await session.start(call, login_id, bearer=wanted.bearer)
+    return await session.start_session(call, login_id, bearer=wanted.bearer)
 
 
 async def begin_second_factor(call: Call) -> RequestView:
     """Ask for a signature by one of the passkeys of a sign-in half done."""
     wanted = await call.decode(ChallengeRequest)
     async with call.resources.database.across() as conn:
-        waiting = await challenges.find(conn, wanted.challenge)
-        if waiting is None:
-            raise NotSignedIn(_TOO_LATE)
-        return RequestView(await proving.begin(conn, _asked_of_challenge(call, wanted.challenge, waiting)))
+        login_id = await store.peek_challenge(conn, sessions.token_hash(wanted.challenge))
+        if login_id is None:
+            raise InvalidInput("challenge", _TOO_LATE)
+        return RequestView(await proving.begin(conn, _asked_of_challenge(call, wanted.challenge, login_id)))
 
 
 async def finish_sign_in(call: Call) -> Response:
     """Show the second factor of a sign-in half done."""
     wanted = await call.decode(SecondFactorRequest)
-    code, assertion = wanted.code, wanted.assertion
-    if (wanted.method is Method.PASSKEY) != (assertion is not None) or (code is None) == (assertion is None):
+    if (wanted.code is None) == (wanted.assertion is None):
         raise InvalidInput("method", "Send a code with totp and recovery_code, an assertion with passkey.")
-    database = call.resources.database
-    async with database.across() as conn:
-        waiting = await challenges.find(conn, wanted.challenge)
-    if waiting is None:
-        raise NotSignedIn(_TOO_LATE)
+    if (wanted.method is Method.PASSKEY) != (wanted.assertion is not None):
+        raise InvalidInput("method", "Send a code with totp and recovery_code, an assertion with passkey.")
+    async with call.resources.database.across() as conn:
+        waiting = await signin.try_challenge(conn, wanted.challenge)
     allowances = proving.allowances(waiting.login_id)
     await call.resources.throttle.take(allowances)
-    async with database.across() as conn:
-        waiting = await challenges.find(conn, wanted.challenge)
-        holds = waiting is not None and await _holds(call, conn, wanted, waiting)
-        if holds and waiting is not None:
-            await challenges.end(conn, waiting)
-    if waiting is None:
-        raise NotSignedIn(_TOO_LATE)
+    async with call.resources.database.across() as conn:
+        holds = await _holds(call, conn, wanted, waiting)
+        # Somebody finished it in another window: what was shown here is not used up.
+        if holds and not await challenges.use_challenge(conn, sessions.token_hash(wanted.challenge)):
+            raise InvalidInput("challenge", _TOO_LATE)
     if not holds:
-        raise wrong_code() if assertion is None else InvalidInput("assertion", _REFUSED)
+        raise wrong_code() if wanted.assertion is None else InvalidInput("assertion", _REFUSED)
     await call.resources.throttle.forget(allowances)
-    return await session.start(call, waiting.login_id, bearer=waiting.bearer)
+    return await session.start_session(call, waiting.login_id, bearer=waiting.bearer)
 
 
 async def begin_proof(call: SessionCall) -> RequestView:
@@ -191,12 +192,11 @@ async def prove(call: SessionCall) -> Response:
     return await _rotate(call)
 
 
-async def _holds(call: Call, conn: TenantConn, wanted: SecondFactorRequest, waiting: Waiting) -> bool:
+async def _holds(call: Call, conn: TenantConn, wanted: SecondFactorRequest, waiting: Challenge) -> bool:
     if wanted.assertion is not None:
-        asked = _asked_of_challenge(call, wanted.challenge, waiting)
+        asked = _asked_of_challenge(call, wanted.challenge, waiting.login_id)
         return await proving.by_passkey(conn, asked, wanted.assertion) is not None
-    person, _ = await store.lock_login(conn, waiting.login_id)
-    person = msgspec.structs.replace(person, address=call.address)
+    person = Person(waiting.login_id, waiting.email, waiting.name, call.address)
     return await proving.by_code(conn, sealer_of(call), person, wanted.code or "") is not None
 
 
@@ -260,9 +260,9 @@ def _asked_of_session(call: SessionCall) -> Asked:
     return Asked(site_of(call), Purpose.PROOF, who.session_id.bytes, who.login_id, call.address)
 
 
-def _asked_of_challenge(call: Call, challenge: str, waiting: Waiting) -> Asked:
+def _asked_of_challenge(call: Call, challenge: str, login_id: UUID) -> Asked:
     bound_to = sessions.token_hash(challenge)
-    return Asked(site_of(call), Purpose.SECOND_FACTOR, bound_to, waiting.login_id, call.address)
+    return Asked(site_of(call), Purpose.SECOND_FACTOR, bound_to, login_id, call.address)
 
 
 def _bound_to_page(ceremony: str) -> bytes:

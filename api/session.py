@@ -13,9 +13,9 @@ from api.call import TicketFacts, required
 from hub.accounts import actions, passwords, sessions, store
 from hub.accounts.model import Membership
 from hub.accounts.sessions import SignInAttempt
-from hub.errors import NotSignedIn
-from hub.signin.factors import challenges
-from hub.signin.factors.model import Waiting
+from hub.errors import NotSignedIn, SecondFactorRequired
+from hub.signin import actions as signin
+from hub.signin.factors import store as factor_store
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ async def create(call: Call) -> Response:
         user_agent=call.request.headers.get("user-agent", ""),
     )
     login = await sessions.check_password(parts.database, parts.throttle, parts.passwords, attempt)
-    return await enter(call, login.id, bearer=wanted.bearer)
+    await require_second_factor(call, login.id, bearer=wanted.bearer)
+    return await start_session(call, login.id, bearer=wanted.bearer)
 
 
 async def read(call: SessionCall) -> SessionView:
@@ -135,8 +136,9 @@ async def use_link(call: Call) -> Response:
     _announce_revocation(call, joined)
     if name:
         await _rename(call, used.login_id, name, joined)
-    # A link is one factor, as a password is: whoever has a second one is asked for it.
-    return await enter(call, used.login_id)
+    # Who can read the mailbox has one factor, not both.
+    await require_second_factor(call, used.login_id, bearer=False)
+    return await start_session(call, used.login_id, bearer=False)
 
 
 async def issue_ticket(call: SessionCall) -> TicketView:
@@ -154,21 +156,16 @@ async def issue_ticket(call: SessionCall) -> TicketView:
     return TicketView(await tickets.issue(facts), tickets.lifetime_s)
 
 
-async def enter(call: Call, login_id: UUID, *, bearer: bool = False) -> Response:
-    """
-    Let somebody in who has shown one factor.
-
-    Raises:
-        SecondFactorRequired: They have a second one.
-    """
+async def require_second_factor(call: Call, login_id: UUID, *, bearer: bool) -> None:
+    """Stop a sign-in half way where its owner has a second factor: ``SecondFactorRequired`` tells how to go on."""
     async with call.resources.database.across() as conn:
-        required_factor = await challenges.begin(conn, Waiting(login_id, bearer))
-    if required_factor is not None:
-        raise required_factor
-    return await start(call, login_id, bearer=bearer)
+        methods = await factor_store.login_factors(conn, login_id)
+        challenge = await signin.challenge(conn, login_id, bearer=bearer) if methods else ""
+    if challenge:
+        raise SecondFactorRequired(challenge, methods)
 
 
-async def start(call: Call, login_id: UUID, *, bearer: bool) -> Response:
+async def start_session(call: Call, login_id: UUID, *, bearer: bool) -> Response:
     """Start a session for somebody who has shown everything they have, and answer with its token."""
     async with call.resources.database.across() as conn:
         new = await sessions.start(conn, login_id, user_agent=call.request.headers.get("user-agent", ""))

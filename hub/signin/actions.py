@@ -147,9 +147,7 @@ async def challenge(conn: TenantConn, login_id: UUID, *, bearer: bool) -> str:
     """Keep a sign-in whose password was right for ten minutes and return the token that goes on with it."""
     token = clock.new_token()
     at = clock.now()
-    await store.add_challenge(
-        conn, sessions.token_hash(token), login_id, at, at + CHALLENGE_LIFETIME, bearer=bearer
-    )
+    await store.add_challenge(conn, sessions.token_hash(token), login_id, at, at + CHALLENGE_LIFETIME, bearer=bearer)
     return token
 
 

@@ -1,18 +1,3 @@
--- What sign-up makes too: whichever of the two comes first.
-ALTER TABLE login ADD COLUMN IF NOT EXISTS factors text[] NOT NULL DEFAULT '{}';
--- When they last proved who they are in this session; a session begins with a proof.
-ALTER TABLE login_session ADD COLUMN IF NOT EXISTS proved_at timestamptz NOT NULL DEFAULT now();
--- A sign-in whose password was right and whose second factor is still to come; minutes, then it begins anew.
-CREATE TABLE IF NOT EXISTS login_challenge (
-    token_hash bytea PRIMARY KEY CHECK (length(token_hash) = 32),
-    login_id   uuid NOT NULL REFERENCES login ON DELETE CASCADE,
-    -- Made by a client without cookies: the token goes into the answer.
-    bearer     boolean NOT NULL,
-    created_at timestamptz NOT NULL,
-    expires_at timestamptz NOT NULL
-);
-CREATE INDEX IF NOT EXISTS login_challenge_by_login ON login_challenge (login_id);
-
 -- Not tenant data: a person's factors hold in every workspace they belong to. The application reads and changes these
 -- only through the functions below, one login at a time.
 CREATE TABLE login_totp (
@@ -56,8 +41,7 @@ CREATE INDEX passkey_ceremony_expires ON passkey_ceremony (expires_at);
 
 ALTER TABLE workspace ADD COLUMN requires_second_factor boolean NOT NULL DEFAULT false;
 
-GRANT INSERT ON login_passkey, passkey_ceremony, login_challenge TO hub_app;
-GRANT SELECT, UPDATE, DELETE ON login_challenge TO hub_router;
+GRANT INSERT ON login_passkey, passkey_ceremony TO hub_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON login_totp, login_recovery_code, login_passkey, passkey_ceremony TO hub_router;
 GRANT UPDATE (factors) ON login TO hub_router;
 GRANT UPDATE (token_hash, proved_at) ON login_session TO hub_router;
@@ -121,22 +105,12 @@ CREATE FUNCTION hub_login_factors(wanted uuid) RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT l.factors FROM login l WHERE l.id = wanted $$;
 
--- Whose sign-in waits under a challenge; held until the end of the transaction, so that it is used once.
-CREATE FUNCTION hub_find_challenge(wanted_hash bytea) RETURNS TABLE (login_id uuid, bearer boolean)
-    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
+-- Whose sign-in waits under a challenge, without counting a try: asked for what a passkey has to sign.
+CREATE FUNCTION hub_peek_challenge(wanted_hash bytea) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$
-        SELECT c.login_id, c.bearer FROM login_challenge c
-        WHERE c.token_hash = wanted_hash AND c.expires_at > now() FOR UPDATE
-    $$;
-
--- Ends every sign-in of a login that waits, and clears away what ran out.
-CREATE FUNCTION hub_end_challenges(wanted uuid) RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
-    AS $$
-        DELETE FROM login_challenge c WHERE c.token_hash IN (
-            -- One that is being answered just now waits for this login: it finds its factors gone, or ends by itself.
-            SELECT o.token_hash FROM login_challenge o
-            WHERE o.login_id = wanted OR o.expires_at < now() - interval '1 hour' FOR UPDATE SKIP LOCKED)
+        SELECT c.login_id FROM login_challenge c
+        WHERE c.token_hash = wanted_hash AND c.used_at IS NULL AND c.expires_at > now()
     $$;
 
 -- ── TOTP ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,7 +233,7 @@ CREATE FUNCTION hub_clear_factors(wanted uuid) RETURNS void
         DELETE FROM login_totp t WHERE t.login_id = wanted;
         DELETE FROM login_passkey p WHERE p.login_id = wanted;
         DELETE FROM login_recovery_code c WHERE c.login_id = wanted;
-        PERFORM hub_end_challenges(wanted);
+        DELETE FROM login_challenge h WHERE h.login_id = wanted;
         UPDATE login l SET factors = '{}' WHERE l.id = wanted;
     END $$;
 

@@ -104,18 +104,6 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class Waiting(msgspec.Struct, frozen=True):
-    """
-    A sign-in whose second factor is still to come.
-
-    Attributes:
-        bearer: Whether the client wants the token in the answer, instead of a cookie.
-    """
-
-    login_id: UUID
-    bearer: bool
-
-
 class Person(msgspec.Struct, frozen=True):
     """
     Whose factors these are: for mails, the audit log and the names authenticators show.

@@ -103,14 +103,6 @@ SELECT id FROM hub_members_without_factor($1) AS id
 -- What a login can prove itself by beside the password.
 SELECT hub_login_factors($1) AS factors
 
--- name: add_challenge
--- A sign-in that waits for its second factor; the token itself is never stored.
-INSERT INTO login_challenge (token_hash, login_id, bearer, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
-
--- name: find_challenge
--- Whose sign-in waits under a challenge; no row when it was used or has run out.
-SELECT login_id, bearer FROM hub_find_challenge($1)
-
--- name: end_challenges
--- Ends every sign-in of a login that waits for its second factor.
-SELECT hub_end_challenges($1)
+-- name: peek_challenge
+-- Whose sign-in waits under a challenge; NULL when it was used or has run out.
+SELECT hub_peek_challenge($1) AS login_id

@@ -11,7 +11,7 @@ import msgspec
 
 from hub.db import load_queries
 from hub.errors import Conflict, NotFound
-from hub.signin.factors.model import Factors, Passkey, Person, Standing, StoredPasskey, TotpSecret, Waiting
+from hub.signin.factors.model import Factors, Passkey, Person, Standing, StoredPasskey, TotpSecret
 from hub.signin.factors.passkeys import encode
 from hub.signin.factors.wire import Descriptor
 
@@ -172,22 +172,9 @@ async def login_factors(conn: TenantConn, login_id: UUID) -> tuple[str, ...]:
     return tuple(cast("list[str] | None", await conn.fetchval(QUERIES["login_factors"], login_id)) or ())
 
 
-async def add_challenge(
-    conn: TenantConn, token_hash: bytes, waiting: Waiting, made_at: datetime, expires_at: datetime
-) -> None:
-    """Write a sign-in that waits for its second factor."""
-    await conn.execute(QUERIES["add_challenge"], token_hash, waiting.login_id, waiting.bearer, made_at, expires_at)
-
-
-async def find_challenge(conn: TenantConn, token_hash: bytes) -> Waiting | None:
+async def peek_challenge(conn: TenantConn, token_hash: bytes) -> UUID | None:
     """Return whose sign-in waits under a challenge; None when it was used or has run out."""
-    row = await conn.fetchrow(QUERIES["find_challenge"], token_hash)
-    return None if row is None else Waiting(row["login_id"], row["bearer"])
-
-
-async def end_challenges(conn: TenantConn, login_id: UUID) -> None:
-    """End every sign-in of a login that waits for its second factor."""
-    await conn.execute(QUERIES["end_challenges"], login_id)
+    return cast("UUID | None", await conn.fetchval(QUERIES["peek_challenge"], token_hash))
 
 
 async def clear_factors(conn: TenantConn, login_id: UUID) -> None:

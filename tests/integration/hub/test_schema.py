@@ -23,6 +23,7 @@ NOT_TENANT = {
     "login_link",
     "system_mail",
     "login_challenge",
+    "registration",
     "login_totp",
     "login_recovery_code",
     "login_passkey",
