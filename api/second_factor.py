@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from starlette.responses import Response
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 
 Token = Annotated[str, msgspec.Meta(max_length=100)]
 
+# Whether a code, and whether an assertion, comes with a method.
+_GIVEN_WITH: Final = {
+    Method.TOTP: (True, False),
+    Method.RECOVERY_CODE: (True, False),
+    Method.PASSKEY: (False, True),
+}
 _TOO_LATE = "This took too long. Sign in again."
 _REFUSED = "This passkey was not accepted. Try again, or sign in another way."
 
@@ -156,9 +162,8 @@ async def begin_second_factor(call: Call) -> RequestView:
 async def finish_sign_in(call: Call) -> Response:
     """Show the second factor of a sign-in half done."""
     wanted = await call.decode(SecondFactorRequest)
-    if (wanted.code is None) == (wanted.assertion is None):
-        raise InvalidInput("method", "Send a code with totp and recovery_code, an assertion with passkey.")
-    if (wanted.method is Method.PASSKEY) != (wanted.assertion is not None):
+    given = (wanted.code is not None, wanted.assertion is not None)
+    if given != _GIVEN_WITH.get(wanted.method):
         raise InvalidInput("method", "Send a code with totp and recovery_code, an assertion with passkey.")
     async with call.resources.database.across() as conn:
         waiting = await signin.try_challenge(conn, wanted.challenge)
@@ -197,7 +202,7 @@ async def _holds(call: Call, conn: TenantConn, wanted: SecondFactorRequest, wait
         asked = _asked_of_challenge(call, wanted.challenge, waiting.login_id)
         return await proving.by_passkey(conn, asked, wanted.assertion) is not None
     person = Person(waiting.login_id, waiting.email, waiting.name, call.address)
-    return await proving.by_code(conn, sealer_of(call), person, wanted.code or "") is not None
+    return await proving.by_code(conn, sealer_of(call), person, wanted.code or "", method=wanted.method) is not None
 
 
 async def _check_proof(call: SessionCall, wanted: ProofRequest) -> None:

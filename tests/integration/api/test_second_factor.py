@@ -146,6 +146,48 @@ async def test_wrong_code_may_be_mended_and_is_limited(client, enrolled, records
     assert (await records.audited()).count("second_factor.refused") == 5
 
 
+async def test_guessing_for_a_day_is_limited(client, enrolled, parts):
+    """Who waits out each quarter of an hour gets twenty guesses a day, and is then told to wait for hours."""
+    secret, _ = enrolled
+    for _ in range(4):
+        challenge = await begin(client)
+        assert [(await finish(client, challenge, "000000")).status_code for _ in range(5)] == [422] * 5
+        async for key in parts.redis_ephemeral.scan_iter("throttle:second_factor:quarter:*"):
+            await parts.redis_ephemeral.delete(key)
+    refused = await finish(client, await begin(client), code_of(secret))
+    assert (refused.status_code, refused.json()["retry_after_s"] > 80_000) == (429, True)
+
+
+async def test_five_tries_end_a_challenge(client, enrolled, parts):
+    """A challenge is good for five tries, also where nothing else counts them."""
+    secret, _ = enrolled
+    challenge = await begin(client)
+    for _ in range(5):
+        await finish(client, challenge, "000000")
+    await parts.redis_ephemeral.flushall()
+    refused = await finish(client, challenge, code_of(secret))
+    assert (refused.status_code, refused.json()["field"]) == (422, "challenge")
+    assert (await finish(client, await begin(client), code_of(secret))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", [{"method": "totp"}, {"method": "passkey", "code": "000000"}, {"method": "password", "code": "x"}]
+)
+async def test_method_and_proof_belong_together(client, enrolled, body):
+    """What is sent must be what is said; a password is no second factor."""
+    challenge = await begin(client)
+    answer = await client.post(FINISH, json={"challenge": challenge, **body})
+    assert (answer.status_code, answer.json()["field"]) == (422, "method")
+
+
+async def test_code_of_another_kind_than_said_is_refused(client, enrolled):
+    """A recovery code is not used up by somebody who meant to type the app's code."""
+    _, codes = enrolled
+    challenge = await begin(client)
+    assert (await finish(client, challenge, codes[0], "totp")).status_code == 422
+    assert (await finish(client, challenge, codes[0], "recovery_code")).status_code == 200
+
+
 async def test_recovery_code_lets_in_and_the_app_can_go(client, enrolled, records):
     """Who lost the phone comes in by a recovery code and removes the app; a mail tells of both."""
     _, codes = enrolled
