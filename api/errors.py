@@ -52,7 +52,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
         field: The input that is wrong, as a path, e.g. ``settings.phone_number``.
         retry_after_s: When it makes sense to call again.
         methods: The ways to prove who one is, where that is what is missing.
-        challenge: What goes on with a sign-in whose second factor is missing.
+        challenge: A sign-in half done: goes back with the second factor.
     """
 
     code: str
@@ -70,9 +70,12 @@ def error_answer(error: HubError) -> Response:
         return unexpected_answer(error)
     if isinstance(error, InvalidInput) and error.field in _UNREADABLE_FIELDS:
         status = 400
-    methods = error.methods if isinstance(error, ProofNeeded | SecondFactorRequired) else msgspec.UNSET
-    challenge = error.challenge if isinstance(error, SecondFactorRequired) else msgspec.UNSET
-    return _answer(status, ErrorBody(error.code, error.message, error.field, error.retry_after_s, methods, challenge))
+    body = ErrorBody(error.code, error.message, error.field, error.retry_after_s)
+    if isinstance(error, ProofNeeded | SecondFactorRequired):
+        body = msgspec.structs.replace(body, methods=error.methods)
+    if isinstance(error, SecondFactorRequired):
+        body = msgspec.structs.replace(body, challenge=error.challenge)
+    return _answer(status, body)
 
 
 def unexpected_answer(error: BaseException) -> Response:

@@ -77,6 +77,22 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "POST",
+        f"{_API}/session/second-factor/options",
+        second_factor.begin_second_factor,
+        Access.OPEN,
+        body=second_factor.ChallengeRequest,
+        answer=second_factor.RequestView,
+    ),
+    Route(
+        "POST",
+        f"{_API}/session/second-factor",
+        second_factor.finish_sign_in,
+        Access.OPEN,
+        body=second_factor.SecondFactorRequest,
+        answer=session.SessionView,
+    ),
+    Route(
+        "POST",
         f"{_API}/session/proof/options",
         second_factor.begin_proof,
         Access.SESSION,

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from starlette.responses import Response
 
-from api import auth
+from api import auth, session
 from api.factors import Code, person_of, sealer_of, site_of, wrong_code
-from api.session import answer_with_cookie, start_session
+from api.session import answer_with_cookie
 from hub import clock
 from hub.accounts import sessions
 from hub.accounts import store as accounts
 from hub.errors import InvalidInput, NotSignedIn, ProofNeeded
 from hub.signin import actions as signin
-from hub.signin import store as signin_store
+from hub.signin import store as challenges
 from hub.signin.factors import proving, store
 from hub.signin.factors.model import PROOF_LIFETIME, Method, Person, Purpose
 from hub.signin.factors.proving import Asked
@@ -26,10 +26,22 @@ from hub.signin.factors.wire import Assertion, RequestOptions
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from api.call import Call, SessionCall
+    from hub.db import TenantConn
     from hub.signin.factors.model import Standing
     from hub.signin.model import Challenge
 
+Token = Annotated[str, msgspec.Meta(max_length=100)]
+
+# Whether a code, and whether an assertion, comes with a method.
+_GIVEN_WITH: Final = {
+    Method.TOTP: (True, False),
+    Method.RECOVERY_CODE: (True, False),
+    Method.PASSKEY: (False, True),
+}
+_TOO_LATE = "This took too long. Sign in again."
 _REFUSED = "This passkey was not accepted. Try again, or sign in another way."
 
 
@@ -60,28 +72,30 @@ class PasskeySignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         bearer: Whether the answer carries the token, for clients without cookies; no cookie is set then.
     """
 
-    ceremony: Annotated[str, msgspec.Meta(max_length=100)]
+    ceremony: Token
     assertion: Assertion
     bearer: bool = False
 
 
 class ChallengeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A sign-in whose password was right."""
+    """The ``challenge`` of a sign-in that was answered ``second_factor_required``."""
 
-    challenge: Annotated[str, msgspec.Meta(max_length=100)]
+    challenge: Token
 
 
 class SecondFactorRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
-    What finishes a sign-in: exactly one of ``code`` and ``assertion``.
+    The second factor of a sign-in.
 
     Attributes:
-        challenge: From the answer ``second_factor_required``.
-        code: Of the authenticator app, or a recovery code.
+        challenge: Of the answer ``second_factor_required``.
+        method: ``totp`` and ``recovery_code`` come with a code, ``passkey`` with an assertion.
+        code: As typed.
         assertion: A passkey's signature for the options of ``session/second-factor/options``.
     """
 
-    challenge: Annotated[str, msgspec.Meta(max_length=100)]
+    challenge: Token
+    method: Method
     code: Code | None = None
     assertion: Assertion | None = None
 
@@ -132,32 +146,38 @@ async def sign_in(call: Call) -> Response:
         login_id = await proving.by_passkey(conn, asked, wanted.assertion)
     if login_id is None:
         raise NotSignedIn(_REFUSED)
-    return await start_session(call, login_id, bearer=wanted.bearer)
+    return await session.start_session(call, login_id, bearer=wanted.bearer)
 
 
 async def begin_second_factor(call: Call) -> RequestView:
-    """Ask for a passkey's signature that finishes a sign-in whose password was right."""
+    """Ask for a signature by one of the passkeys of a sign-in half done."""
     wanted = await call.decode(ChallengeRequest)
-    challenge = await _try(call, wanted.challenge)
-    asked = Asked(site_of(call), Purpose.SIGN_IN, _bound_to_page(wanted.challenge), challenge.login_id, call.address)
     async with call.resources.database.across() as conn:
-        return RequestView(await proving.begin(conn, asked))
+        login_id = await store.peek_challenge(conn, sessions.token_hash(wanted.challenge))
+        if login_id is None:
+            raise InvalidInput("challenge", _TOO_LATE)
+        return RequestView(await proving.begin(conn, _asked_of_challenge(call, wanted.challenge, login_id)))
 
 
 async def finish_sign_in(call: Call) -> Response:
-    """Finish a sign-in whose password was right by a code or a passkey."""
+    """Show the second factor of a sign-in half done."""
     wanted = await call.decode(SecondFactorRequest)
-    if (wanted.code is None) == (wanted.assertion is None):
-        raise InvalidInput("body", "Send exactly one of code and assertion.")
-    challenge = await _try(call, wanted.challenge)
-    await call.resources.throttle.take(proving.allowances(challenge.login_id))
-    if not await _shows_factor(call, challenge, wanted):
-        raise wrong_code() if wanted.code is not None else InvalidInput("assertion", _REFUSED)
+    given = (wanted.code is not None, wanted.assertion is not None)
+    if given != _GIVEN_WITH.get(wanted.method):
+        raise InvalidInput("method", "Send a code with totp and recovery_code, an assertion with passkey.")
     async with call.resources.database.across() as conn:
-        if not await signin_store.use_challenge(conn, sessions.token_hash(wanted.challenge)):
-            raise InvalidInput("challenge", "This sign-in was finished already.")
-    await call.resources.throttle.forget(proving.allowances(challenge.login_id))
-    return await start_session(call, challenge.login_id, bearer=challenge.bearer)
+        waiting = await signin.try_challenge(conn, wanted.challenge)
+    allowances = proving.allowances(waiting.login_id)
+    await call.resources.throttle.take(allowances)
+    async with call.resources.database.across() as conn:
+        holds = await _holds(call, conn, wanted, waiting)
+        # Somebody finished it in another window: what was shown here is not used up.
+        if holds and not await challenges.use_challenge(conn, sessions.token_hash(wanted.challenge)):
+            raise InvalidInput("challenge", _TOO_LATE)
+    if not holds:
+        raise wrong_code() if wanted.assertion is None else InvalidInput("assertion", _REFUSED)
+    await call.resources.throttle.forget(allowances)
+    return await session.start_session(call, waiting.login_id, bearer=waiting.bearer)
 
 
 async def begin_proof(call: SessionCall) -> RequestView:
@@ -177,21 +197,12 @@ async def prove(call: SessionCall) -> Response:
     return await _rotate(call)
 
 
-async def _try(call: Call, token: str) -> Challenge:
-    await call.resources.throttle.take((Allowance(f"second_factor:address:{call.address}", times=60, window_s=900),))
-    async with call.resources.database.across() as conn:
-        return await signin.try_challenge(conn, token)
-
-
-async def _shows_factor(call: Call, challenge: Challenge, wanted: SecondFactorRequest) -> bool:
-    person = Person(challenge.login_id, challenge.email, challenge.name, call.address)
-    bound_to = _bound_to_page(wanted.challenge)
-    # Committed whatever comes of it: a code or a challenge of a passkey is good for one try.
-    async with call.resources.database.across() as conn:
-        if wanted.code is not None:
-            return await proving.by_code(conn, sealer_of(call), person, wanted.code) is not None
-        asked = Asked(site_of(call), Purpose.SIGN_IN, bound_to, challenge.login_id, call.address)
-        return wanted.assertion is not None and await proving.by_passkey(conn, asked, wanted.assertion) is not None
+async def _holds(call: Call, conn: TenantConn, wanted: SecondFactorRequest, waiting: Challenge) -> bool:
+    if wanted.assertion is not None:
+        asked = _asked_of_challenge(call, wanted.challenge, waiting.login_id)
+        return await proving.by_passkey(conn, asked, wanted.assertion) is not None
+    person = Person(waiting.login_id, waiting.email, waiting.name, call.address)
+    return await proving.by_code(conn, sealer_of(call), person, wanted.code or "", method=wanted.method) is not None
 
 
 async def _check_proof(call: SessionCall, wanted: ProofRequest) -> None:
@@ -252,6 +263,11 @@ async def _rotate(call: SessionCall) -> Response:
 def _asked_of_session(call: SessionCall) -> Asked:
     who = call.signed_in
     return Asked(site_of(call), Purpose.PROOF, who.session_id.bytes, who.login_id, call.address)
+
+
+def _asked_of_challenge(call: Call, challenge: str, login_id: UUID) -> Asked:
+    bound_to = sessions.token_hash(challenge)
+    return Asked(site_of(call), Purpose.SECOND_FACTOR, bound_to, login_id, call.address)
 
 
 def _bound_to_page(ceremony: str) -> bytes:

@@ -15,6 +15,7 @@ from hub.accounts.model import LinkPurpose, Membership
 from hub.accounts.sessions import SignInAttempt
 from hub.errors import NotSignedIn, SecondFactorRequired
 from hub.signin import actions as signin
+from hub.signin.factors import store as factor_store
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ async def create(call: Call) -> Response:
         user_agent=call.request.headers.get("user-agent", ""),
     )
     login = await sessions.check_password(parts.database, parts.throttle, parts.passwords, attempt)
-    await require_second_factor(call, login.id, login.factors, bearer=wanted.bearer)
+    await require_second_factor(call, login.id, bearer=wanted.bearer)
     return await start_session(call, login.id, bearer=wanted.bearer)
 
 
@@ -139,7 +140,7 @@ async def use_link(call: Call) -> Response:
     if name:
         await _rename(call, used.login_id, name, joined)
     # Who can read the mailbox has one factor, not both.
-    await require_second_factor(call, login.id, login.factors, bearer=False)
+    await require_second_factor(call, login.id, bearer=False)
     return await start_session(call, used.login_id, bearer=False)
 
 
@@ -164,13 +165,14 @@ def answer_with_cookie(call: Call, answer: msgspec.Struct, token: str) -> Respon
     return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
 
 
-async def require_second_factor(call: Call, login_id: UUID, factors: tuple[str, ...], *, bearer: bool) -> None:
+async def require_second_factor(call: Call, login_id: UUID, *, bearer: bool) -> None:
     """Stop a sign-in half way where its owner has a second factor: ``SecondFactorRequired`` tells how to go on."""
-    if not factors:
-        return
     async with call.resources.database.across() as conn:
-        token = await signin.challenge(conn, login_id, bearer=bearer)
-    raise SecondFactorRequired(token, factors)
+        methods = await factor_store.login_factors(conn, login_id)
+        challenge = await signin.challenge(conn, login_id, bearer=bearer) if methods else ""
+    if challenge:
+        # Not inside: what is raised takes the transaction and its challenge with it.
+        raise SecondFactorRequired(challenge, methods)
 
 
 async def start_session(call: Call, login_id: UUID, *, bearer: bool) -> Response:

@@ -1,10 +1,10 @@
-"""The part of the route table about making accounts, finishing a sign-in, and one's own sign-ins."""
+"""The part of the route table about making accounts, passwords, and one's own sign-ins."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from api import own_sessions, second_factor, session, sign_up
+from api import own_sessions, session, sign_up
 from api.route import Access, Route
 
 _API: Final = "/api/v1"
@@ -36,22 +36,6 @@ SIGN_IN_ROUTES: Final[tuple[Route, ...]] = (
         status=202,
         body=sign_up.ResetRequest,
         answer=sign_up.MailSent,
-    ),
-    Route(
-        "POST",
-        f"{_API}/session/second-factor/options",
-        second_factor.begin_second_factor,
-        Access.OPEN,
-        body=second_factor.ChallengeRequest,
-        answer=second_factor.RequestView,
-    ),
-    Route(
-        "POST",
-        f"{_API}/session/second-factor",
-        second_factor.finish_sign_in,
-        Access.OPEN,
-        body=second_factor.SecondFactorRequest,
-        answer=session.SessionView,
     ),
     Route("GET", f"{_API}/sessions", own_sessions.read_all, Access.SESSION, answer=own_sessions.SessionsView),
     Route("DELETE", f"{_API}/sessions", own_sessions.remove_others, Access.SESSION, answer=own_sessions.EndedView),

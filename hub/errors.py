@@ -4,7 +4,7 @@ The whole error tree, classified by what the caller must do next.
     HubError
     ├── InvalidInput            mend the named field and send again
     ├── NotSignedIn             sign in
-    │   └── SecondFactorRequired go on with ``challenge``, by one of ``methods``
+    │   └── SecondFactorRequired  show a second factor, with ``challenge``
     ├── Forbidden               ask somebody with the permission
     │   ├── SecondFactorNeeded  add a second factor: this workspace asks everybody for one
     │   └── ProofNeeded         prove who you are again, by one of ``methods``
@@ -59,12 +59,12 @@ class NotSignedIn(HubError):
 
 
 class SecondFactorRequired(NotSignedIn):
-    """The password was right; ``challenge`` goes on with it, by one of ``methods``."""
+    """The password was right; ``challenge`` goes back with one of ``methods``."""
 
     code = "second_factor_required"
 
     def __init__(self, challenge: str, methods: tuple[str, ...]) -> None:
-        super().__init__("Show your second factor to sign in.")
+        super().__init__("Now show your second factor.")
         self.challenge = challenge
         self.methods = methods
 

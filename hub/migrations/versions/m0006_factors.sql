@@ -100,6 +100,19 @@ CREATE FUNCTION hub_rotate_session(wanted_session uuid, old_hash bytea, new_hash
         RETURN FOUND;
     END $$;
 
+-- ── a sign-in half done ─────────────────────────────────────────────────────────────────────────────────────────
+CREATE FUNCTION hub_login_factors(wanted uuid) RETURNS text[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ SELECT l.factors FROM login l WHERE l.id = wanted $$;
+
+-- Whose sign-in waits under a challenge, without counting a try: asked for what a passkey has to sign.
+CREATE FUNCTION hub_peek_challenge(wanted_hash bytea) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$
+        SELECT c.login_id FROM login_challenge c
+        WHERE c.token_hash = wanted_hash AND c.used_at IS NULL AND c.expires_at > now()
+    $$;
+
 -- ── TOTP ────────────────────────────────────────────────────────────────────────────────────────────────────────
 -- A secret not confirmed yet replaces an older one of its kind; false where one is confirmed.
 CREATE FUNCTION hub_put_totp(wanted uuid, totp_id uuid, sealed bytea, made_at timestamptz) RETURNS boolean
@@ -220,6 +233,7 @@ CREATE FUNCTION hub_clear_factors(wanted uuid) RETURNS void
         DELETE FROM login_totp t WHERE t.login_id = wanted;
         DELETE FROM login_passkey p WHERE p.login_id = wanted;
         DELETE FROM login_recovery_code c WHERE c.login_id = wanted;
+        DELETE FROM login_challenge h WHERE h.login_id = wanted;
         UPDATE login l SET factors = '{}' WHERE l.id = wanted;
     END $$;
 

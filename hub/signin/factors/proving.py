@@ -60,7 +60,9 @@ def allowances(login_id: UUID) -> tuple[Allowance, ...]:
     )
 
 
-async def by_code(conn: TenantConn, sealer: FactorSealer, person: Person, code: str) -> Method | None:
+async def by_code(
+    conn: TenantConn, sealer: FactorSealer, person: Person, code: str, *, method: Method | None = None
+) -> Method | None:
     """
     Check a code of an authenticator app, or a recovery code, and use it up.
 
@@ -69,14 +71,15 @@ async def by_code(conn: TenantConn, sealer: FactorSealer, person: Person, code: 
         sealer: Opens the secret.
         person: Who they say they are.
         code: As typed.
+        method: What they say it is; None takes either.
 
     Returns:
         What it was; None for a wrong one, one used before, and where they have no such factor.
     """
-    if await _is_totp(conn, sealer, person, code):
+    if method in (None, Method.TOTP) and await _is_totp(conn, sealer, person, code):
         await note(conn, person, "totp.used")
         return Method.TOTP
-    hashed = recovery.code_hash(person.login_id, code)
+    hashed = recovery.code_hash(person.login_id, code) if method in (None, Method.RECOVERY_CODE) else None
     if hashed is not None and await store.use_recovery_code(conn, person.login_id, hashed):
         await _used_recovery_code(conn, person)
         return Method.RECOVERY_CODE

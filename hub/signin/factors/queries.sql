@@ -98,3 +98,11 @@ UPDATE workspace SET requires_second_factor = $2 WHERE id = $1
 -- name: members_without_factor
 -- Active members of a workspace who have no second factor.
 SELECT id FROM hub_members_without_factor($1) AS id
+
+-- name: login_factors
+-- What a login can prove itself by beside the password.
+SELECT hub_login_factors($1) AS factors
+
+-- name: peek_challenge
+-- Whose sign-in waits under a challenge; NULL when it was used or has run out.
+SELECT hub_peek_challenge($1) AS login_id

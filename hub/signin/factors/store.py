@@ -167,6 +167,16 @@ async def take_ceremony(conn: TenantConn, challenge: bytes, purpose: Purpose, bo
     return bool(taken)
 
 
+async def login_factors(conn: TenantConn, login_id: UUID) -> tuple[str, ...]:
+    """Return what a login can prove itself by beside the password."""
+    return tuple(cast("list[str] | None", await conn.fetchval(QUERIES["login_factors"], login_id)) or ())
+
+
+async def peek_challenge(conn: TenantConn, token_hash: bytes) -> UUID | None:
+    """Return whose sign-in waits under a challenge; None when it was used or has run out."""
+    return cast("UUID | None", await conn.fetchval(QUERIES["peek_challenge"], token_hash))
+
+
 async def clear_factors(conn: TenantConn, login_id: UUID) -> None:
     """Take every factor of a login away."""
     await conn.execute(QUERIES["clear_factors"], login_id)

@@ -261,4 +261,3 @@ async def test_factors_are_closed_to_strangers(client, tenant):
     """Without a session there is nothing to see or to change."""
     for method, path in (("GET", "factors"), ("POST", "factors/totp"), ("POST", "session/proof")):
         assert (await client.request(method, f"/api/v1/{path}", json={})).status_code == 401
-

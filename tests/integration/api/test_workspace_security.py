@@ -8,11 +8,15 @@ from uuid import uuid4
 import pytest
 
 from api.step_up import require_proof
+from api.ws_ports import SocketPorts
 from hub import clock
 from hub.accounts import actions, sessions, store
 from hub.accounts.model import NewMember, Role, SignedIn
 from hub.channels.sealing import Sealer
 from hub.errors import Forbidden, NotFound, SecondFactorNeeded
+from hub.realtime.feed import RIGHTS_EVENTS
+from hub.realtime.ports import Handshake
+from hub.realtime.protocol import Hello
 from hub.signin.factors import insisting
 from tests.factors import Records, add_totp
 from tests.integration.api.conftest import OWNER_EMAIL, PASSWORD, browser, sign_in
@@ -93,10 +97,25 @@ async def test_sockets_of_whoever_has_none_are_closed_too(parts, owner, tenant):
         assert set(await store.load_actors(conn, wanted)) == {wanted[1]}
 
 
+async def test_open_socket_loses_its_grant(parts, owner, tenant):
+    """A socket that is open when it is turned on is refused at the next look, and may come in again with a factor."""
+    await add_member(parts, tenant.workspace_id)
+    ports = SocketPorts(replace(parts, routes=object()))
+    async with browser(parts) as priya:
+        await sign_in(priya, PRIYA)
+        hello = Hello(protocol=1, bearer=priya.cookies["hub_session"], workspace_id=tenant.workspace_id)
+        grant = await ports.authorise(hello, Handshake())
+        await insist(owner, tenant)
+        assert await ports.refresh([grant]) == [None]
+        with pytest.raises(SecondFactorNeeded):
+            await ports.authorise(hello, Handshake())
+        await add_totp(priya)
+        assert (await ports.authorise(hello, Handshake())).subject_id == grant.subject_id
+        assert await ports.refresh([grant]) != [None]
+
+
 async def test_turning_it_on_is_a_change_of_rights(parts, owner, tenant, notices):
     """Processes with open sockets hear of it by an event that makes them read rights again; resume tickets grow old."""
-    from hub.realtime.feed import RIGHTS_EVENTS
-
     async with parts.database.across() as conn:
         before = await store.load_actor(conn, tenant.workspace_id, tenant.login_id)
     notices.clear()
