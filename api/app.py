@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.routing import Route as StarletteRoute
 
-from api import auth, frontend, idempotency, openapi, rates
+from api import auth, frontend, idempotency, openapi, rates, step_up
 from api.call import Call, MemberCall, SessionCall, required
 from api.errors import error_answer, http_error_answer, unexpected_answer
 from api.etag import etag_of
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from api.auth import Edge
     from api.call import Resources
     from api.route import Answer
+    from hub.accounts.model import SignedIn
 
 
 def create_app(resources: Resources, routes: Sequence[Route] = ROUTES) -> Starlette:
@@ -81,6 +82,8 @@ def check_table(routes: Sequence[Route]) -> None:
     """Refuse a table in which a permission has no workspace, or one address and method stands twice."""
     seen: set[tuple[str, str]] = set()
     for route in routes:
+        if route.step_up and not isinstance(route.access, Permission) and route.access is not Access.SESSION:
+            raise ConfigurationError(f"{route.method} {route.path} asks for a proof but not for a session.")
         if isinstance(route.access, Permission) and "workspace_id" not in route.path_names:
             raise ConfigurationError(f"{route.method} {route.path} needs a permission but names no workspace.")
         if (route.method, route.path) in seen:
@@ -191,15 +194,22 @@ class Endpoint:
             return call
         token = auth.token_of(self._edge, request)
         if is_key(token):
-            if self._route.people_only or not isinstance(access, Permission):
+            if self._route.people_only or self._route.step_up or not isinstance(access, Permission):
                 raise Forbidden("This is for people who are signed in: API keys cannot be used here.")
             signed_in, actor = await auth.key_actor_of(database, self._door.pepper(), token, call.path["workspace_id"])
         elif isinstance(access, Permission):
             signed_in, actor = await auth.actor_of(database, token, call.path["workspace_id"])
         else:
-            return SessionCall.of_session(call, await auth.sign_in_of(database, token), token)
+            signed_in = await auth.sign_in_of(database, token)
+            await self._require_proof(signed_in)
+            return SessionCall.of_session(call, signed_in, token)
         policy.require(actor, access)
+        await self._require_proof(signed_in)
         return MemberCall.of_member(call, signed_in, token, actor)
+
+    async def _require_proof(self, signed_in: SignedIn) -> None:
+        if self._route.step_up:
+            await step_up.require_proof(self._resources.database, signed_in)
 
 
 async def _answering(work: Callable[[], Awaitable[Response]]) -> Response:

@@ -15,7 +15,7 @@ import msgspec
 from starlette.responses import Response
 
 from hub import clock
-from hub.errors import EditClash, HubError, InvalidInput, NotFound
+from hub.errors import EditClash, HubError, InvalidInput, NotFound, ProofNeeded, SecondFactorRequired
 from hub.log import get_logger
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ log = get_logger("api")
 STATUSES: Final[Mapping[str, int]] = {
     "invalid_input": 422,
     "not_signed_in": 401,
+    "second_factor_required": 401,
     "forbidden": 403,
+    "second_factor_needed": 403,
+    "proof_needed": 403,
     "not_found": 404,
     "conflict": 409,
     "precondition_failed": 412,
@@ -51,7 +54,10 @@ PROBLEM_TYPE: Final = "application/problem+json"
 _TITLES: Final[Mapping[str, str]] = {
     "invalid_input": "A value is wrong",
     "not_signed_in": "Not signed in",
+    "second_factor_required": "A second factor is still to come",
     "forbidden": "Not allowed",
+    "second_factor_needed": "This workspace asks for a second factor",
+    "proof_needed": "Prove that it is you",
     "not_found": "Not found",
     "method_not_allowed": "This address takes other methods",
     "conflict": "The row moved on",
@@ -81,6 +87,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         retry_after_s: When it makes sense to call again.
         yours: Where two people changed one field: the value that was sent.
         theirs: And the value that is there.
+        methods: The ways to prove who one is, where that is what is missing.
+        challenge: A sign-in half done: goes back with the second factor.
     """
 
     type: str
@@ -93,6 +101,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_s: float | None = None
     yours: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     theirs: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    methods: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    challenge: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def error_answer(error: HubError) -> Response:
@@ -107,6 +117,10 @@ def error_answer(error: HubError) -> Response:
     if isinstance(error, EditClash):
         yours, theirs = (msgspec.Raw(msgspec.json.encode(one)) for one in (error.yours, error.theirs))
         problem = msgspec.structs.replace(problem, yours=yours, theirs=theirs)
+    if isinstance(error, ProofNeeded | SecondFactorRequired):
+        problem = msgspec.structs.replace(problem, methods=error.methods)
+    if isinstance(error, SecondFactorRequired):
+        problem = msgspec.structs.replace(problem, challenge=error.challenge)
     return _answer(problem)
 
 

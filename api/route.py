@@ -54,6 +54,7 @@ class Route:
         people_only: Whether API keys and personal access tokens are refused.
         shows_secret: Whether the answer holds what is shown once only, and is therefore never kept for a repeated call.
         versioned: Field of the answer with a row that has a ``version``: the answer's ETag.
+        step_up: Dangerous: only for a person who proved who they are in the last ten minutes, never for a key.
     """
 
     method: str
@@ -67,6 +68,7 @@ class Route:
     people_only: bool = False
     shows_secret: bool = False
     versioned: str = ""
+    step_up: bool = False
 
     @property
     def path_names(self) -> tuple[str, ...]:

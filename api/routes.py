@@ -27,9 +27,11 @@ from api import (
     widget,
 )
 from api.audit_routes import AUDIT_ROUTES
+from api.factor_routes import FACTOR_ROUTES
 from api.key_routes import KEY_ROUTES
 from api.notice_routes import NOTICE_ROUTES
 from api.route import Access, Route
+from api.sign_in_routes import SIGN_IN_ROUTES
 from hub.accounts.model import Permission
 
 _API: Final = "/api/v1"
@@ -352,4 +354,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *AUDIT_ROUTES,
     # What a member is told.
     *NOTICE_ROUTES,
+    *FACTOR_ROUTES,
+    *SIGN_IN_ROUTES,
 )

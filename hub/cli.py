@@ -83,8 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     setup.add_argument("--name", default="", help="the owner's name; the address's first part when left out")
     setup.add_argument("--json", action="store_true", help="print ids as JSON")
     setup.set_defaults(run=_setup)
-    member = commands.add_parser("member", help="add a member or let one choose a new password; prints a one-time link")
-    member.add_argument("action", choices=("add", "reset-password"))
+    member = commands.add_parser(
+        "member", help="add a member or let one choose a new password (prints a one-time link); remove lost factors"
+    )
+    member.add_argument("action", choices=("add", "reset-password", "reset-factors"))
     member.add_argument("email")
     member.add_argument("--role", choices=("admin", "agent", "viewer"), default="agent", help="default agent")
     member.add_argument("--workspace-id", type=int, default=None, help="needed where there are several")
@@ -252,6 +254,10 @@ def _member(settings: Settings, options: argparse.Namespace) -> int:
     from hub.accounts.model import Role
 
     log.configure("member")
+    if options.action == "reset-factors":
+        asyncio.run(operator.reset_factors(settings, options.email))
+        print("Their second factors are gone and their sessions have ended. Make sure it was them who asked.")
+        return 0
     if options.action == "add":
         role = Role(options.role)
         link = asyncio.run(operator.add_member(settings, options.email, role, options.workspace_id))

@@ -109,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True):
         drain_s: How long a serve process may take to end, 0-3600: sockets are sent away over most of it.
         database_connections: Most that all workers of one `hub serve` open to Postgres together.
         mail: Where the hub's own mails go out; None keeps them unsent.
+        registration_open: Whether anybody may make an account; else members are invited.
     """
 
     host: str
@@ -133,6 +134,7 @@ class Settings(msgspec.Struct, frozen=True):
     drain_s: float = DEFAULT_DRAIN_S
     database_connections: int = DEFAULT_DATABASE_CONNECTIONS
     mail: MailServer | None = None
+    registration_open: bool = False
 
     @property
     def base_url(self) -> str:
@@ -183,6 +185,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "HUB_DATABASE_CONNECTIONS", env, DEFAULT_DATABASE_CONNECTIONS, "connections", range(2, 10_001)
         ),
         mail=_read_mail(env),
+        registration_open=_read_registration(env),
     )
 
 
@@ -297,6 +300,13 @@ def _read_switch(name: str, env: Mapping[str, str]) -> bool:
     if text not in ("", "0", "no", "false", "1", "yes", "true"):
         raise ConfigurationError(f"{name} must be 1 or 0, not {text!r}.", field=name)
     return text in ("1", "yes", "true")
+
+
+def _read_registration(env: Mapping[str, str]) -> bool:
+    text = env.get("HUB_REGISTRATION", "") or "closed"
+    if text not in ("open", "closed"):
+        raise ConfigurationError("HUB_REGISTRATION must be open or closed.", field="HUB_REGISTRATION")
+    return text == "open"
 
 
 def _read_networks(name: str, env: Mapping[str, str]) -> tuple[str, ...]:

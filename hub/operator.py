@@ -19,6 +19,7 @@ from hub.errors import ConfigurationError
 from hub.mailer import store as mails
 from hub.mailer.vault import PURPOSE, Vault
 from hub.migrations import runner
+from hub.signin.factors import insisting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -100,6 +101,12 @@ async def reset_password(settings: Settings, email: str) -> str:
     """Return a one-time link, good for 30 minutes, with which somebody chooses a new password."""
     async with reached(settings) as stores, _opened(stores) as database:
         return f"{stores.base_url}/reset#{await actions.make_reset_link(database, email)}"
+
+
+async def reset_factors(settings: Settings, email: str) -> None:
+    """Take away the second factors of somebody who lost them, and end their sessions; they are told by mail."""
+    async with reached(settings) as stores, _opened(stores) as database, database.across() as conn:
+        await insisting.reset_login(conn, email)
 
 
 async def waiting_mails(settings: Settings, limit: int) -> list[WaitingMail]:

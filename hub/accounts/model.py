@@ -159,12 +159,16 @@ class Login(msgspec.Struct, frozen=True):
 
     Attributes:
         password_hash: None until they chose a password.
+        factors: Second factors they have; with one, a password alone opens nothing.
+        locale: Of the pages they use, such as ``en``.
     """
 
     id: UUID
     email: str
     name: str
     password_hash: str | None
+    factors: tuple[str, ...] = ()
+    locale: str = "en"
 
 
 class UsedLink(msgspec.Struct, frozen=True):
@@ -182,6 +186,7 @@ class StartedSession(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
     expires_at: datetime
     user_agent: str
+    address: str = ""
 
 
 class NewSession(msgspec.Struct, frozen=True):

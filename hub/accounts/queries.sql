@@ -16,7 +16,11 @@ SELECT hub_only_workspace() AS id
 
 -- name: find_login
 -- A login by e-mail address, with its verifier.
-SELECT id, email, name, password_hash FROM hub_find_login($1)
+SELECT id, email, name, password_hash, factors, locale FROM hub_find_login($1)
+
+-- name: get_login
+-- A login by id, with its verifier.
+SELECT id, email, name, password_hash, factors, locale FROM hub_get_login($1)
 
 -- name: add_login
 -- A new login; an address that exists already is an error.
@@ -36,8 +40,8 @@ SELECT workspace_id, workspace_name, member_id, role FROM hub_login_memberships(
 
 -- name: add_session
 -- A new sign-in; the token itself is never stored.
-INSERT INTO login_session (token_hash, id, login_id, created_at, used_at, expires_at, user_agent)
-VALUES ($1, $2, $3, $4, $4, $5, $6)
+INSERT INTO login_session (token_hash, id, login_id, created_at, used_at, expires_at, user_agent, address)
+VALUES ($1, $2, $3, $4, $4, $5, $6, $7)
 
 -- name: find_session
 -- A live session by the hash of its token; marks it used.
@@ -94,11 +98,13 @@ UPDATE workspace SET rights_version = rights_version + 1, rights_seq = event_seq
 
 -- name: load_actor
 -- An active member, the version of the workspace's rights, and the inboxes an agent or viewer may see.
-SELECT member_id, role, rights_version, rights_seq, visible_inboxes FROM hub_load_actor($1, $2)
+SELECT member_id, role, rights_version, rights_seq, visible_inboxes, hub_lacks_second_factor($1, $2) AS lacks_factor
+FROM hub_load_actor($1, $2)
 
 -- name: find_actor
 -- A live session by the hash of its token, and who its login is in a workspace; marks the session used.
-SELECT id, login_id, email, name, expires_at, member_id, role, rights_version, rights_seq, visible_inboxes
+SELECT id, login_id, email, name, expires_at, member_id, role, rights_version, rights_seq, visible_inboxes,
+       hub_lacks_second_factor($2, login_id) AS lacks_factor
 FROM hub_find_actor($1, $2)
 
 -- name: get_workspace
@@ -110,9 +116,9 @@ SELECT id, name FROM workspace WHERE id = $1
 SELECT id, login_id FROM hub_live_sessions($1::uuid[])
 
 -- name: load_actors
--- Who many logins are, each in a workspace; no row for whoever is not an active member there.
+-- Who many logins are, each in a workspace; no row for whoever is no active member there, or lacks a second factor.
 SELECT workspace_id, login_id, member_id, role, rights_version, rights_seq, visible_inboxes
-FROM hub_load_actors($1::bigint[], $2::uuid[])
+FROM hub_load_actors($1::bigint[], $2::uuid[]) WHERE NOT hub_lacks_second_factor(workspace_id, login_id)
 
 -- name: recently_revoked_sessions
 -- Sessions revoked in the last so many seconds, by the database's clock; ids only.

@@ -21,7 +21,7 @@ from hub.accounts.model import (
     Workspace,
 )
 from hub.db import load_queries
-from hub.errors import Conflict, Forbidden, NotFound, NotSignedIn
+from hub.errors import Conflict, Forbidden, NotFound, NotSignedIn, SecondFactorNeeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,11 +70,15 @@ async def only_workspace(conn: TenantConn) -> int | None:
 async def find_login(conn: TenantConn, email: str) -> Login | None:
     """Find who signs in with an address, whatever its case."""
     row = await conn.fetchrow(QUERIES["find_login"], email)
-    return (
-        None
-        if row is None
-        else Login(id=row["id"], email=row["email"], name=row["name"], password_hash=row["password_hash"])
-    )
+    return None if row is None else msgspec.convert(dict(row), Login)
+
+
+async def get_login(conn: TenantConn, login_id: UUID) -> Login:
+    """Return a login; ``NotFound`` where there is none by that id."""
+    row = await conn.fetchrow(QUERIES["get_login"], login_id)
+    if row is None:
+        raise NotFound("login")
+    return msgspec.convert(dict(row), Login)
 
 
 async def add_login(conn: TenantConn, login: Login, made_at: datetime) -> None:
@@ -113,6 +117,7 @@ async def add_session(conn: TenantConn, token_hash: bytes, session: StartedSessi
         session.made_at,
         session.expires_at,
         session.user_agent,
+        session.address,
     )
 
 
@@ -251,15 +256,18 @@ async def load_actor(conn: TenantConn, workspace_id: int, login_id: UUID) -> Act
 
     Raises:
         Forbidden: They are not an active member; a workspace that does not exist answers the same.
+        SecondFactorNeeded: They have none, and the workspace asks everybody for one.
     """
     row = await conn.fetchrow(QUERIES["load_actor"], workspace_id, login_id)
     if row is None:
         raise Forbidden(_NOT_A_MEMBER)
+    if row["lacks_factor"]:
+        raise SecondFactorNeeded
     return _actor(row, workspace_id, login_id)
 
 
 async def load_actors(conn: TenantConn, wanted: Sequence[tuple[int, UUID]]) -> dict[tuple[int, UUID], Actor]:
-    """Read who many logins are, each in a workspace; whoever is not an active member there is left out."""
+    """Read who many logins are, each in a workspace; whoever may not come in there is left out."""
     columns = [one[0] for one in wanted], [one[1] for one in wanted]
     rows = await conn.fetch(QUERIES["load_actors"], *columns)
     return {(row["workspace_id"], row["login_id"]): _actor(row, row["workspace_id"], row["login_id"]) for row in rows}
@@ -272,12 +280,15 @@ async def find_actor(database: Database, token_hash: bytes, workspace_id: int) -
     Raises:
         NotSignedIn: The token is no live session's.
         Forbidden: They are not an active member; a workspace that does not exist answers the same.
+        SecondFactorNeeded: They have none, and the workspace asks everybody for one.
     """
     rows = await database.ask(QUERIES["find_actor"], token_hash, workspace_id)
     if not rows:
         raise NotSignedIn
     if rows[0]["member_id"] is None:
         raise Forbidden(_NOT_A_MEMBER)
+    if rows[0]["lacks_factor"]:
+        raise SecondFactorNeeded
     return _signed_in(rows[0]), _actor(rows[0], workspace_id, rows[0]["login_id"])
 
 

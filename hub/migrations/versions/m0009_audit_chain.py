@@ -3,7 +3,7 @@
 from hub.migrations.step import run_sql
 
 revision = "0009"
-down_revision = "0004"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -38,6 +38,10 @@ def test_open_write_is_on_the_short_list(route):
             ("POST", "/api/v1/session"),
             ("DELETE", "/api/v1/session"),
             ("POST", "/api/v1/password-links"),
+            ("POST", "/api/v1/session/passkey/options"),
+            ("POST", "/api/v1/session/passkey"),
+            ("POST", "/api/v1/session/second-factor/options"),
+            ("POST", "/api/v1/session/second-factor"),
         }
 
 
