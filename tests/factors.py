@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pyotp
+
+from tests.system_mails import VAULT
 
 if TYPE_CHECKING:
     import httpx
@@ -58,9 +59,11 @@ class Records:
 
     async def mails(self) -> list[tuple[str, str]]:
         """Warnings queued: to whom, and what happened."""
-        rows = await self.run("SELECT recipient, template, fields FROM system_mail ORDER BY created_at, id")
+        rows = await self.run(
+            "SELECT id, recipient, template, key_version, sealed FROM system_mail ORDER BY created_at, id"
+        )
         assert {row["template"] for row in rows} <= {"security_changed"}
-        return [(row["recipient"], json.loads(row["fields"])["what"]) for row in rows]
+        return [(row["recipient"], VAULT.open(row["id"], row["key_version"], row["sealed"])["what"]) for row in rows]
 
     async def age_proofs(self, minutes: float) -> None:
         """Make every session's last proof older."""
