@@ -19,6 +19,7 @@ _BY_NAME: Final[Mapping[str, object]] = {
     "filename": "offer.pdf",
     "mime": "application/pdf",
     "locale": "en",
+    "language": "en",
     "message": "There is no such conversation.",
     "detail": "There is no such conversation.",
     "token": "mh_live_0352JplkUd33o6MsvLschq_…",

@@ -14,7 +14,15 @@ _WORKSPACE: Final = "/api/v1/workspaces/{workspace_id}"
 
 FACTOR_ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", f"{_API}/factors", factors.read, Access.SESSION, answer=factors.FactorsView),
-    Route("POST", f"{_API}/factors/totp", factors.begin_totp, Access.SESSION, answer=NewTotp, step_up=True),
+    Route(
+        "POST",
+        f"{_API}/factors/totp",
+        factors.begin_totp,
+        Access.SESSION,
+        answer=NewTotp,
+        step_up=True,
+        shows_secret=True,
+    ),
     Route("DELETE", f"{_API}/factors/totp", factors.remove_totp, Access.SESSION, status=204, step_up=True),
     Route(
         "POST",
@@ -24,6 +32,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         body=factors.CodeRequest,
         answer=factors.CodesView,
         step_up=True,
+        shows_secret=True,
     ),
     Route(
         "POST",
@@ -32,6 +41,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         Access.SESSION,
         answer=factors.CodesView,
         step_up=True,
+        shows_secret=True,
     ),
     Route(
         "POST",
@@ -40,6 +50,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         Access.SESSION,
         answer=passkeys.CreationView,
         step_up=True,
+        shows_secret=True,
     ),
     Route(
         "POST",
@@ -50,6 +61,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         body=passkeys.NewPasskeyRequest,
         answer=passkeys.NewPasskeyView,
         step_up=True,
+        shows_secret=True,
     ),
     Route(
         "PATCH",
@@ -66,6 +78,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         second_factor.begin_sign_in,
         Access.OPEN,
         answer=second_factor.SignInOptionsView,
+        shows_secret=True,
     ),
     Route(
         "POST",
@@ -74,6 +87,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         Access.OPEN,
         body=second_factor.PasskeySignIn,
         answer=session.SessionView,
+        shows_secret=True,
     ),
     Route(
         "POST",
@@ -82,6 +96,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         Access.OPEN,
         body=second_factor.ChallengeRequest,
         answer=second_factor.RequestView,
+        shows_secret=True,
     ),
     Route(
         "POST",
@@ -90,6 +105,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         Access.OPEN,
         body=second_factor.SecondFactorRequest,
         answer=session.SessionView,
+        shows_secret=True,
     ),
     Route(
         "POST",
@@ -97,6 +113,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         second_factor.begin_proof,
         Access.SESSION,
         answer=second_factor.RequestView,
+        shows_secret=True,
     ),
     Route(
         "POST",
@@ -105,6 +122,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         Access.SESSION,
         body=second_factor.ProofRequest,
         answer=second_factor.ProofView,
+        shows_secret=True,
     ),
     Route(
         "GET",
@@ -112,6 +130,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         workspace_security.read,
         Permission.MEMBERS_MANAGE,
         answer=workspace_security.SecurityView,
+        people_only=True,
     ),
     Route(
         "PUT",
@@ -121,6 +140,7 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         body=workspace_security.SecurityRequest,
         answer=workspace_security.SecurityView,
         step_up=True,
+        people_only=True,
     ),
     Route(
         "DELETE",
@@ -129,5 +149,6 @@ FACTOR_ROUTES: Final[tuple[Route, ...]] = (
         Permission.MEMBERS_MANAGE,
         status=204,
         step_up=True,
+        people_only=True,
     ),
 )

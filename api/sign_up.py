@@ -68,9 +68,9 @@ async def read(call: Call) -> SignUpState:
 
 async def create(call: Call) -> MailSent:
     """Send the link that makes an account; whoever has one is told that somebody tried."""
+    wanted = await call.decode(SignUpRequest)
     if not call.resources.settings.registration_open:
         raise Forbidden("Nobody can sign up here by themselves. Ask for an invitation.")
-    wanted = await call.decode(SignUpRequest)
     registration = Registration(
         accounts.clean_email(wanted.email), accounts.clean_name("name", wanted.name), wanted.locale
     )

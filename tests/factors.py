@@ -54,7 +54,10 @@ class Records:
 
     async def audited(self) -> list[str]:
         """Actions of the audit log about factors and proofs, oldest first."""
-        rows = await self.run("SELECT action FROM audit_entry WHERE action NOT LIKE 'login.%' ORDER BY id")
+        rows = await self.run(
+            "SELECT action FROM audit_entry WHERE split_part(action, '.', 1) NOT IN ('login', 'installation', 'workspace')"
+            " ORDER BY id"
+        )
         return [row["action"] for row in rows]
 
     async def mails(self) -> list[tuple[str, str]]:

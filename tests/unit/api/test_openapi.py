@@ -24,7 +24,16 @@ OPERATIONS = [
 ]
 PAGE = page_of(DOCUMENT)
 # Lists that are whole by nature: of what this version is made of, or needed whole by everybody who reads anything.
-WHOLE_LISTS = {"/api/v1/channels", "/members", "/channel-accounts"}
+WHOLE_LISTS = {
+    "/api/v1/channels",
+    "/members",
+    "/channel-accounts",
+    "/audit/actions",
+    # Pages by what comes after: heads are read oldest first.
+    "/audit/heads",
+    # One person's own.
+    "/api/v1/sessions",
+}
 
 
 def operation_of(method: str, path: str) -> dict:

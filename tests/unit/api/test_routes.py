@@ -42,6 +42,9 @@ def test_open_write_is_on_the_short_list(route):
             ("POST", "/api/v1/session/passkey"),
             ("POST", "/api/v1/session/second-factor/options"),
             ("POST", "/api/v1/session/second-factor"),
+            ("POST", "/api/v1/registrations"),
+            ("POST", "/api/v1/email-verifications"),
+            ("POST", "/api/v1/password-resets"),
         }
 
 
