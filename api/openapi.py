@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from api.errors import ErrorBody
 from api.route import Access
-from hub.accounts.model import MemberAdded, MemberChanged, Permission
-from hub.channels.model import ChannelAccountChanged, ChannelAccountConnected, InboxChanged
+from hub.accounts.model import MemberAdded, MemberChanged, Permission, WorkspaceChanged
+from hub.accounts.people import RoleChanged, RoleRemoved, TeamChanged, TeamRemoved
+from hub.channels.model import ChannelAccountChanged, ChannelAccountConnected, InboxChanged, InboxRemoved
 from hub.contacts.model import ContactChanged
 from hub.inbox.model import InboxEvent
 
@@ -34,6 +35,12 @@ _EVENTS: Final[Any] = (
     | ChannelAccountConnected
     | ChannelAccountChanged
     | ContactChanged
+    | WorkspaceChanged
+    | RoleChanged
+    | RoleRemoved
+    | TeamChanged
+    | TeamRemoved
+    | InboxRemoved
 )
 _INTEGER_NAMES: Final = frozenset({"workspace_id", "limit"})
 

@@ -26,6 +26,7 @@ from api import (
     uploads,
     widget,
 )
+from api.people_routes import PEOPLE
 from api.route import Access, Route
 from hub.accounts.model import Permission
 
@@ -70,7 +71,19 @@ ROUTES: Final[tuple[Route, ...]] = (
         body=session.TicketRequest,
         answer=session.TicketView,
     ),
-    Route("GET", f"{_WORKSPACE}/members", members.read_all, Permission.INBOX_READ, answer=members.MembersView),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/members",
+        members.read_all,
+        Permission.INBOX_READ,
+        answer=members.MembersView,
+        query={
+            "q": "Part of a name or address.",
+            "state": "active or inactive; both by default.",
+            "before": "The next of the page before.",
+            "limit": "Rows on a page, 1-200; 200 by default.",
+        },
+    ),
     Route(
         "GET",
         f"{_WORKSPACE}/snapshot",
@@ -330,4 +343,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/widget-assets/{name:path}", widget.read_asset, Access.OPEN),
     Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),
     Route("GET", "/sample/{channel_account_id}", widget.read_sample, Access.OPEN),
+    *PEOPLE,
 )

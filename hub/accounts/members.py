@@ -1,4 +1,4 @@
-"""Every change of a member's place in a workspace: role, state, and to whom their open work goes. Called by the edge."""
+"""Every change of a member's place in a workspace: role, state, who gets their open work. Called by the edge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Custom roles, teams, hand-overs, invitations, domains and profiles. Pure; beside ``model.py``, which is about members."""
+"""Custom roles, teams, hand-overs, invitations, domains, profiles. Pure; ``model.py`` beside it is about members."""
 
 from __future__ import annotations
 
@@ -48,10 +48,11 @@ class Team(msgspec.Struct, frozen=True):
 
 
 class RoleChanged(msgspec.Struct, frozen=True, tag_field="type", tag="role_changed"):
-    """A custom role is new or another; ``removed``: it is gone, and nobody had it."""
-
     role: CustomRole
-    removed: bool = False
+
+
+class RoleRemoved(msgspec.Struct, frozen=True, tag_field="type", tag="role_removed"):
+    role_id: UUID
 
 
 class TeamChanged(msgspec.Struct, frozen=True, tag_field="type", tag="team_changed"):

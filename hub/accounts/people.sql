@@ -137,3 +137,7 @@ SELECT webp FROM login_avatar WHERE token = $1
 -- name: verify_login
 -- Notes that a login's address was proved.
 SELECT hub_verify_login($1)
+
+-- name: is_time_zone
+-- Whether Postgres knows a time zone of that name.
+SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1) AS is_known

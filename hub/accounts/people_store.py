@@ -193,6 +193,11 @@ async def change_profile(conn: TenantConn, login_id: UUID, profile: Profile) -> 
     )
 
 
+async def is_time_zone(conn: TenantConn, name: str) -> bool:
+    """Say whether the time zone database of Postgres has that name."""
+    return bool(await conn.fetchval(QUERIES["is_time_zone"], name))
+
+
 async def put_avatar(conn: TenantConn, login_id: UUID, token: str, webp: bytes, made_at: datetime) -> None:
     """Keep a person's picture at a new address; the old one is forgotten."""
     await conn.execute(QUERIES["drop_avatar"], login_id)

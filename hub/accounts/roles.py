@@ -9,7 +9,7 @@ import msgspec
 from hub import clock
 from hub.accounts import actions, people_store, policy, standing, store
 from hub.accounts.model import GRANTABLE, Permission, custom_permissions
-from hub.accounts.people import CustomRole, RoleChanged
+from hub.accounts.people import CustomRole, RoleChanged, RoleRemoved
 from hub.errors import Conflict, InvalidInput
 from hub.events import store as events
 from hub.events.model import NewEvent
@@ -100,8 +100,7 @@ async def remove_role(conn: TenantConn, actor: Actor, role_id: UUID) -> None:
     if members or invitations:
         raise Conflict(f"This role is in use: by {members} members and {invitations} open invitations.")
     await people_store.remove_role(conn, actor.workspace_id, role_id)
-    gone = msgspec.structs.replace(role, version=heads[actor.workspace_id] + 1)
-    await events.append(conn, heads, [_event(actor, RoleChanged(gone, removed=True))])
+    await events.append(conn, heads, [_event(actor, RoleRemoved(role_id))])
     await standing.record(conn, actor, "role.removed", ("role", role_id), {"name": role.name})
 
 
@@ -113,10 +112,10 @@ def _checked(actor: Actor, permissions: Collection[Permission]) -> list[Permissi
     return sorted(given)
 
 
-def _event(actor: Actor, what: RoleChanged) -> NewEvent:
+def _event(actor: Actor, what: RoleChanged | RoleRemoved) -> NewEvent:
     return NewEvent(
         workspace_id=actor.workspace_id,
-        type="role_changed",
+        type="role_changed" if isinstance(what, RoleChanged) else "role_removed",
         data=msgspec.json.encode(what),
         occurred_at=clock.now(),
         actor_id=actor.member_id,

@@ -1,4 +1,4 @@
-"""Who may do this now: the lock, the rights as they are under it, and the entry in the audit log. Called by the actions."""
+"""Who may do this now: the lock, the rights as they are under it, the entry in the audit log. Called by actions."""
 
 from __future__ import annotations
 

@@ -210,9 +210,7 @@ async def list_members(conn: TenantConn, workspace_id: int) -> list[Member]:
 async def page_members(conn: TenantConn, workspace_id: int, wanted: MemberFilter) -> list[Member]:
     """Return members as a list shows them, oldest first."""
     part = f"%{escaped_like(wanted.text)}%" if wanted.text else None
-    rows = await conn.fetch(
-        QUERIES["page_members"], workspace_id, part, wanted.active, wanted.after_id, wanted.limit
-    )
+    rows = await conn.fetch(QUERIES["page_members"], workspace_id, part, wanted.active, wanted.after_id, wanted.limit)
     return [_member(row) for row in rows]
 
 

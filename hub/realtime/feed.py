@@ -43,7 +43,7 @@ DELIVER_PER_TURN = 80_000
 # Events that come with, or may come with, a new version of the workspace's rights (``accounts.store.bump_rights``).
 RIGHTS_EVENTS = frozenset(
     {
-        *("member_added", "member_changed", "role_changed", "team_changed", "team_removed"),
+        *("member_added", "member_changed", "role_changed", "role_removed", "team_changed", "team_removed"),
         *("inbox_changed", "inbox_removed", "workspace_changed"),
         *("conversation_removed", "contacts_removed", "demo_removed"),
     }
