@@ -47,7 +47,7 @@ async def put_avatar(call: SessionCall) -> ProfileView:
     await call.resources.throttle.take((Allowance(key, times=20, window_s=3600),))
     drawn = await required(call.resources.keeper, "file store").draw_thumbnail(await call.body(UPLOAD_BYTES))
     if drawn is None:
-        raise InvalidInput("body", "Send a picture: JPEG, PNG, GIF or WebP.")
+        raise InvalidInput("picture", "Send a picture: JPEG, PNG, GIF or WebP.")
     return await _set_avatar(call, drawn)
 
 

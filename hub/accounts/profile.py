@@ -73,7 +73,7 @@ async def set_avatar(conn: TenantConn, login_id: UUID, joined: Sequence[Membersh
         webp: Made by us from what they sent; empty takes the picture away.
     """
     if len(webp) > AVATAR_BYTES:
-        raise InvalidInput("body", "This picture cannot be made small enough.")
+        raise InvalidInput("picture", "This picture cannot be made small enough.")
     heads = await events.lock(conn, [one.workspace_id for one in joined])
     before = await people_store.login_profile(conn, login_id)
     after = msgspec.structs.replace(before, avatar=secrets.token_hex(16) if webp else "")
