@@ -23,6 +23,8 @@ from hub.accounts.model import (
     SetUp,
     UsedLink,
 )
+from hub.audit import actions as audit
+from hub.audit.model import ActorKind, Entry
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
@@ -129,7 +131,16 @@ async def add_member_by_email(
         member = login and await store.member_of_login(conn, tenant, login.id)
         if login and member and member.active and login.password_hash is None:
             return await create_link(conn, login.id, LinkPurpose.INVITE)
-        _, token = await add_member(conn, tenant, NewMember(email=email, role=role))
+        added, token = await add_member(conn, tenant, NewMember(email=email, role=role))
+        entry = Entry(
+            workspace_id=tenant,
+            action="member.added",
+            actor_kind=ActorKind.OPERATOR,
+            target_kind="member",
+            target_id=str(added.id),
+            details=msgspec.json.encode({"role": role}),
+        )
+        await audit.record(conn, entry)
         return token
 
 

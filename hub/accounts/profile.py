@@ -11,6 +11,8 @@ import msgspec
 from hub import clock
 from hub.accounts import actions, people_store, store
 from hub.accounts.model import MemberChanged
+from hub.audit import actions as audit
+from hub.audit.model import INSTALLATION, ActorKind, Entry
 from hub.errors import InvalidInput
 from hub.events import store as events
 
@@ -57,6 +59,7 @@ async def change_profile(
         locale=before.locale if change.locale is None else _locale(change.locale),
     )
     await people_store.change_profile(conn, login_id, after)
+    await _record(conn, login_id, "profile.changed")
     if after.name != before.name:
         await _tell(conn, heads, joined, name=after.name)
     return after
@@ -82,6 +85,7 @@ async def set_avatar(conn: TenantConn, login_id: UUID, joined: Sequence[Membersh
     else:
         await people_store.drop_avatar(conn, login_id)
     await people_store.change_profile(conn, login_id, after)
+    await _record(conn, login_id, "profile.picture_changed")
     await _tell(conn, heads, joined, avatar=after.avatar)
     return after
 
@@ -93,6 +97,19 @@ async def _tell(conn: TenantConn, heads: dict[int, int], joined: Sequence[Member
         await store.change_member(conn, one.workspace_id, after)
         event = actions.member_event(one.workspace_id, MemberChanged(after), one.member_id)
         await events.append(conn, heads, [event])
+
+
+async def _record(conn: TenantConn, login_id: UUID, action: str) -> None:
+    """Of the installation: no single workspace owns a person."""
+    entry = Entry(
+        workspace_id=INSTALLATION,
+        action=action,
+        actor_kind=ActorKind.LOGIN,
+        actor_id=login_id,
+        target_kind="login",
+        target_id=str(login_id),
+    )
+    await audit.record(conn, entry)
 
 
 async def _time_zone(conn: TenantConn, name: str) -> str:
