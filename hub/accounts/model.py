@@ -100,7 +100,7 @@ class WorkspaceChanged(msgspec.Struct, frozen=True, tag_field="type", tag="works
     workspace: Workspace
 
 
-class Membership(msgspec.Struct, frozen=True):
+class Membership(msgspec.Struct, frozen=True, omit_defaults=True):
     """One workspace a login belongs to."""
 
     workspace_id: int

@@ -21,7 +21,7 @@ export interface Membership {
   readonly workspace_name: string;
   readonly member_id: Uuid;
   readonly role: Role;
-  readonly custom_role_id: Uuid | null;
+  readonly custom_role_id?: Uuid | null;
 }
 
 export type Role = "owner" | "admin" | "agent" | "viewer";
