@@ -59,7 +59,9 @@ def create_app(resources: Resources, routes: Sequence[Route] = ROUTES) -> Starle
         routes=[
             *(StarletteRoute(path, ByMethod(endpoints), methods=[]) for path, endpoints in by_path.items()),
             Mount("/assets", frontend.Assets(resources.frontend_dir / "app" / "assets")),
-            StarletteRoute("/{path:path}", frontend.Pages(resources.frontend_dir / "app"), methods=[]),
+            StarletteRoute(
+                "/{path:path}", frontend.Pages(resources.frontend_dir / "app", resources.settings, edge), methods=[]
+            ),
         ],
         middleware=[Middleware(SecurityHeaders, settings=resources.settings, edge=edge)],
         exception_handlers={HTTPException: _answer_http_error},

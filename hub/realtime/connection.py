@@ -16,6 +16,7 @@ from hub.realtime.session import Phase, Session
 if TYPE_CHECKING:
     import asyncio
     from collections import deque
+    from collections.abc import Sequence
     from uuid import UUID
 
     from hub.realtime.audience import Audience, VisitorStream
@@ -46,6 +47,14 @@ class Sink(Protocol):
 
     def close(self, connection: Connection, code: int, reason: str) -> None:
         """Send a close frame and end the socket; must not raise."""
+        ...
+
+
+class SharedSink(Sink, Protocol):
+    """A sink that serves many sockets: ``lane.py``."""
+
+    def write_all(self, connections: Sequence[Connection], data: bytes) -> list[tuple[Connection, Exception]]:
+        """Hand the same frames over for each of its connections; returns those that cannot be written to."""
         ...
 
 
