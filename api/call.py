@@ -247,5 +247,5 @@ class MemberCall(SessionCall):
             address=call.address,
             signed_in=signed_in,
             token=token,
-            actor=actor,
+            actor=msgspec.structs.replace(actor, address=call.address),
         )

@@ -23,8 +23,9 @@ from api.openapi_parts import (
     security_of,
 )
 from api.route import Access
-from hub.accounts.model import MemberAdded, MemberChanged, Permission
-from hub.channels.model import ChannelAccountChanged, ChannelAccountConnected, InboxChanged
+from hub.accounts.model import MemberAdded, MemberChanged, Permission, WorkspaceChanged
+from hub.accounts.people import RoleChanged, RoleRemoved, TeamChanged, TeamRemoved
+from hub.channels.model import ChannelAccountChanged, ChannelAccountConnected, InboxChanged, InboxRemoved
 from hub.contacts.model import ContactChanged
 from hub.inbox.model import InboxEvent
 
@@ -45,6 +46,12 @@ _EVENTS: Final[Any] = (
     | ChannelAccountConnected
     | ChannelAccountChanged
     | ContactChanged
+    | WorkspaceChanged
+    | RoleChanged
+    | RoleRemoved
+    | TeamChanged
+    | TeamRemoved
+    | InboxRemoved
 )
 
 

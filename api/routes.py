@@ -30,6 +30,7 @@ from api.audit_routes import AUDIT_ROUTES
 from api.factor_routes import FACTOR_ROUTES
 from api.key_routes import KEY_ROUTES
 from api.notice_routes import NOTICE_ROUTES
+from api.people_routes import PEOPLE
 from api.route import Access, Route
 from api.sign_in_routes import SIGN_IN_ROUTES
 from hub.accounts.model import Permission
@@ -77,7 +78,19 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=session.TicketView,
         shows_secret=True,
     ),
-    Route("GET", f"{_WORKSPACE}/members", members.read_all, Permission.INBOX_READ, answer=members.MembersView),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/members",
+        members.read_all,
+        Permission.INBOX_READ,
+        answer=members.MembersView,
+        query={
+            "q": "Part of a name or address.",
+            "state": "active or inactive; both by default.",
+            "before": "The next of the page before.",
+            "limit": "Rows on a page, 1-200; 200 by default.",
+        },
+    ),
     Route(
         "GET",
         f"{_WORKSPACE}/snapshot",
@@ -356,4 +369,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *NOTICE_ROUTES,
     *FACTOR_ROUTES,
     *SIGN_IN_ROUTES,
+    *PEOPLE,
 )

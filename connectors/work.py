@@ -25,6 +25,7 @@ from connectors.dispatch import Dispatcher, open_with
 from connectors.drain import SpoolDrain
 from connectors.entries import BatchPorts
 from connectors.fetching import Fetcher
+from connectors.hand_overs import hand_over_job
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.metrics import AppendMetrics, DispatchCollector, IntakeCollector, JobCollector, StoreMetrics
@@ -234,6 +235,7 @@ def _due_jobs(
 ) -> list[jobs.Job]:
     return [
         jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
+        hand_over_job(database),
         jobs.trim_job(streams, leases.held),
         drain.job(),
         raw_items.sweep_job(database, settings.raw_days),

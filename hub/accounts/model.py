@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -35,9 +36,35 @@ class Permission(StrEnum):
     WORKSPACE_MANAGE = "workspace.manage"
 
 
+# What only an owner may do is not given away piecemeal: who could edit roles could give themselves anything.
+GRANTABLE: Final = frozenset(Permission) - {Permission.WORKSPACE_MANAGE, Permission.ROLES_MANAGE}
+
+
+def custom_permissions(words: Iterable[str]) -> frozenset[Permission]:
+    """
+    Return what a custom role allows.
+
+    Args:
+        words: As stored; one that is not in the catalogue any more, or may not be given, is ignored.
+
+    Returns:
+        Always with reading the inbox: a member who could not would see nothing at all.
+    """
+    given = set(words)
+    return frozenset(one for one in GRANTABLE if one.value in given) | {Permission.INBOX_READ}
+
+
 class Workspace(msgspec.Struct, frozen=True):
+    """
+    A tenant.
+
+    Attributes:
+        version: ``seq`` of the event that last changed this row.
+    """
+
     id: int
     name: str
+    version: int = 0
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -45,7 +72,10 @@ class Member(msgspec.Struct, frozen=True):
     A person in one workspace, as other members see them.
 
     Attributes:
+        role: ``viewer`` for whoever has a custom role.
         version: ``seq`` of the event that last changed this row; a client keeps the higher one.
+        custom_role_id: The role of the workspace's own that says what they may do instead.
+        avatar: Their picture is at ``/avatars/{avatar}``; empty where there is none.
     """
 
     id: UUID
@@ -54,6 +84,8 @@ class Member(msgspec.Struct, frozen=True):
     role: Role
     active: bool
     version: int
+    custom_role_id: UUID | None = None
+    avatar: str = ""
 
 
 class MemberAdded(msgspec.Struct, frozen=True, tag_field="type", tag="member_added"):
@@ -64,13 +96,18 @@ class MemberChanged(msgspec.Struct, frozen=True, tag_field="type", tag="member_c
     member: Member
 
 
-class Membership(msgspec.Struct, frozen=True):
+class WorkspaceChanged(msgspec.Struct, frozen=True, tag_field="type", tag="workspace_changed"):
+    workspace: Workspace
+
+
+class Membership(msgspec.Struct, frozen=True, omit_defaults=True):
     """One workspace a login belongs to."""
 
     workspace_id: int
     workspace_name: str
     member_id: UUID
     role: Role
+    custom_role_id: UUID | None = None
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -95,6 +132,7 @@ class Actor(msgspec.Struct, frozen=True):
         permissions: Where these are not the role's own: a custom role, or an API key that may do less.
         key_id: The API key or personal access token that calls; None for a person. A key never passes step-up.
         key_name: What that key is called.
+        address: Where the call comes from, for the audit log; empty where nobody called.
     """
 
     workspace_id: int
@@ -108,6 +146,7 @@ class Actor(msgspec.Struct, frozen=True):
     permissions: frozenset[Permission] | None = None
     key_id: UUID | None = None
     key_name: str = ""
+    address: str = ""
 
 
 class LinkPurpose(StrEnum):
@@ -138,19 +177,40 @@ class NewMember(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: Empty means the part of the address before the @, until they say better.
+        custom_role_id: With ``role`` viewer.
+        avatar: As in ``Member``.
     """
 
     email: str
     role: Role
     name: str = ""
+    custom_role_id: UUID | None = None
+    avatar: str = ""
 
 
 class MemberChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What changes about a member; None leaves a field as it is."""
+    """What changes about a member, by a role or a custom one; None leaves a field as it is."""
 
     name: str | None = None
     role: Role | None = None
+    custom_role_id: UUID | None = None
     active: bool | None = None
+
+
+class MemberFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Which members a list shows.
+
+    Attributes:
+        text: Part of a name or address; empty for everybody.
+        active: None for both.
+        after_id: The last one of the page before.
+    """
+
+    text: str = ""
+    active: bool | None = None
+    after_id: UUID | None = None
+    limit: int = 200
 
 
 class Login(msgspec.Struct, frozen=True):

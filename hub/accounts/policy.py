@@ -43,6 +43,32 @@ def allowed(actor: Actor) -> frozenset[Permission]:
     return _PERMISSIONS[actor.role] if actor.permissions is None else actor.permissions
 
 
+def permissions_given(role: Role, custom: frozenset[Permission] | None) -> frozenset[Permission]:
+    """Return what a member may do by a role, or by the custom role they have instead."""
+    return _PERMISSIONS[role] if custom is None else custom
+
+
+def sees_all(role: Role) -> bool:
+    """Say whether a role sees every inbox, restricted ones too."""
+    return role in (Role.OWNER, Role.ADMIN)
+
+
+def require_reach(actor: Actor, given: frozenset[Permission], *, everywhere: bool = False) -> None:
+    """
+    Stop whoever would give or take rights that are not theirs.
+
+    Args:
+        actor: Who acts.
+        given: What somebody may do before or after the change.
+        everywhere: Whether that is in every inbox.
+
+    Raises:
+        Forbidden: Somebody would rise above the actor, or fall from above them.
+    """
+    if not given <= allowed(actor) or (everywhere and actor.visible_inboxes is not None):
+        raise Forbidden("You can give and take only what you may do yourself.")
+
+
 def sees(actor: Actor, inbox_id: UUID) -> bool:
     """Say whether an inbox exists as far as this member can tell."""
     return actor.visible_inboxes is None or inbox_id in actor.visible_inboxes

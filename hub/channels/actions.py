@@ -50,42 +50,6 @@ def check_name(name: str) -> str:
     return name
 
 
-# ── inboxes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def create_inbox(conn: TenantConn, workspace_id: int, name: str, actor_id: UUID | None = None) -> Inbox:
-    """
-    Make an inbox that every member sees.
-
-    Args:
-        conn: A fresh transaction of the workspace.
-        workspace_id: Tenant.
-        name: 1-200 characters.
-        actor_id: The member who does it.
-
-    Raises:
-        InvalidInput: The name is empty or too long.
-        NotFound: No such workspace.
-    """
-    heads = await _lock(conn, workspace_id)
-    return await _add_inbox(conn, heads, workspace_id, check_name(name), actor_id)
-
-
-async def rename_inbox(
-    conn: TenantConn, workspace_id: int, inbox_id: UUID, name: str, actor_id: UUID | None = None
-) -> Inbox:
-    """Rename an inbox; raises ``InvalidInput`` for the name and ``NotFound`` for the inbox."""
-    heads = await _lock(conn, workspace_id)
-    old = await store.get_inbox(conn, workspace_id, inbox_id)
-    name = check_name(name)
-    if name == old.name:
-        return old
-    inbox = msgspec.structs.replace(old, name=name, version=heads[workspace_id] + 1)
-    await store.update_inbox(conn, workspace_id, inbox)
-    await events.append(conn, heads, [_inbox_changed(workspace_id, inbox, actor_id)])
-    return inbox
-
-
 # ── channel accounts ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -124,7 +88,7 @@ async def connect(conn: TenantConn, sealer: Sealer, new: NewAccount) -> ChannelA
     await _record(conn, new, "connected", details | ({"demo": True} if new.demo else {}))
     event = ChannelAccountConnected(channel_account=account, inbox=inbox)
     await events.append(
-        conn, heads, [_event(new.workspace_id, "channel_account_connected", event, inbox.id, new.actor_id)]
+        conn, heads, [make_event(new.workspace_id, "channel_account_connected", event, inbox.id, new.actor_id)]
     )
     return account
 
@@ -208,9 +172,10 @@ async def _lock(conn: TenantConn, workspace_id: int) -> dict[int, int]:
     return heads
 
 
-async def _add_inbox(
+async def add_inbox(
     conn: TenantConn, heads: dict[int, int], workspace_id: int, name: str, actor_id: UUID | None
 ) -> Inbox:
+    """Make an inbox that every member sees, under the lock that gave ``heads``; its name is checked."""
     inbox = Inbox(
         id=clock.new_id(),
         name=name,
@@ -221,7 +186,7 @@ async def _add_inbox(
     await store.insert_inbox(conn, workspace_id, inbox, clock.now())
     # Members with a list of visible inboxes do not have this one on it until their rights are read again.
     await accounts.bump_rights(conn, workspace_id)
-    await events.append(conn, heads, [_inbox_changed(workspace_id, inbox, actor_id)])
+    await events.append(conn, heads, [inbox_changed(workspace_id, inbox, actor_id)])
     return inbox
 
 
@@ -229,7 +194,7 @@ async def _choose_inbox(conn: TenantConn, heads: dict[int, int], new: NewAccount
     if new.inbox_id is not None:
         return await store.get_inbox(conn, new.workspace_id, new.inbox_id)
     first = await store.first_inbox(conn, new.workspace_id)
-    return first or await _add_inbox(conn, heads, new.workspace_id, DEFAULT_INBOX_NAME, new.actor_id)
+    return first or await add_inbox(conn, heads, new.workspace_id, DEFAULT_INBOX_NAME, new.actor_id)
 
 
 async def _data_key(conn: TenantConn, sealer: Sealer, workspace_id: int) -> DataKey:
@@ -288,7 +253,7 @@ async def _write(
     await events.append(
         conn,
         heads,
-        [_event(wanted.workspace_id, "channel_account_changed", event, account.inbox_id, wanted.actor_id)],
+        [make_event(wanted.workspace_id, "channel_account_changed", event, account.inbox_id, wanted.actor_id)],
     )
     return account
 
@@ -315,11 +280,13 @@ async def _record(
     await audit.record(conn, entry)
 
 
-def _inbox_changed(workspace_id: int, inbox: Inbox, actor_id: UUID | None) -> NewEvent:
-    return _event(workspace_id, "inbox_changed", InboxChanged(inbox=inbox), inbox.id, actor_id)
+def inbox_changed(workspace_id: int, inbox: Inbox, actor_id: UUID | None) -> NewEvent:
+    """Make the event of an inbox's new row."""
+    return make_event(workspace_id, "inbox_changed", InboxChanged(inbox=inbox), inbox.id, actor_id)
 
 
-def _event(workspace_id: int, type_: str, body: msgspec.Struct, inbox_id: UUID, actor_id: UUID | None) -> NewEvent:
+def make_event(workspace_id: int, type_: str, body: msgspec.Struct, inbox_id: UUID, actor_id: UUID | None) -> NewEvent:
+    """Make the event of a change in one inbox."""
     return NewEvent(
         workspace_id=workspace_id,
         type=type_,

@@ -43,6 +43,21 @@ class Inbox(msgspec.Struct, frozen=True):
     version: int
 
 
+class InboxAccess(msgspec.Struct, frozen=True):
+    """Who sees a restricted inbox besides owners and admins: members by themselves, and those of teams; sorted."""
+
+    member_ids: list[UUID]
+    team_ids: list[UUID]
+
+
+class InboxChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes about an inbox; None leaves a field as it is."""
+
+    name: str | None = None
+    restricted: bool | None = None
+    reopen_days: int | None = None
+
+
 class ChannelAccount(msgspec.Struct, frozen=True):
     """
     One connected instance of a channel, without its secrets.
@@ -151,6 +166,10 @@ class OpenAccount(msgspec.Struct, frozen=True):
 
 class InboxChanged(msgspec.Struct, frozen=True, tag_field="type", tag="inbox_changed"):
     inbox: Inbox
+
+
+class InboxRemoved(msgspec.Struct, frozen=True, tag_field="type", tag="inbox_removed"):
+    inbox_id: UUID
 
 
 class ChannelAccountConnected(msgspec.Struct, frozen=True, tag_field="type", tag="channel_account_connected"):

@@ -46,7 +46,11 @@ UNCOUNTED_FRAMES = 10_000
 
 # Events that come with, or may come with, a new version of the workspace's rights (``accounts.store.bump_rights``).
 RIGHTS_EVENTS = frozenset(
-    {"member_added", "member_changed", "inbox_changed", "conversation_removed", "contacts_removed", "demo_removed"}
+    {
+        *("member_added", "member_changed", "role_changed", "role_removed", "team_changed", "team_removed"),
+        *("inbox_changed", "inbox_removed", "workspace_changed"),
+        *("conversation_removed", "contacts_removed", "demo_removed"),
+    }
 )
 
 _log = get_logger("realtime")

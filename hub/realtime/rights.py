@@ -2,8 +2,8 @@
 Rights and revocation of open connections: reads their grants again when told, and all of them within a minute.
 
 Told by the log (every change of rights is an event), by ``revocations.py`` and by signals; the sweep answers for what
-none of them said. A revoked session is closed; who sees other inboxes than before starts from a snapshot; anything less
-is taken silently.
+none of them said. A revoked session is closed; who sees other inboxes than before, or may reply where they could not,
+starts from a snapshot; anything less is taken silently.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ class Rights:
         feed = self._feeds.get(new.workspace_id)
         if new.kind == "visitor":
             return
-        if new.visible_inboxes != old.visible_inboxes:
+        if (new.visible_inboxes, new.may_reply) != (old.visible_inboxes, old.may_reply):
             # Also where hello is being answered at this moment: its audience is the old one.
             opener = connection.opener
             if opener is not None:

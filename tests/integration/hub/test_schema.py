@@ -15,12 +15,18 @@ from hub.migrations import runner
 pytestmark = pytest.mark.postgres
 
 ROOT = Path(__file__).parents[3]
-QUERY_FILES = sorted(path for folder in ("hub", "connectors", "api") for path in (ROOT / folder).rglob("queries.sql"))
+QUERY_FILES = sorted(
+    path
+    for folder in ("hub", "connectors", "api")
+    for path in (ROOT / folder).rglob("*.sql")
+    if path.parent.name != "versions"
+)
 NOT_TENANT = {
     "installation",
     "login",
     "login_session",
     "login_link",
+    "login_avatar",
     "system_mail",
     "mail_key",
     "push_subscription",
