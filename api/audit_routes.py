@@ -35,6 +35,7 @@ AUDIT_ROUTES: Final[tuple[Route, ...]] = (
         audit.export,
         Permission.AUDIT_READ,
         query={"format": "csv (default) or jsonl.", **_AUDIT_FILTERS},
+        step_up=True,
     ),
     Route("GET", f"{_AUDIT}/actions", audit.read_actions, Permission.AUDIT_READ, answer=audit.ActionsView),
     Route(

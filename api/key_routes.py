@@ -35,6 +35,7 @@ KEY_ROUTES: Final[tuple[Route, ...]] = (
         answer=api_keys.MadeKeyView,
         people_only=True,
         shows_secret=True,
+        step_up=True,
     ),
     Route(
         "PATCH",
@@ -53,6 +54,7 @@ KEY_ROUTES: Final[tuple[Route, ...]] = (
         answer=api_keys.MadeKeyView,
         people_only=True,
         shows_secret=True,
+        step_up=True,
     ),
     Route("DELETE", _KEY, api_keys.revoke, Permission.KEYS_MANAGE, status=204, people_only=True),
     # Reading is what every role may: everybody makes tokens that act as themselves, and sees their own only.
@@ -75,6 +77,7 @@ KEY_ROUTES: Final[tuple[Route, ...]] = (
         answer=api_keys.MadeKeyView,
         people_only=True,
         shows_secret=True,
+        step_up=True,
     ),
     Route(
         "PATCH",
@@ -93,6 +96,7 @@ KEY_ROUTES: Final[tuple[Route, ...]] = (
         answer=api_keys.MadeKeyView,
         people_only=True,
         shows_secret=True,
+        step_up=True,
     ),
     Route("DELETE", _TOKEN, api_keys.revoke_own, Permission.INBOX_READ, status=204, people_only=True),
     Route("GET", "/api/docs", docs_page.read, Access.OPEN),

@@ -54,6 +54,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.WORKSPACE_MANAGE,
         status=204,
         body=workspaces.DeletionRequest,
+        step_up=True,
     ),
     # Of who is no member, or no longer: the handler looks who may.
     Route(
@@ -78,6 +79,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.INBOX_READ,
         status=204,
         body=members.DeactivationRequest,
+        people_only=True,
     ),
     Route(
         "GET",
@@ -124,6 +126,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.MEMBERS_MANAGE,
         body=members.MemberPatch,
         answer=members.MemberView,
+        step_up=True,
     ),
     Route(
         "POST",

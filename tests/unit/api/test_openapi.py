@@ -26,13 +26,19 @@ PAGE = page_of(DOCUMENT)
 # Lists that are whole by nature: of what this version is made of, or needed whole by everybody who reads anything.
 WHOLE_LISTS = {
     "/api/v1/channels",
-    "/members",
+    "/api/v1/permissions",
     "/channel-accounts",
+    # A workspace has a handful of each.
+    "/domains",
+    "/inboxes",
+    "/roles",
+    "/teams",
     "/audit/actions",
     # Pages by what comes after: heads are read oldest first.
     "/audit/heads",
     # One person's own.
     "/api/v1/sessions",
+    "/api/v1/workspaces",
 }
 
 
