@@ -96,6 +96,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         status=201,
         body=workspaces.DomainRequest,
         answer=workspaces.DomainView,
+        step_up=True,
     ),
     Route(
         "PATCH",
@@ -104,6 +105,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.WORKSPACE_MANAGE,
         body=DomainChange,
         answer=workspaces.DomainView,
+        step_up=True,
     ),
     Route(
         "DELETE",
@@ -135,6 +137,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.MEMBERS_MANAGE,
         body=members.DeactivationRequest,
         answer=members.MemberView,
+        step_up=True,
     ),
     Route(
         "POST",
@@ -165,6 +168,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         status=201,
         body=roles.RoleRequest,
         answer=roles.RoleView,
+        step_up=True,
     ),
     Route(
         "PATCH",
@@ -173,6 +177,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.ROLES_MANAGE,
         body=roles.RolePatch,
         answer=roles.RoleView,
+        step_up=True,
     ),
     Route(
         "DELETE",
@@ -180,6 +185,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         roles.remove,
         Permission.ROLES_MANAGE,
         status=204,
+        step_up=True,
     ),
     Route(
         "GET",
@@ -257,6 +263,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.INBOXES_MANAGE,
         body=inboxes.AccessRequest,
         answer=inboxes.InboxWithAccess,
+        step_up=True,
     ),
     Route(
         "DELETE",
@@ -280,6 +287,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.MEMBERS_MANAGE,
         body=invitations.InvitationRequest,
         answer=invitations.InvitedView,
+        step_up=True,
     ),
     Route(
         "POST",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import timedelta
 
 import asyncpg
@@ -13,6 +12,7 @@ from hub import clock
 from hub.accounts import actions
 from hub.accounts.model import NewMember, Role
 from tests.integration.api.conftest import PASSWORD, browser, sign_in
+from tests.system_mails import VAULT
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
@@ -40,8 +40,14 @@ class Office:
         )
 
     async def mails(self) -> list[dict]:
-        rows = await self.sql("SELECT recipient, template, fields::text FROM system_mail ORDER BY created_at, id")
-        return [{"to": row["recipient"], "template": row["template"]} | json.loads(row["fields"]) for row in rows]
+        rows = await self.sql(
+            "SELECT id, recipient, template, key_version, sealed FROM system_mail ORDER BY created_at, id"
+        )
+        return [
+            {"to": row["recipient"], "template": row["template"]}
+            | VAULT.open(row["id"], row["key_version"], row["sealed"])
+            for row in rows
+        ]
 
     async def token(self) -> str:
         """Of the newest mail."""
