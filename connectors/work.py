@@ -56,6 +56,7 @@ from hub.metrics.process import LoopLag, register_process
 from hub.migrations.head import head_revision
 from hub.realtime.broker import publish_signals
 from hub.realtime.broker_redis import RedisBroker
+from hub.signin import store as sign_ins
 from hub.streams import PARTITIONS, IngressStreams
 from hub.tracing import Tracer, open_tracer
 
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from hub.reactor import Reactor
 
 REDIS_TIMEOUT_S = 2.0
+SWEEP_SIGN_INS_EVERY_S = 600.0
 # Events after which something may be due: a reply, and a message somebody sends again.
 WAKING = frozenset({"message_queued", "message_status_changed"})
 # Events with which files may have come.
@@ -240,9 +242,15 @@ def _due_jobs(
         drain.job(),
         raw_items.sweep_job(database, settings.raw_days),
         *files.file_jobs(database, keeper.blobs),
+        jobs.Job("sign_ins", SWEEP_SIGN_INS_EVERY_S, partial(_sweep_sign_ins, database)),
         jobs.expiry_job("kept_answers", database, answers.list_old, answers.drop_many, answers.KEPT),
         jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
     ]
+
+
+async def _sweep_sign_ins(database: Database) -> int:
+    async with database.across() as conn:
+        return await sign_ins.sweep(conn)
 
 
 def _exported(collectors: Sequence[Collector], lag: LoopLag) -> CollectorRegistry:

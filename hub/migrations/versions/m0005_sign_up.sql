@@ -1,6 +1,8 @@
 -- Second factors a login has: totp, passkey, recovery. With one of the first two a password alone opens nothing.
 ALTER TABLE login ADD factors text[] NOT NULL DEFAULT '{}';
 ALTER TABLE login ADD locale text NOT NULL DEFAULT '';
+-- When its owner showed that they get mail at the address; the operator vouches for those they add.
+ALTER TABLE login ADD email_verified_at timestamptz DEFAULT now();
 -- When this session last saw a full proof of who its owner is; and where it was begun.
 ALTER TABLE login_session ADD proved_at timestamptz NOT NULL DEFAULT now();
 ALTER TABLE login_session ADD address text NOT NULL DEFAULT '';

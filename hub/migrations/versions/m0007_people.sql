@@ -137,11 +137,9 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO hub_app', tenant_table);
         EXECUTE format('CREATE POLICY router ON %I FOR SELECT TO hub_router USING (true)', tenant_table);
     END LOOP;
-    -- Where sign-up has its column already, accepting an invitation notes there that the address was proved.
-    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'login'::regclass AND attname = 'email_verified_at') THEN
-        GRANT UPDATE (email_verified_at) ON login TO hub_router;
-    END IF;
 END $$;
+-- Accepting an invitation notes that the address was proved.
+GRANT UPDATE (email_verified_at) ON login TO hub_router;
 GRANT SELECT (deleted_at) ON workspace TO hub_router;
 GRANT SELECT (custom_role_id) ON member TO hub_router;
 GRANT SELECT (workspace_id, id, permissions) ON custom_role TO hub_router;
@@ -223,26 +221,20 @@ CREATE FUNCTION hub_deleted_workspaces(wanted_login uuid)
         ORDER BY m.workspace_id
     $$;
 
--- A person as they are in every workspace. A hub without e-mail verification takes every address as verified.
+-- A person as they are in every workspace.
 CREATE FUNCTION hub_login_profile(wanted_login uuid)
     RETURNS TABLE (email text, name text, time_zone text, locale text, avatar text, is_verified boolean)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$
         SELECT l.email, l.name, l.time_zone, l.locale, l.avatar,
-               NOT to_jsonb(l) ? 'email_verified_at' OR to_jsonb(l) ->> 'email_verified_at' IS NOT NULL
+               l.email_verified_at IS NOT NULL
         FROM login l WHERE l.id = wanted_login
     $$;
 
--- Notes that a login's address was proved, where that is noted at all: a link sent to it was used.
+-- Notes that a login's address was proved: a link sent to it was used.
 CREATE FUNCTION hub_verify_login(wanted_login uuid) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
-    AS $$
-    BEGIN
-        IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'login'::regclass AND attname = 'email_verified_at') THEN
-            EXECUTE 'UPDATE login SET email_verified_at = now() WHERE id = $1 AND email_verified_at IS NULL'
-                USING wanted_login;
-        END IF;
-    END $$;
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ UPDATE login SET email_verified_at = now() WHERE id = wanted_login AND email_verified_at IS NULL $$;
 
 -- Workspaces that take people of a domain without an invitation; not those the login is or was a member of.
 CREATE FUNCTION hub_joinable_workspaces(wanted_login uuid, wanted_domain text)

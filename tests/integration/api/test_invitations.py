@@ -145,7 +145,6 @@ async def test_existing_person_signs_in_to_accept(office, parts):
 async def test_unverified_address_is_not_enough(office, parts):
     """A login that never showed it gets mail there accepts nothing, joins nothing and makes no workspace."""
     await office.add_login(CLEO)
-    await office.sql("ALTER TABLE login ADD COLUMN IF NOT EXISTS email_verified_at timestamptz")
     await office.sql("UPDATE login SET email_verified_at = CASE WHEN email = $1 THEN NULL ELSE now() END", CLEO)
     await office.invite(CLEO)
     async with browser(parts) as client:
