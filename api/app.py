@@ -14,16 +14,20 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.routing import Route as StarletteRoute
 
-from api import auth, frontend, openapi
-from api.call import Call, MemberCall, SessionCall
+from api import auth, frontend, idempotency, openapi, rates, step_up
+from api.call import Call, MemberCall, SessionCall, required
 from api.errors import error_answer, http_error_answer, unexpected_answer
+from api.etag import etag_of
 from api.headers import SecurityHeaders
 from api.health import HttpMetrics
 from api.route import UNSAFE_METHODS, Access, Route
 from api.routes import ROUTES
 from hub.accounts import policy
 from hub.accounts.model import Permission
-from hub.errors import ConfigurationError, HubError
+from hub.errors import ConfigurationError, Forbidden, HubError
+from hub.keys.answers import Place
+from hub.keys.rates import CallRates
+from hub.keys.token import PEPPER_PURPOSE, Pepper, is_key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from api.auth import Edge
     from api.call import Resources
     from api.route import Answer
+    from hub.accounts.model import SignedIn
 
 
 def create_app(resources: Resources, routes: Sequence[Route] = ROUTES) -> Starlette:
@@ -51,15 +56,17 @@ def create_app(resources: Resources, routes: Sequence[Route] = ROUTES) -> Starle
     """
     check_table(routes)
     edge = auth.edge_of(resources.settings)
-    metrics = HttpMetrics(resources.metrics)
+    door = Door(resources)
     by_path: dict[str, dict[str, Endpoint]] = {}
     for route in routes:
-        by_path.setdefault(route.path, {})[route.method] = Endpoint(route, resources, edge, metrics)
+        by_path.setdefault(route.path, {})[route.method] = Endpoint(route, resources, edge, door)
     app = Starlette(
         routes=[
             *(StarletteRoute(path, ByMethod(endpoints), methods=[]) for path, endpoints in by_path.items()),
             Mount("/assets", frontend.Assets(resources.frontend_dir / "app" / "assets")),
-            StarletteRoute("/{path:path}", frontend.Pages(resources.frontend_dir / "app"), methods=[]),
+            StarletteRoute(
+                "/{path:path}", frontend.Pages(resources.frontend_dir / "app", resources.settings, edge), methods=[]
+            ),
         ],
         middleware=[Middleware(SecurityHeaders, settings=resources.settings, edge=edge)],
         exception_handlers={HTTPException: _answer_http_error},
@@ -75,11 +82,29 @@ def check_table(routes: Sequence[Route]) -> None:
     """Refuse a table in which a permission has no workspace, or one address and method stands twice."""
     seen: set[tuple[str, str]] = set()
     for route in routes:
+        if route.step_up and not isinstance(route.access, Permission) and route.access is not Access.SESSION:
+            raise ConfigurationError(f"{route.method} {route.path} asks for a proof but not for a session.")
         if isinstance(route.access, Permission) and "workspace_id" not in route.path_names:
             raise ConfigurationError(f"{route.method} {route.path} needs a permission but names no workspace.")
         if (route.method, route.path) in seen:
             raise ConfigurationError(f"{route.method} {route.path} stands twice in the table.")
         seen.add((route.method, route.path))
+
+
+class Door:
+    """What every endpoint of a process shares: counts of calls, and what keys are checked with."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.metrics = HttpMetrics(resources.metrics)
+        self.rates = CallRates(resources.redis_ephemeral, resources.database)
+        self._sealer = resources.sealer
+        self._pepper: Pepper | None = None
+
+    def pepper(self) -> Pepper:
+        """Return the keys of the verifiers; ``Unavailable`` in a process without a secret key."""
+        if self._pepper is None:
+            self._pepper = Pepper(required(self._sealer, "secret key").derive_keys(PEPPER_PURPOSE))
+        return self._pepper
 
 
 class ByMethod:
@@ -98,13 +123,13 @@ class ByMethod:
 
 
 class Endpoint:
-    """One line of the table at work: checks the caller, calls the handler, encodes its answer."""
+    """One line of the table at work: checks the caller, counts the call, calls the handler, encodes its answer."""
 
-    def __init__(self, route: Route, resources: Resources, edge: Edge, metrics: HttpMetrics) -> None:
+    def __init__(self, route: Route, resources: Resources, edge: Edge, door: Door) -> None:
         self._route = route
         self._resources = resources
         self._edge = edge
-        self._metrics = metrics
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began_s = time.perf_counter()
@@ -114,29 +139,46 @@ class Endpoint:
                 span.set("http.response.status_code", response.status_code)
         else:
             response = await self._respond(Request(scope, receive))
-        self._metrics.note(self._route, response.status_code, time.perf_counter() - began_s)
+        self._door.metrics.note(self._route, response.status_code, time.perf_counter() - began_s)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
-        try:
-            answer = await self._answer(request)
-        except HubError as error:
-            return error_answer(error)
-        except Exception as error:  # edge: the caller gets an id, the log the rest
-            return unexpected_answer(error)
+        counted: dict[str, str] = {}
+        response = await _answering(lambda: self._admit(request, counted))
+        response.headers.update(counted)
+        return response
+
+    async def _admit(self, request: Request, counted: dict[str, str]) -> Response:
+        route = self._route
+        if route.method in UNSAFE_METHODS and route.access not in (Access.VISITOR, Access.VENDOR):
+            auth.check_origin(self._edge, request)
+        call = await self._call(request)
+        verdict = await rates.count_call(self._door.rates, call)
+        if verdict is not None:
+            counted.update(rates.headers_of(verdict))
+            rates.require_room(verdict)
+        key = idempotency.idempotency_key(route, call) if isinstance(call, SessionCall) else None
+        if key is None or not isinstance(call, SessionCall):
+            return await self._handle(call)
+        workspace_id, caller_id = 0, call.signed_in.login_id
+        if isinstance(call, MemberCall):
+            workspace_id, caller_id = call.actor.workspace_id, call.actor.key_id or call.actor.member_id
+        place = Place(workspace_id, caller_id, f"{route.method} {route.path}", key)
+        # An error is an answer to be kept, too.
+        return await idempotency.answer_once(call, route, place, lambda: _answering(lambda: self._handle(call)))
+
+    async def _handle(self, call: Call) -> Response:
+        # The table pairs each handler with the call its access makes; check_table and the types of handlers keep it so.
+        handler = cast("Callable[[Call], Awaitable[Answer]]", self._route.handler)
+        answer = await handler(call)
         if isinstance(answer, Response):
             return answer
         if answer is None:
             return Response(status_code=204)
-        return Response(msgspec.json.encode(answer), self._route.status, media_type="application/json")
-
-    async def _answer(self, request: Request) -> Answer:
-        route = self._route
-        if route.method in UNSAFE_METHODS and route.access not in (Access.VISITOR, Access.VENDOR):
-            auth.check_origin(self._edge, request)
-        # The table pairs each handler with the call its access makes; check_table and the types of handlers keep it so.
-        handler = cast("Callable[[Call], Awaitable[Answer]]", route.handler)
-        return await handler(await self._call(request))
+        response = Response(msgspec.json.encode(answer), self._route.status, media_type="application/json")
+        if self._route.versioned:
+            response.headers["etag"] = etag_of(getattr(answer, self._route.versioned).version)
+        return response
 
     async def _call(self, request: Request) -> Call:
         database = self._resources.database
@@ -147,15 +189,36 @@ class Endpoint:
             query=request.query_params,
             address=auth.address_of(self._edge, request),
         )
-        if isinstance(self._route.access, Permission):
-            token = auth.token_of(self._edge, request)
+        access = self._route.access
+        if not isinstance(access, Permission) and access is not Access.SESSION:
+            return call
+        token = auth.token_of(self._edge, request)
+        if is_key(token):
+            if self._route.people_only or self._route.step_up or not isinstance(access, Permission):
+                raise Forbidden("This is for people who are signed in: API keys cannot be used here.")
+            signed_in, actor = await auth.key_actor_of(database, self._door.pepper(), token, call.path["workspace_id"])
+        elif isinstance(access, Permission):
             signed_in, actor = await auth.actor_of(database, token, call.path["workspace_id"])
-            policy.require(actor, self._route.access)
-            return MemberCall.of_member(call, signed_in, token, actor)
-        if self._route.access is Access.SESSION:
-            token = auth.token_of(self._edge, request)
-            return SessionCall.of_session(call, await auth.sign_in_of(database, token), token)
-        return call
+        else:
+            signed_in = await auth.sign_in_of(database, token)
+            await self._require_proof(signed_in)
+            return SessionCall.of_session(call, signed_in, token)
+        policy.require(actor, access)
+        await self._require_proof(signed_in)
+        return MemberCall.of_member(call, signed_in, token, actor)
+
+    async def _require_proof(self, signed_in: SignedIn) -> None:
+        if self._route.step_up:
+            await step_up.require_proof(self._resources.database, signed_in)
+
+
+async def _answering(work: Callable[[], Awaitable[Response]]) -> Response:
+    try:
+        return await work()
+    except HubError as error:
+        return error_answer(error)
+    except Exception as error:  # edge: the caller gets an id, the log the rest
+        return unexpected_answer(error)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001  Starlette's signature

@@ -1,22 +1,26 @@
-"""From a call's cookie or bearer token to a member; the rules of cookies, Origins and addresses."""
+"""From a call's cookie, bearer token or API key to who acts; the rules of cookies, Origins and addresses."""
 
 from __future__ import annotations
 
 import ipaddress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from hub.accounts import sessions
+from hub.accounts.model import SignedIn
 from hub.errors import ConfigurationError, Forbidden, NotFound, NotSignedIn
+from hub.keys import actions as keys
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from hub.accounts.model import Actor, SignedIn
+    from hub.accounts.model import Actor
     from hub.config import Settings
     from hub.db import Database
+    from hub.keys.token import Pepper
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -24,6 +28,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 _COOKIE_AGE_S: Final = int(sessions.LIFETIME.total_seconds())
 _MOST_WORKSPACE_ID: Final = 2**63 - 1
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -226,10 +231,37 @@ async def actor_of(database: Database, token: str, workspace: str) -> tuple[Sign
         NotFound: The path names no workspace.
         Forbidden: They are not a member there; a workspace that does not exist answers the same.
     """
-    return await sessions.find_actor(database, token, _workspace_id(workspace))
+    return await sessions.find_actor(database, token, workspace_id_of(workspace))
 
 
-def _workspace_id(text: str) -> int:
+async def key_actor_of(database: Database, pepper: Pepper, text: str, workspace: str) -> tuple[SignedIn, Actor]:
+    """
+    Find as whom an API key calls under a workspace.
+
+    Args:
+        database: The installation.
+        pepper: Keys of the verifiers.
+        text: The key, unchecked.
+        workspace: ``{workspace_id}`` of the path, unchecked.
+
+    Returns:
+        What stands for a session, with the key's own id: no step-up was ever made with it; and the actor.
+
+    Raises:
+        NotSignedIn, Forbidden, NotFound: As ``actor_of``.
+    """
+    key, actor = await keys.find_actor(database, pepper, text, workspace_id_of(workspace))
+    signed_in = SignedIn(
+        session_id=key.id,
+        login_id=actor.login_id,
+        email="",
+        name=key.name,
+        expires_at=key.expires_at or _NEVER,
+    )
+    return signed_in, actor
+
+
+def workspace_id_of(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 19 or not 0 < int(text) <= _MOST_WORKSPACE_ID:
         raise NotFound("workspace")
     return int(text)

@@ -12,7 +12,8 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from api.body import decode
-from hub.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from hub.audit.model import ActorKind, Caller
+from hub.errors import InvalidInput, NotFound, TooLarge, Unavailable, UnsupportedMediaType
 from hub.tracing import NO_TRACER, Tracer
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from hub.config import Settings
     from hub.db import Database
     from hub.metrics import MetricsExchange
+    from hub.notices.digest import DigestLinks
     from hub.realtime.hub import RealtimeHub
     from hub.realtime.presence import Presence
     from hub.streams import IngressStreams
@@ -45,6 +47,8 @@ BODY_LIMIT_BYTES: Final = 1024 * 1024
 # A body that trickles in holds a connection and its buffer; honest clients need far less.
 _BODY_TIMEOUT_S: Final = 30
 _INTEGER: Final = re.compile(r"[0-9]{1,9}")
+# No more than what cannot be JSON: many a client names a wrong type, or none, and sends JSON.
+_NOT_JSON: Final = re.compile(r"\s*(multipart|image|audio|video)/|[a-z]+/([a-z.]+\+)?xml\b", re.IGNORECASE)
 
 
 class TicketFacts(msgspec.Struct, frozen=True):
@@ -100,6 +104,7 @@ class Resources:
     keeper: Keeper | None = None
     uploads: Uploads | None = None
     file_links: FileLinks | None = None
+    digest_links: DigestLinks | None = None
     exchange: MetricsExchange | None = None
     tracer: Tracer = NO_TRACER
     metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
@@ -190,7 +195,10 @@ class Call:
         Raises:
             InvalidInput: Not JSON, or not of that shape; ``field`` names what is wrong.
             TooLarge: More than 1 MiB.
+            UnsupportedMediaType: It is said to be a form, a file or XML.
         """
+        if _NOT_JSON.match(self.request.headers.get("content-type", "")):
+            raise UnsupportedMediaType
         return decode(await self.body(), type_)
 
 
@@ -221,6 +229,13 @@ class MemberCall(SessionCall):
 
     actor: Actor
 
+    @property
+    def caller(self) -> Caller:
+        """Who is to be named in the audit log."""
+        if self.actor.key_id is not None:
+            return Caller(ActorKind.KEY, self.actor.key_id, self.address)
+        return Caller(ActorKind.MEMBER, self.actor.member_id, self.address)
+
     @classmethod
     def of_member(cls, call: Call, signed_in: SignedIn, token: str, actor: Actor) -> MemberCall:
         """Add to a call which member makes it."""
@@ -232,5 +247,5 @@ class MemberCall(SessionCall):
             address=call.address,
             signed_in=signed_in,
             token=token,
-            actor=actor,
+            actor=msgspec.structs.replace(actor, address=call.address),
         )

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from api.call import required
+from api.etag import Seen, require_mergeable, wanted_version
 from connectors.accounts import account_of, is_loopback, webhook_url
 from connectors.base import Checked
 from connectors.cursors import Health, list_health
@@ -116,6 +117,7 @@ async def connect(call: MemberCall) -> ConnectedView:
         settings=form.settings,
         inbox_id=wanted.inbox_id,
         actor_id=call.actor.member_id,
+        address=call.address,
     )
     actions.check_name(new.name)
     await _check_inbox(call, wanted.inbox_id)
@@ -147,8 +149,16 @@ async def change(call: MemberCall) -> ConnectedView:
         external_ref=checked.external_ref or None,
         status=AccountStatus(wanted.status) if wanted.status else None,
         actor_id=call.actor.member_id,
+        address=call.address,
     )
+    seen = Seen(change_.workspace_id, "channel_account", wanted_version(call.request))
     async with call.resources.database.transaction([change_.workspace_id]) as conn:
+        await require_mergeable(
+            conn,
+            seen,
+            lambda: store.get_channel_account(conn, change_.workspace_id, change_.id),
+            _changes(wanted),
+        )
         account = await actions.change(conn, required(call.resources.sealer, "secret key"), change_)
     return _view(call, account, checked.warnings)
 
@@ -157,7 +167,8 @@ async def remove(call: MemberCall) -> None:
     """Disconnect an account and forget its secrets; its conversations stay."""
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
         account = _visible(call, await store.get_channel_account(conn, call.actor.workspace_id, _id(call)))
-        await actions.remove(conn, call.actor.workspace_id, account.id, call.actor.member_id)
+        workspace_id, member_id = call.actor.workspace_id, call.actor.member_id
+        await actions.remove(conn, workspace_id, account.id, member_id, address=call.address)
 
 
 async def test(call: MemberCall) -> TestedView:
@@ -191,6 +202,7 @@ async def renew_secret(call: MemberCall) -> SecretView:
         id=account.id,
         credentials={**form.credentials, name: value},
         actor_id=call.actor.member_id,
+        address=call.address,
     )
     async with call.resources.database.transaction([wanted.workspace_id]) as conn:
         await actions.change(conn, required(call.resources.sealer, "secret key"), wanted)
@@ -205,6 +217,13 @@ def _connector(call: MemberCall, channel: str) -> Connector:
         return required(call.resources.registry, "channels").get(channel)
     except NotFound:
         raise InvalidInput("channel", "There is no such channel.") from None
+
+
+def _changes(wanted: ChangeRequest) -> dict[str, object]:
+    """Credentials are sealed: whether somebody changed those cannot be seen, and the last write wins."""
+    named = {"name": wanted.name, "status": wanted.status}
+    settings: dict[str, object] = {f"settings.{name}": value for name, value in (wanted.settings or {}).items()}
+    return {name: value for name, value in named.items() if value is not None} | settings
 
 
 def _id(call: MemberCall) -> UUID:

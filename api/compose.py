@@ -31,9 +31,17 @@ from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
+from hub.mailer import actions as mailer
+from hub.mailer import vault
+from hub.mailer.vault import Vault
 from hub.metrics import MetricsExchange
 from hub.metrics.process import LoopLag, register_process
 from hub.migrations.head import head_revision
+from hub.notices import digest
+from hub.notices.digest import DigestLinks
+from hub.push import keys as push_keys
+from hub.push.sending import ensure_key
+from hub.realtime.broker import publish_signals
 from hub.realtime.broker_redis import RedisBroker
 from hub.realtime.hub import RealtimeHub
 from hub.realtime.limits import Limits
@@ -100,6 +108,9 @@ async def composed(
         writer = IngressWriter(ingress, database)
         stack.push_async_callback(writer.close)
         sealer = Sealer(read_keys(settings.secret_key))
+        async with database.across() as conn:
+            await mailer.keep_key(conn, Vault(sealer.derive_keys(vault.PURPOSE)).newest)
+            await ensure_key(conn, sealer.derive_keys(push_keys.PURPOSE))
         routes = ChannelRoutes(database, sealer)
         notices.listeners.append(routes.notice)
         await _run_beside(routes.run(), stack)
@@ -121,6 +132,7 @@ async def composed(
             sealer=sealer,
             file_links=FileLinks(sealer.derive_keys(links.PURPOSE)),
             tracer=tracer,
+            digest_links=DigestLinks(sealer.derive_keys(digest.PURPOSE), settings.base_url),
         )
         _add_files(resources)
         resources.metrics.register(IngressCollector(writer.metrics))
@@ -152,6 +164,7 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
 
     def publish(committed: Sequence[Notice]) -> None:
         broker.publish([one for one in committed if isinstance(one, LoggedEvent)])
+        publish_signals(broker, committed)
 
     notices.listeners.append(publish)
     await hub.start()

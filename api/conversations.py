@@ -10,6 +10,7 @@ import msgspec
 
 from api.addressing import choose_headers
 from api.call import required
+from api.etag import Seen, require_mergeable, wanted_version
 from api.files import file_limits
 from api.paging import decode_cursor, encode_cursor
 from hub.accounts import policy
@@ -19,11 +20,11 @@ from hub.channels import store as channels
 from hub.contacts import store as contacts
 from hub.contacts.model import Contact
 from hub.envelope import Addressing, Party
-from hub.errors import InvalidInput, NotFound
+from hub.errors import Forbidden, InvalidInput, NotFound
 from hub.events import store as events
 from hub.inbox import actions, replies, store
 from hub.inbox.files import NOTE_LIMITS
-from hub.inbox.model import Conversation, ConversationStatus, Line, Message, MessageKind, ReadMark
+from hub.inbox.model import AuthorKind, Conversation, ConversationStatus, Line, Message, MessageKind, ReadMark
 from hub.inbox.rows import ConversationRow
 
 if TYPE_CHECKING:
@@ -147,8 +148,10 @@ async def change(call: MemberCall) -> ConversationChange:
         raise InvalidInput("body", "Give exactly one of status, assignee_id and inbox_id.")
     permission = Permission.INBOX_REPLY if given == ["status"] else Permission.INBOX_ASSIGN
     workspace_id, conversation_id = call.actor.workspace_id, call.path_id("conversation_id")
+    seen = Seen(workspace_id, "conversation", wanted_version(call.request))
     async with call.resources.database.transaction([workspace_id]) as conn:
         await visible(conn, call.actor, conversation_id, permission)
+        await require_mergeable(conn, seen, lambda: _view(conn, workspace_id, conversation_id), _changes(patch))
         row = await _apply(conn, call.actor, conversation_id, patch)
         return ConversationChange(conversation=row.view(), seq=row.version)
 
@@ -189,6 +192,8 @@ async def retry(call: MemberCall) -> SeqView:
 async def mark_read(call: MemberCall) -> SeqView:
     """Move the caller's read mark."""
     wanted = await call.decode(ReadRequest)
+    if call.actor.kind == "key":
+        raise Forbidden("An API key of the workspace reads nothing for anybody: it has no read marks.")
     workspace_id, conversation_id = call.actor.workspace_id, call.path_id("conversation_id")
     async with call.resources.database.transaction([workspace_id]) as conn:
         await visible(conn, call.actor, conversation_id, Permission.INBOX_READ)
@@ -226,7 +231,6 @@ async def queue(resources: Resources, actor: Actor, conversation_id: UUID, new: 
             limits = file_limits(capabilities)
             chosen = Addressing(subject=new.subject, to=new.to, cc=new.cc, bcc=new.bcc)
             headers = await choose_headers(conn, row, capabilities, chosen)
-        member = await accounts.get_member(conn, actor.workspace_id, actor.member_id)
         draft = replies.Draft(
             client_message_id=new.client_message_id,
             kind=new.kind,
@@ -236,8 +240,26 @@ async def queue(resources: Resources, actor: Actor, conversation_id: UUID, new: 
             file_limits=limits,
             headers=headers,
         )
-        author = replies.Author(id=member.id, name=member.name)
+        author = await _author(conn, actor)
         return await replies.queue_message(conn, actor.workspace_id, conversation_id, author, draft)
+
+
+async def _author(conn: TenantConn, actor: Actor) -> replies.Author:
+    """A key of the workspace writes in its own name, as no person: its repeated sends are told by its own id."""
+    if actor.kind == "key":
+        return replies.Author(id=actor.member_id, name=actor.key_name, kind=AuthorKind.SYSTEM)
+    member = await accounts.get_member(conn, actor.workspace_id, actor.member_id)
+    return replies.Author(id=member.id, name=member.name)
+
+
+async def _view(conn: TenantConn, workspace_id: int, conversation_id: UUID) -> Conversation:
+    return (await store.get_conversation(conn, workspace_id, conversation_id)).view()
+
+
+def _changes(patch: ConversationPatch) -> dict[str, object]:
+    return {
+        name: value for name, value in msgspec.structs.asdict(patch).items() if not isinstance(value, msgspec.UnsetType)
+    }
 
 
 def _check_length(capabilities: Capabilities, text: str) -> None:

@@ -97,7 +97,8 @@ async def replay(call: MemberCall) -> DeadLetterChange:
     """Take one in again: it becomes a message, or another dead letter."""
     writer = required(call.resources.ingress_writer, "message queue")
     dead_letter_id = call.path_id("dead_letter_id")
-    await dead_letters.replay(call.resources.database, writer.append, call.actor.workspace_id, dead_letter_id)
+    database, workspace_id = call.resources.database, call.actor.workspace_id
+    await dead_letters.replay(database, writer.append, workspace_id, dead_letter_id, call.caller)
     return await _changed(call, dead_letter_id)
 
 
@@ -105,7 +106,7 @@ async def drop(call: MemberCall) -> DeadLetterChange:
     """Mark one as not wanted."""
     workspace_id, dead_letter_id = call.actor.workspace_id, call.path_id("dead_letter_id")
     async with call.resources.database.transaction([workspace_id]) as conn:
-        await dead_letters.drop(conn, workspace_id, dead_letter_id)
+        await dead_letters.drop(conn, workspace_id, dead_letter_id, call.caller)
     return await _changed(call, dead_letter_id)
 
 
@@ -114,7 +115,8 @@ async def replay_many(call: MemberCall) -> ReplayedView:
     wanted = await call.decode(ReplayRequest)
     writer = required(call.resources.ingress_writer, "message queue")
     letters = [(call.actor.workspace_id, one) for one in sorted(set(wanted.ids))]
-    replayed, skipped = await dead_letters.replay_many(call.resources.database, writer.append, letters)
+    database = call.resources.database
+    replayed, skipped = await dead_letters.replay_many(database, writer.append, letters, call.caller)
     return ReplayedView(replayed, skipped)
 
 

@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 
 async def remove(call: MemberCall) -> None:
     """Remove the demo's channel accounts with their conversations, files and contacts; everything else stays."""
-    await actions.remove_demo(call.resources.database, call.actor.workspace_id, call.actor.member_id)
+    await actions.remove_demo(call.resources.database, call.actor.workspace_id, call.caller)

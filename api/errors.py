@@ -1,16 +1,21 @@
-"""Turns errors into HTTP answers: the only module that knows status codes. Called by the edge's wrapper."""
+"""
+Turns errors into HTTP answers: the only module that knows status codes. Called by the edge's wrapper.
+
+Each is a problem document: RFC 9457 (July 2023). ``code`` and ``message`` are what our own clients read.
+"""
 
 from __future__ import annotations
 
 import math
 import traceback
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from starlette.responses import Response
 
 from hub import clock
-from hub.errors import HubError, InvalidInput, NotFound
+from hub.errors import EditClash, HubError, InvalidInput, NotFound, ProofNeeded, SecondFactorRequired
 from hub.log import get_logger
 
 if TYPE_CHECKING:
@@ -23,10 +28,16 @@ log = get_logger("api")
 STATUSES: Final[Mapping[str, int]] = {
     "invalid_input": 422,
     "not_signed_in": 401,
+    "second_factor_required": 401,
     "forbidden": 403,
+    "second_factor_needed": 403,
+    "proof_needed": 403,
     "not_found": 404,
     "conflict": 409,
+    "precondition_failed": 412,
+    "idempotency_key_reused": 422,
     "too_large": 413,
+    "unsupported_media_type": 415,
     "too_many_requests": 429,
     "unavailable": 503,
     "signature_rejected": 401,
@@ -39,21 +50,59 @@ STATUSES: Final[Mapping[str, int]] = {
 _UNREADABLE_FIELDS: Final = frozenset({"body"})
 
 
-class ErrorBody(msgspec.Struct, frozen=True):
+PROBLEM_TYPE: Final = "application/problem+json"
+_TITLES: Final[Mapping[str, str]] = {
+    "invalid_input": "A value is wrong",
+    "not_signed_in": "Not signed in",
+    "second_factor_required": "A second factor is still to come",
+    "forbidden": "Not allowed",
+    "second_factor_needed": "This workspace asks for a second factor",
+    "proof_needed": "Prove that it is you",
+    "not_found": "Not found",
+    "method_not_allowed": "This address takes other methods",
+    "conflict": "The row moved on",
+    "precondition_failed": "Read it again first",
+    "idempotency_key_reused": "This Idempotency-Key belongs to another call",
+    "too_large": "Too large",
+    "unsupported_media_type": "Not a body that is read here",
+    "unsupported_payload": "Not of a kind that is taken here",
+    "too_many_requests": "Too many calls",
+    "unavailable": "Come again in a moment",
+    "internal": "Something went wrong on our side",
+}
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What every refused call answers.
+    What every refused call answers, as ``application/problem+json``.
 
     Attributes:
+        type: Where this kind of problem is explained.
+        title: The kind, for people; the same for every problem of that type.
+        status: As the answer's own.
+        detail: What is wrong with this call, for people.
         code: For programs; never changes its meaning.
-        message: For people.
+        message: As ``detail``.
         field: The input that is wrong, as a path, e.g. ``settings.phone_number``.
         retry_after_s: When it makes sense to call again.
+        yours: Where two people changed one field: the value that was sent.
+        theirs: And the value that is there.
+        methods: The ways to prove who one is, where that is what is missing.
+        challenge: A sign-in half done: goes back with the second factor.
     """
 
+    type: str
+    title: str
+    status: int
+    detail: str
     code: str
     message: str
     field: str | None = None
     retry_after_s: float | None = None
+    yours: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    theirs: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    methods: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    challenge: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def error_answer(error: HubError) -> Response:
@@ -63,7 +112,16 @@ def error_answer(error: HubError) -> Response:
         return unexpected_answer(error)
     if isinstance(error, InvalidInput) and error.field in _UNREADABLE_FIELDS:
         status = 400
-    return _answer(status, ErrorBody(error.code, error.message, error.field, error.retry_after_s))
+    problem = problem_of(status, error.code, error.message)
+    problem = msgspec.structs.replace(problem, field=error.field, retry_after_s=error.retry_after_s)
+    if isinstance(error, EditClash):
+        yours, theirs = (msgspec.Raw(msgspec.json.encode(one)) for one in (error.yours, error.theirs))
+        problem = msgspec.structs.replace(problem, yours=yours, theirs=theirs)
+    if isinstance(error, ProofNeeded | SecondFactorRequired):
+        problem = msgspec.structs.replace(problem, methods=error.methods)
+    if isinstance(error, SecondFactorRequired):
+        problem = msgspec.structs.replace(problem, challenge=error.challenge)
+    return _answer(problem)
 
 
 def unexpected_answer(error: BaseException) -> Response:
@@ -79,26 +137,39 @@ def unexpected_answer(error: BaseException) -> Response:
     error_id = str(clock.new_id())
     places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     log.error("unexpected_error", error_id=error_id, error=type(error).__name__, places=places[-12:])
-    return _answer(500, ErrorBody("internal", f"Something went wrong on our side. Tell us this number: {error_id}"))
+    message = f"Something went wrong on our side. Tell us this number: {error_id}"
+    return _answer(problem_of(500, "internal", message))
 
 
 def http_error_answer(error: HTTPException) -> Response:
     """Answer what the router itself refuses: no such address, or another method."""
     if error.status_code == 405:
-        answer = _answer(405, ErrorBody("method_not_allowed", "This address does not take this method."))
+        answer = _answer(problem_of(405, "method_not_allowed", "This address does not take this method."))
     elif error.status_code == 404:
         answer = error_answer(NotFound("address"))
     else:
-        answer = _answer(error.status_code, ErrorBody("invalid_input", "This request cannot be used."))
+        answer = _answer(problem_of(error.status_code, "invalid_input", "This request cannot be used."))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
 
 
-def _answer(status: int, body: ErrorBody) -> Response:
+def problem_of(status: int, code: str, message: str) -> Problem:
+    """Make the problem document of a refusal."""
+    return Problem(
+        type=f"/api/docs#problem-{code}",
+        title=_TITLES.get(code) or HTTPStatus(status).phrase,
+        status=status,
+        detail=message,
+        code=code,
+        message=message,
+    )
+
+
+def _answer(problem: Problem) -> Response:
     headers = {}
-    if body.retry_after_s is not None:
-        headers["retry-after"] = str(max(1, math.ceil(body.retry_after_s)))
-    if status == 401:
+    if problem.retry_after_s is not None:
+        headers["retry-after"] = str(max(1, math.ceil(problem.retry_after_s)))
+    if problem.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+    return Response(msgspec.json.encode(problem), problem.status, headers, media_type=PROBLEM_TYPE)

@@ -12,10 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from api.page import page_answer
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.types import Receive, Scope, Send
+
+    from api.auth import Edge
+    from hub.config import Settings
 
 _NOT_PAGES: Final = ("api/", "webhooks/", "ws", "widget", "sample/")
 _COMPRESSED: Final = ("text/", "application/javascript", "application/json", "image/svg+xml")
@@ -111,8 +116,10 @@ class Assets:
 class Pages:
     """Everything else: a file of the build's root (icons, manifest), or the inbox's page."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, settings: Settings, edge: Edge) -> None:
         self._folder = Folder(root)
+        self._settings = settings
+        self._edge = edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -129,7 +136,7 @@ class Pages:
                 raise HTTPException(404)
             return file_response(request, file)
         page = await self._folder.find("index.html")
-        return HTMLResponse(_NOT_BUILT, 503) if page is None else file_response(request, page)
+        return HTMLResponse(_NOT_BUILT, 503) if page is None else page_answer(page.content, self._settings, self._edge)
 
 
 def file_response(request: Request, file: StaticFile) -> Response:

@@ -18,7 +18,7 @@ _DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 _YEAR_S: Final = 365 * 24 * 3600
 
 
-def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none'") -> str:
+def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none'", nonce: str = "") -> str:
     """
     Write the Content-Security-Policy of a page of ours.
 
@@ -26,9 +26,11 @@ def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none
         settings: Names the origin that serves assets, if any.
         edge: Names our own origins: older Safari does not take ``'self'`` for sockets.
         frame_ancestors: Who may frame it; the widget's frame names the sites of its inbox's allow-list.
+        nonce: What its scripts carry; empty for an answer that runs none.
 
     Returns:
-        A policy without inline script or style; scripts, styles and fonts come from us or the asset origin.
+        A policy without inline script or style: scripts are those with the nonce and what they load themselves; styles
+        and fonts come from us or the asset origin.
     """
     own = "'self'"
     assets = f"{own} {_origin(settings.asset_url)}" if settings.asset_url else own
@@ -38,7 +40,7 @@ def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src {assets}",
+            f"script-src 'nonce-{nonce}' 'strict-dynamic'" if nonce else "script-src 'none'",
             f"style-src {assets}",
             f"font-src {assets}",
             f"img-src {assets} data: blob:",

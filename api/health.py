@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _CHECK_TIMEOUT_S: Final = 2.0
 _OK: Final = "ok"
+_NO_MAIL: Final = "The hub's own mails are kept unsent: HUB_MAIL_URL is not set."
 
 _SCHEMA_SQL: Final = "SELECT version_num FROM alembic_version"
 _ROLE_SQL: Final = """
@@ -46,10 +47,12 @@ class Readiness(msgspec.Struct, frozen=True):
 
     Attributes:
         checks: ``ok``, or what is wrong, by part: ``postgres``, ``schema``, ``role``, ``redis``, ``redis_ephemeral``.
+        warnings: What an operator should know though calls are answered.
     """
 
     ready: bool
     checks: dict[str, str]
+    warnings: tuple[str, ...] = ()
 
 
 class HttpMetrics:
@@ -84,7 +87,8 @@ async def ready(call: Call) -> Response:
         _check_database(parts.database), _check_redis(parts.redis_durable), _check_redis(parts.redis_ephemeral)
     )
     checks = {**database, "redis": durable, "redis_ephemeral": ephemeral}
-    readiness = Readiness(ready=all(text == _OK for text in checks.values()), checks=checks)
+    warnings = () if parts.settings.mail is not None else (_NO_MAIL,)
+    readiness = Readiness(ready=all(text == _OK for text in checks.values()), checks=checks, warnings=warnings)
     return Response(msgspec.json.encode(readiness), 200 if readiness.ready else 503, media_type="application/json")
 
 

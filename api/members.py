@@ -1,23 +1,107 @@
-"""Who works in a workspace."""
+"""Who works in a workspace: listed, changed, let go, taken back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import msgspec
 
-from hub.accounts import store
-from hub.accounts.model import Member
+from api.paging import decode_cursor, encode_cursor
+from hub.accounts import members, store
+from hub.accounts.model import Member, MemberChange, MemberFilter
+from hub.accounts.people import HandOver
+from hub.errors import InvalidInput
 
 if TYPE_CHECKING:
     from api.call import MemberCall
 
+_STATES = {"": None, "active": True, "inactive": False}
 
-class MembersView(msgspec.Struct, frozen=True):
+
+class MembersView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    A page of members.
+
+    Attributes:
+        next: Asks for the page after it; left out on the last one.
+    """
+
     members: list[Member]
+    next: str | None = None
+
+
+class MemberView(msgspec.Struct, frozen=True):
+    member: Member
+
+
+class MemberPatch(MemberChange, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes about a member; ``active: false`` leaves their open conversations to nobody."""
+
+
+class DeactivationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who gets the open conversations of whoever goes."""
+
+    hand_over_to: HandOver
 
 
 async def read_all(call: MemberCall) -> MembersView:
-    """List everybody, those who left included: old messages refer to them."""
+    """List members, those who left included: old messages refer to them."""
+    state = call.query.get("state", "")
+    if state not in _STATES:
+        raise InvalidInput("state", "Must be active or inactive.")
+    limit = call.query_int("limit", 200, low=1, high=200)
+    wanted = MemberFilter(
+        text=call.query.get("q", "").strip(),
+        active=_STATES[state],
+        after_id=read_after(call.query.get("before", "")),
+        limit=limit,
+    )
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
-        return MembersView(await store.list_members(conn, call.actor.workspace_id))
+        rows = await store.page_members(conn, call.actor.workspace_id, wanted)
+    return MembersView(rows, encode_cursor((str(rows[-1].id),)) if len(rows) == limit else None)
+
+
+async def read(call: MemberCall) -> MemberView:
+    """Return one member."""
+    async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
+        return MemberView(await store.get_member(conn, call.actor.workspace_id, call.path_id("member_id")))
+
+
+async def change(call: MemberCall) -> MemberView:
+    """Rename a member, give them another role, let them go or take them back."""
+    wanted = await call.decode(MemberPatch)
+    async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
+        return MemberView(await members.change_member(conn, call.actor, call.path_id("member_id"), wanted))
+
+
+async def deactivate(call: MemberCall) -> MemberView:
+    """Let a member go and hand their open conversations over."""
+    wanted = await call.decode(DeactivationRequest)
+    member_id = call.path_id("member_id")
+    async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
+        return MemberView(await members.deactivate(conn, call.actor, member_id, wanted.hand_over_to))
+
+
+async def reactivate(call: MemberCall) -> MemberView:
+    """Take a member back as what they were."""
+    async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
+        return MemberView(await members.reactivate(conn, call.actor, call.path_id("member_id")))
+
+
+async def leave(call: MemberCall) -> None:
+    """Leave the workspace, and hand one's own open conversations over."""
+    wanted = await call.decode(DeactivationRequest)
+    async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
+        await members.leave(conn, call.actor, wanted.hand_over_to)
+
+
+def read_after(cursor: str) -> UUID | None:
+    """Read the cursor of a list whose key is the last row's id; ``InvalidInput`` where it is none of ours."""
+    if not cursor:
+        return None
+    (text,) = decode_cursor(cursor, 1)
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidInput("before", "This is not a cursor of ours.") from None

@@ -10,10 +10,22 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
-from api.errors import ErrorBody
+from api.errors import PROBLEM_TYPE, Problem
+from api.examples import example_of
+from api.openapi_parts import (
+    HEADERS,
+    IDEMPOTENCY_PARAMETER,
+    IF_MATCH_PARAMETER,
+    INFO,
+    SECURITY_SCHEMES,
+    problem_statuses,
+    responses_of_problems,
+    security_of,
+)
 from api.route import Access
-from hub.accounts.model import MemberAdded, MemberChanged, Permission
-from hub.channels.model import ChannelAccountChanged, ChannelAccountConnected, InboxChanged
+from hub.accounts.model import MemberAdded, MemberChanged, Permission, WorkspaceChanged
+from hub.accounts.people import RoleChanged, RoleRemoved, TeamChanged, TeamRemoved
+from hub.channels.model import ChannelAccountChanged, ChannelAccountConnected, InboxChanged, InboxRemoved
 from hub.contacts.model import ContactChanged
 from hub.inbox.model import InboxEvent
 
@@ -34,8 +46,13 @@ _EVENTS: Final[Any] = (
     | ChannelAccountConnected
     | ChannelAccountChanged
     | ContactChanged
+    | WorkspaceChanged
+    | RoleChanged
+    | RoleRemoved
+    | TeamChanged
+    | TeamRemoved
+    | InboxRemoved
 )
-_INTEGER_NAMES: Final = frozenset({"workspace_id", "limit"})
 
 
 async def read(call: Call) -> Response:
@@ -48,7 +65,7 @@ def encoded(routes: Sequence[Route]) -> bytes:
     return json.dumps(document(routes), ensure_ascii=False).encode()
 
 
-def document(routes: Sequence[Route]) -> dict[str, object]:
+def document(routes: Sequence[Route]) -> dict[str, Any]:
     """
     Make the document of a route table.
 
@@ -59,40 +76,60 @@ def document(routes: Sequence[Route]) -> dict[str, object]:
         JSON values: paths in the table's order, a schema for each struct it names and for every event.
     """
     named = [type_ for route in routes for type_ in (route.body, route.answer) if type_ is not None]
-    types = [*dict.fromkeys(named), ErrorBody, _EVENTS]
+    types = [*dict.fromkeys(named), Problem, _EVENTS]
     shapes, components = msgspec.json.schema_components(types, ref_template=_REF)
-    shape_of = dict(zip(types, shapes, strict=True))
+    schemas = _Schemas(dict(zip(types, shapes, strict=True)), components)
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
-        paths.setdefault(route.plain_path, {})[route.method.lower()] = _operation(route, shape_of)
+        paths.setdefault(route.plain_path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "clientcontact hub", "version": "1"},
+        "info": INFO,
         "paths": paths,
         "components": {
-            "schemas": {**components, "Event": shape_of[_EVENTS]},
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-hub_session"},
-            },
+            "schemas": {**components, "Event": schemas.shapes[_EVENTS]},
+            "responses": responses_of_problems(),
+            "headers": HEADERS,
+            "securitySchemes": SECURITY_SCHEMES,
         },
+        "tags": [{"name": name} for name in dict.fromkeys(tag_of(route) for route in routes)],
     }
 
 
-def _operation(route: Route, shape_of: dict[Any, dict[str, Any]]) -> dict[str, object]:
+def tag_of(route: Route) -> str:
+    """Return the noun a route is about: the first word of its path below the workspace."""
+    path = route.plain_path.removeprefix("/api/v1").removeprefix("/workspaces/{workspace_id}")
+    words = _WORD.findall(path.replace("-", "_"))
+    return words[0] if words else "workspaces"
+
+
+class _Schemas:
+    """The schema of each struct, and the parts they refer to."""
+
+    def __init__(self, shapes: dict[Any, dict[str, Any]], components: dict[str, Any]) -> None:
+        self.shapes = shapes
+        self.components = components
+
+    def content(self, type_: type) -> dict[str, object]:
+        """Describe JSON of a struct, with an example."""
+        shape = self.shapes[type_]
+        return {"application/json": {"schema": shape, "example": example_of(shape, self.components)}}
+
+
+def _operation(route: Route, schemas: _Schemas) -> dict[str, object]:
     operation: dict[str, object] = {
         "operationId": _operation_id(route),
         "summary": (inspect.getdoc(route.handler) or "").partition("\n")[0],
-        "parameters": [*_path_parameters(route), *_query_parameters(route)],
-        "responses": _responses(route, shape_of),
-        "security": _security(route),
+        "tags": [tag_of(route)],
+        "parameters": _parameters(route),
+        "responses": _responses(route, schemas),
+        "security": security_of(route),
         "x-permission": str(route.access),
     }
+    if route.people_only:
+        operation["x-people-only"] = True
     if route.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": shape_of[route.body]}},
-        }
+        operation["requestBody"] = {"required": True, "content": schemas.content(route.body)}
     return operation
 
 
@@ -102,37 +139,50 @@ def _operation_id(route: Route) -> str:
     return "_".join((route.method.lower(), *words))
 
 
-def _path_parameters(route: Route) -> list[dict[str, object]]:
-    return [{"name": name, "in": "path", "required": True, "schema": _simple(name)} for name in route.path_names]
-
-
-def _query_parameters(route: Route) -> list[dict[str, object]]:
-    return [
+def _parameters(route: Route) -> list[dict[str, object]]:
+    parameters: list[dict[str, object]] = [
+        {"name": name, "in": "path", "required": True, "schema": _simple(name)} for name in route.path_names
+    ]
+    parameters += [
         {"name": name, "in": "query", "required": False, "description": text, "schema": _simple(name)}
         for name, text in route.query.items()
     ]
+    is_signed_in = isinstance(route.access, Permission) or route.access is Access.SESSION
+    if route.method == "POST" and is_signed_in:
+        parameters.append(IDEMPOTENCY_PARAMETER)
+    if route.method == "PATCH" and route.versioned:
+        parameters.append(IF_MATCH_PARAMETER)
+    return parameters
 
 
 def _simple(name: str) -> dict[str, object]:
-    if name in _INTEGER_NAMES:
-        return {"type": "integer"}
+    if name == "workspace_id":
+        return {"type": "integer", "minimum": 1}
+    if name == "limit":
+        return {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
     if name.endswith("_id"):
         return {"type": "string", "format": "uuid"}
     return {"type": "string"}
 
 
-def _responses(route: Route, shape_of: dict[Any, dict[str, Any]]) -> dict[str, object]:
+def _responses(route: Route, schemas: _Schemas) -> dict[str, object]:
     good: dict[str, object] = {"description": "Done."}
     if route.answer is not None:
-        good["content"] = {"application/json": {"schema": shape_of[route.answer]}}
+        good["content"] = schemas.content(route.answer)
+    if headers := _headers(route):
+        good["headers"] = headers
     refused = {
-        "description": "Refused, or failed.",
-        "content": {"application/json": {"schema": shape_of[ErrorBody]}},
+        str(status): {"$ref": f"#/components/responses/{name}"} for status, name in problem_statuses(route).items()
     }
-    return {str(route.status): good, "default": refused}
+    problem = schemas.shapes[Problem]
+    rest = {"description": "Refused, or failed.", "content": {PROBLEM_TYPE: {"schema": problem}}}
+    return {str(route.status): good, **refused, "default": rest}
 
 
-def _security(route: Route) -> list[dict[str, list[str]]]:
+def _headers(route: Route) -> dict[str, object]:
+    names = ["ETag"] if route.versioned else []
     if isinstance(route.access, Permission) or route.access is Access.SESSION:
-        return [{"cookie": []}, {"bearer": []}]
-    return [{"bearer": []}] if route.access is Access.VISITOR else []
+        names += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
+        if route.method == "POST":
+            names.append("Idempotent-Replayed")
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -51,6 +51,10 @@ class Route:
         body: Struct of the request, for the OpenAPI document.
         answer: Struct of the answer, for the OpenAPI document.
         query: Parameters of the query, each with what it means.
+        people_only: Whether API keys and personal access tokens are refused.
+        shows_secret: Whether the answer holds what is shown once only, and is therefore never kept for a repeated call.
+        versioned: Field of the answer with a row that has a ``version``: the answer's ETag.
+        step_up: Dangerous: only for a person who proved who they are in the last ten minutes, never for a key.
     """
 
     method: str
@@ -61,6 +65,10 @@ class Route:
     body: type[Any] | None = None
     answer: type[Any] | None = None
     query: Mapping[str, str] = field(default_factory=dict)
+    people_only: bool = False
+    shows_secret: bool = False
+    versioned: str = ""
+    step_up: bool = False
 
     @property
     def path_names(self) -> tuple[str, ...]:

@@ -26,7 +26,13 @@ from api import (
     uploads,
     widget,
 )
+from api.audit_routes import AUDIT_ROUTES
+from api.factor_routes import FACTOR_ROUTES
+from api.key_routes import KEY_ROUTES
+from api.notice_routes import NOTICE_ROUTES
+from api.people_routes import PEOPLE
 from api.route import Access, Route
+from api.sign_in_routes import SIGN_IN_ROUTES
 from hub.accounts.model import Permission
 
 _API: Final = "/api/v1"
@@ -40,6 +46,7 @@ _DEAD_LETTER: Final = f"{_DEAD_LETTERS}/{{dead_letter_id}}"
 _ATTACHMENT: Final = f"{_WORKSPACE}/attachments/{{attachment_id}}"
 _VARIANT: Final = {"variant": "original, thumbnail or preview.", "download": "1: saved, not shown."}
 _LIVECHAT: Final = f"{_API}/livechat/{{channel_account_id}}"
+
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/healthz", health.alive, Access.OPEN, answer=health.Health),
@@ -69,8 +76,21 @@ ROUTES: Final[tuple[Route, ...]] = (
         Access.SESSION,
         body=session.TicketRequest,
         answer=session.TicketView,
+        shows_secret=True,
     ),
-    Route("GET", f"{_WORKSPACE}/members", members.read_all, Permission.INBOX_READ, answer=members.MembersView),
+    Route(
+        "GET",
+        f"{_WORKSPACE}/members",
+        members.read_all,
+        Permission.INBOX_READ,
+        answer=members.MembersView,
+        query={
+            "q": "Part of a name or address.",
+            "state": "active or inactive; both by default.",
+            "before": "The next of the page before.",
+            "limit": "Rows on a page, 1-200; 200 by default.",
+        },
+    ),
     Route(
         "GET",
         f"{_WORKSPACE}/snapshot",
@@ -92,7 +112,14 @@ ROUTES: Final[tuple[Route, ...]] = (
             **_PAGING,
         },
     ),
-    Route("GET", _CONVERSATION, conversations.read, Permission.INBOX_READ, answer=conversations.ConversationView),
+    Route(
+        "GET",
+        _CONVERSATION,
+        conversations.read,
+        Permission.INBOX_READ,
+        answer=conversations.ConversationView,
+        versioned="conversation",
+    ),
     Route(
         "PATCH",
         _CONVERSATION,
@@ -100,6 +127,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.INBOX_READ,  # the handler asks for more, by what is changed
         body=conversations.ConversationPatch,
         answer=conversations.ConversationChange,
+        versioned="conversation",
     ),
     Route(
         "GET",
@@ -157,6 +185,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         contacts.read,
         Permission.INBOX_READ,
         answer=contacts.ContactView,
+        versioned="contact",
     ),
     Route(
         "PATCH",
@@ -165,6 +194,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.CONTACTS_WRITE,
         body=contacts.ContactRequest,
         answer=contacts.ContactChange,
+        versioned="contact",
     ),
     # Files.
     Route(
@@ -218,6 +248,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Permission.CHANNELS_MANAGE,
         body=channel_accounts.ChangeRequest,
         answer=channel_accounts.ConnectedView,
+        versioned="channel_account",
     ),
     Route("DELETE", _ACCOUNT, channel_accounts.remove, Permission.CHANNELS_MANAGE, status=204),
     Route(
@@ -233,6 +264,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         channel_accounts.renew_secret,
         Permission.CHANNELS_MANAGE,
         answer=channel_accounts.SecretView,
+        shows_secret=True,
     ),
     Route("DELETE", f"{_WORKSPACE}/demo", demo.remove, Permission.CHANNELS_MANAGE, status=204),
     # What could not be stored.
@@ -330,4 +362,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/widget-assets/{name:path}", widget.read_asset, Access.OPEN),
     Route("GET", "/widget/{channel_account_id}", widget.read_frame, Access.OPEN),
     Route("GET", "/sample/{channel_account_id}", widget.read_sample, Access.OPEN),
+    # API keys, personal access tokens, and the documentation.
+    *KEY_ROUTES,
+    *AUDIT_ROUTES,
+    # What a member is told.
+    *NOTICE_ROUTES,
+    *FACTOR_ROUTES,
+    *SIGN_IN_ROUTES,
+    *PEOPLE,
 )

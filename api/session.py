@@ -11,9 +11,11 @@ from starlette.responses import Response
 from api import auth
 from api.call import TicketFacts, required
 from hub.accounts import actions, passwords, sessions, store
-from hub.accounts.model import Membership
+from hub.accounts.model import LinkPurpose, Membership
 from hub.accounts.sessions import SignInAttempt
-from hub.errors import NotSignedIn
+from hub.errors import NotSignedIn, SecondFactorRequired
+from hub.signin import actions as signin
+from hub.signin.factors import store as factor_store
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -85,10 +87,9 @@ async def create(call: Call) -> Response:
         address=call.address,
         user_agent=call.request.headers.get("user-agent", ""),
     )
-    new = await sessions.sign_in(parts.database, parts.throttle, parts.passwords, attempt)
-    if wanted.bearer:
-        return Response(msgspec.json.encode(_view(new, token=new.token)), media_type="application/json")
-    return answer_with_cookie(call, _view(new), new.token)
+    login = await sessions.check_password(parts.database, parts.throttle, parts.passwords, attempt)
+    await require_second_factor(call, login.id, bearer=wanted.bearer)
+    return await start_session(call, login.id, bearer=wanted.bearer)
 
 
 async def read(call: SessionCall) -> SessionView:
@@ -110,7 +111,7 @@ async def remove(call: Call) -> Response:
             signed_in = await store.find_session(conn, sessions.token_hash(token))
             await sessions.revoke(conn, token)
             joined = await store.memberships(conn, signed_in.login_id) if signed_in is not None else ()
-        _announce_revocation(call, joined)
+        announce_revocation(call, joined)
     return Response(status_code=204, headers={"set-cookie": auth.ended_cookie(edge)})
 
 
@@ -132,10 +133,15 @@ async def use_link(call: Call) -> Response:
     async with parts.database.across() as conn:
         used = await actions.consume_link(conn, wanted.token, password_hash)
         joined = await store.memberships(conn, used.login_id)
-    _announce_revocation(call, joined)
+        login = await store.get_login(conn, used.login_id)
+        if used.purpose is LinkPurpose.RESET:
+            await signin.tell_password_changed(conn, login)
+    announce_revocation(call, joined)
     if name:
         await _rename(call, used.login_id, name, joined)
-    return await _start(call, used.login_id)
+    # Who can read the mailbox has one factor, not both.
+    await require_second_factor(call, login.id, bearer=False)
+    return await start_session(call, used.login_id, bearer=False)
 
 
 async def issue_ticket(call: SessionCall) -> TicketView:
@@ -159,16 +165,31 @@ def answer_with_cookie(call: Call, answer: msgspec.Struct, token: str) -> Respon
     return Response(msgspec.json.encode(answer), headers=headers, media_type="application/json")
 
 
-def _announce_revocation(call: Call, joined: Sequence[Membership]) -> None:
+async def require_second_factor(call: Call, login_id: UUID, *, bearer: bool) -> None:
+    """Stop a sign-in half way where its owner has a second factor: ``SecondFactorRequired`` tells how to go on."""
+    async with call.resources.database.across() as conn:
+        methods = await factor_store.login_factors(conn, login_id)
+        challenge = await signin.challenge(conn, login_id, bearer=bearer) if methods else ""
+    if challenge:
+        # Not inside: what is raised takes the transaction and its challenge with it.
+        raise SecondFactorRequired(challenge, methods)
+
+
+async def start_session(call: Call, login_id: UUID, *, bearer: bool) -> Response:
+    """Start a session for somebody who has proved everything there is to prove."""
+    agent = call.request.headers.get("user-agent", "")
+    async with call.resources.database.across() as conn:
+        new = await sessions.start(conn, login_id, user_agent=agent, address=call.address)
+        await signin.note(conn, login_id, "login.signed_in", address=call.address)
+    if bearer:
+        return Response(msgspec.json.encode(_view(new, token=new.token)), media_type="application/json")
+    return answer_with_cookie(call, _view(new), new.token)
+
+
+def announce_revocation(call: Call, joined: Sequence[Membership]) -> None:
     """Their open sockets end now instead of within a minute."""
     if call.resources.realtime is not None:
         call.resources.realtime.announce_revocation(one.workspace_id for one in joined)
-
-
-async def _start(call: Call, login_id: UUID) -> Response:
-    async with call.resources.database.across() as conn:
-        new = await sessions.start(conn, login_id, user_agent=call.request.headers.get("user-agent", ""))
-    return answer_with_cookie(call, _view(new), new.token)
 
 
 async def _rename(call: Call, login_id: UUID, name: str, joined: Sequence[Membership]) -> None:

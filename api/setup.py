@@ -11,6 +11,7 @@ import msgspec
 from api.session import answer_with_cookie
 from hub.accounts import actions, sessions, store
 from hub.accounts.model import SetUp
+from hub.audit.model import ActorKind, Caller
 from hub.errors import Conflict, Forbidden
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ async def create(call: Call) -> Response:
     wanted = await call.decode(SetUpRequest)
     await _require_open(call, wanted.token)
     parts = call.resources
-    owner = await actions.set_up(parts.database, parts.passwords, wanted)
+    # Whoever holds the printed token is the operator.
+    caller = Caller(ActorKind.OPERATOR, address=call.address)
+    owner = await actions.set_up(parts.database, parts.passwords, wanted, caller)
     async with parts.database.across() as conn:
         new = await sessions.start(conn, owner.login_id, user_agent=call.request.headers.get("user-agent", ""))
     return answer_with_cookie(call, SetUpDone(owner.workspace_id, owner.member_id), new.token)

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from hub.accounts import policy
+from hub.accounts import people_store, policy
 from hub.accounts import store as accounts
 from hub.accounts.model import Actor, Member, Permission, Workspace
+from hub.accounts.people import CustomRole, Team
 from hub.channels import store as channels
 from hub.channels.model import ChannelAccount, Inbox
 from hub.contacts import store as contacts
@@ -41,6 +42,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         conversations: The newest open ones.
         contacts: Of these conversations.
         reads: The reader's own marks in these conversations.
+        roles: The workspace's own; who has one is named by ``custom_role_id``.
     """
 
     epoch: int
@@ -55,6 +57,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     conversations: list[Conversation]
     contacts: list[Contact]
     reads: list[ReadMark]
+    teams: list[Team]
+    roles: list[CustomRole]
 
 
 async def read(call: MemberCall) -> Snapshot:
@@ -86,8 +90,8 @@ async def read_snapshot(conn: TenantConn, actor: Actor, epoch: int, limit: int) 
             conn, workspace_id, await events.workspace_head(conn, workspace_id), _list(visible)
         ),
         workspace=await accounts.get_workspace(conn, workspace_id),
-        me=await accounts.get_member(conn, workspace_id, actor.member_id),
-        permissions=sorted(policy.permissions_of(actor.role)),
+        me=await _me(conn, actor),
+        permissions=sorted(policy.allowed(actor)),
         members=await accounts.list_members(conn, workspace_id),
         inboxes=await channels.list_inboxes(conn, workspace_id, visible),
         channel_accounts=await channels.list_channel_accounts(conn, workspace_id, visible),
@@ -95,7 +99,16 @@ async def read_snapshot(conn: TenantConn, actor: Actor, epoch: int, limit: int) 
         conversations=[row.view() for row in rows],
         contacts=await contacts.contacts_by_id(conn, workspace_id, [row.contact_id for row in rows]),
         reads=await store.list_read_marks(conn, workspace_id, actor.member_id, [row.id for row in rows]),
+        teams=await people_store.list_teams(conn, workspace_id),
+        roles=await people_store.list_roles(conn, workspace_id),
     )
+
+
+async def _me(conn: TenantConn, actor: Actor) -> Member:
+    """A key of the workspace is no member: it stands here under its own id and name, without an address."""
+    if actor.kind == "key":
+        return Member(id=actor.member_id, name=actor.key_name, email="", role=actor.role, active=True, version=0)
+    return await accounts.get_member(conn, actor.workspace_id, actor.member_id)
 
 
 def _list(visible: frozenset[UUID] | None) -> list[UUID] | None:

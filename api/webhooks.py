@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from starlette.responses import Response
 
+from api.errors import PROBLEM_TYPE, problem_of
 from api.webhook_body import Body, BodyBudget, BodyLate, CallerGone
 from connectors.base import WebhookReply, WebhookRequest
 from connectors.raw_items import ITEM_LIMIT_BYTES
@@ -122,7 +124,7 @@ class WebhookDeps:
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """The body of every answer that is not 2xx."""
+    """Why an answer is not 2xx; ``api/errors.py`` makes a problem document of it."""
 
     code: str
     message: str
@@ -312,9 +314,10 @@ def _reply(reply: WebhookReply) -> Answer:
 
 
 def _problem(status: int, problem: Problem) -> Answer:
-    body = _encoder.encode(problem)
+    document = problem_of(status, problem.code, problem.message)
+    body = _encoder.encode(structs.replace(document, field=problem.field, retry_after_s=problem.retry_after_s))
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", PROBLEM_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
     ]
     if problem.retry_after_s is not None:

@@ -11,8 +11,8 @@ from starlette.responses import HTMLResponse, Response
 
 from api import auth
 from api.frontend import Folder, file_response
-from api.headers import page_policy
 from api.livechat import find_chat
+from api.page import page_answer
 from connectors.accounts import is_loopback
 from hub import clock
 from hub.errors import NotFound
@@ -57,11 +57,7 @@ async def read_frame(call: Call) -> Response:
     file = await _folder(call).find("frame.html")
     if file is None:
         return _NOT_BUILT
-    response = file_response(call.request, file)
-    policy = page_policy(call.resources.settings, _edge(call), frame_ancestors=_ancestors(chat.site))
-    response.headers["content-security-policy"] = policy
-    response.headers["cache-control"] = "no-cache"
-    return response
+    return page_answer(file.content, call.resources.settings, _edge(call), frame_ancestors=_ancestors(chat.site))
 
 
 async def read_sample(call: Call) -> Response:

@@ -24,6 +24,9 @@ from hub.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
 from hub.events import store as events
 from hub.inbox import actions, store, visitor
 from hub.inbox.model import MessageKind
+from hub.keys import actions as keys
+from hub.keys import store as key_store
+from hub.keys.token import PEPPER_PURPOSE, Pepper, is_key
 from hub.realtime.ports import Grant, Sent, VisitorThread
 from hub.realtime.tickets import SocketTickets
 
@@ -49,6 +52,7 @@ class SocketPorts:
         self._routes = required(resources.routes, "channel accounts")
         self._tickets = SocketTickets(required(resources.redis_ephemeral, "ephemeral Redis"))
         sealer = required(resources.sealer, "secret key")
+        self._pepper = Pepper(sealer.derive_keys(PEPPER_PURPOSE))
         self._visitor_tokens = VisitorTokens(sealer.derive_keys(TOKEN_PURPOSE))
         self._read_tokens: dict[str, VisitorClaims] = {}
 
@@ -67,6 +71,11 @@ class SocketPorts:
             raise NotSignedIn
         if hello.workspace_id is None:
             raise InvalidInput("workspace_id", "Name the workspace.")
+        if is_key(token):
+            _, actor = await keys.find_actor(self._database, self._pepper, token, hello.workspace_id)
+            # Every role of a person may read; a key may have been made without.
+            policy.require(actor, Permission.INBOX_READ)
+            return _grant_of(actor, actor.key_id or actor.member_id)
         signed_in, actor = await accounts.find_actor(self._database, sessions.token_hash(token), hello.workspace_id)
         return _grant_of(actor, signed_in.session_id)
 
@@ -85,17 +94,31 @@ class SocketPorts:
         live: dict[UUID, UUID] = {}
         actors: dict[tuple[int, UUID], Actor] = {}
         if members:
+            key_ids = {one.login_id for one in members if one.login_id and is_of_key(one)}
+            session_ids = {one.session_id for one in members if one.session_id} - key_ids
+            wanted = {(one.workspace_id, one.login_id) for one in members if one.login_id and not is_of_key(one)}
             async with self._database.across() as conn:
-                live = await accounts.live_sessions(conn, list({one.session_id for one in members if one.session_id}))
-                wanted = {(one.workspace_id, one.login_id) for one in members if one.login_id}
+                live = await accounts.live_sessions(conn, list(session_ids))
                 actors = await accounts.load_actors(conn, list(wanted))
+                by_key = await keys.find_actors(conn, key_ids) if key_ids else {}
+            live |= {key_id: key_id for key_id in by_key}
+            actors |= {(actor.workspace_id, key_id): actor for key_id, actor in by_key.items()}
         return [
             _renewed(one, live, actors) if one.kind == "member" else await self._renew_visitor(one) for one in grants
         ]
 
     async def revoked_sessions(self, within_s: float) -> Sequence[UUID]:
         """Return the sessions revoked in the last so many seconds."""
-        return await accounts.recently_revoked_sessions(self._database, within_s)
+        sessions_ended = await accounts.recently_revoked_sessions(self._database, within_s)
+        return [*sessions_ended, *await key_store.recently_revoked_keys(self._database, within_s)]
+
+    async def takes_visitors(self, account_id: UUID) -> bool:
+        """Say whether a live chat is still there and switched on."""
+        try:
+            route = self._routes.peek(account_id) or await self._routes.find(account_id)
+        except NotFound:
+            return False
+        return route.status is AccountStatus.CONNECTED
 
     def visitor_thread(self, grant: Grant) -> VisitorThread:
         """Say where a visitor's conversations are."""
@@ -140,6 +163,8 @@ class SocketPorts:
         if frame.conversation_id is None:
             raise InvalidInput("conversation_id", "Name the conversation.")
         actor = await self._actor(grant)
+        if actor.kind == "key":
+            raise Forbidden("An API key of the workspace reads nothing for anybody: it has no read marks.")
         async with self._database.transaction([grant.workspace_id]) as conn:
             await visible(conn, actor, frame.conversation_id, Permission.INBOX_READ)
             await actions.mark_read(conn, grant.workspace_id, frame.conversation_id, grant.subject_id, frame.seq)
@@ -202,6 +227,11 @@ class SocketPorts:
         if grant.login_id is None:
             raise NotSignedIn
         async with self._database.transaction([grant.workspace_id]) as conn:
+            if is_of_key(grant):
+                actor = (await keys.find_actors(conn, [grant.login_id])).get(grant.login_id)
+                if actor is None:
+                    raise NotSignedIn
+                return actor
             return await accounts.load_actor(conn, grant.workspace_id, grant.login_id)
 
     # ── visitors ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -261,6 +291,7 @@ def _visitor_grant(claims: VisitorClaims, token: str, address: str) -> Grant:
         may_reply=True,
         visitor_token=token,
         address=address,
+        account_id=claims.channel_account_id,
     )
 
 
@@ -273,6 +304,11 @@ def _tenants(wanted: Iterable[VisitorThread | LogRange | ConversationRange | Vis
     return sorted({one.workspace_id for one in wanted})
 
 
+def is_of_key(grant: Grant) -> bool:
+    """A key is its own session and its own login: no session has its login's id."""
+    return grant.login_id is not None and grant.login_id == grant.session_id
+
+
 def _grant_of(actor: Actor, session_id: UUID) -> Grant:
     return Grant(
         kind="member",
@@ -283,7 +319,7 @@ def _grant_of(actor: Actor, session_id: UUID) -> Grant:
         rights_version=actor.rights_version,
         rights_seq=actor.rights_seq,
         may_reply=policy.may(actor, Permission.INBOX_REPLY),
-        login_id=actor.login_id,
+        login_id=actor.key_id or actor.login_id,
     )
 
 
@@ -292,4 +328,6 @@ def _renewed(grant: Grant, live: Mapping[UUID, UUID], actors: Mapping[tuple[int,
     if grant.session_id is None or grant.login_id is None or live.get(grant.session_id) != grant.login_id:
         return None
     actor = actors.get((grant.workspace_id, grant.login_id))
-    return None if actor is None else _grant_of(actor, grant.session_id)
+    if actor is None or not policy.may(actor, Permission.INBOX_READ):
+        return None
+    return _grant_of(actor, grant.session_id)

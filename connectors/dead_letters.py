@@ -17,6 +17,8 @@ import msgspec
 
 from connectors.raw_items import reference_of
 from hub import clock
+from hub.audit import actions as audit
+from hub.audit.model import OPERATOR, Caller
 from hub.db import load_queries
 from hub.envelope import StreamItem, clean_text
 from hub.errors import Conflict, NotFound
@@ -157,7 +159,9 @@ def read_body(head: bytes) -> tuple[str, bool]:
     return clean_text(text), strange > 1 + len(text) // 20
 
 
-async def replay(database: Transactions, append: Append, workspace_id: int, dead_letter_id: UUID) -> None:
+async def replay(
+    database: Transactions, append: Append, workspace_id: int, dead_letter_id: UUID, caller: Caller = OPERATOR
+) -> None:
     """
     Take an item in again and mark it as replayed.
 
@@ -169,6 +173,7 @@ async def replay(database: Transactions, append: Append, workspace_id: int, dead
         append: Takes items of any size (``connectors.ingress``).
         workspace_id: Its workspace.
         dead_letter_id: Which.
+        caller: For the audit log.
 
     Raises:
         NotFound: The workspace has no such dead letter.
@@ -193,11 +198,12 @@ async def replay(database: Transactions, append: Append, workspace_id: int, dead
     )
     async with database.transaction([workspace_id]) as conn:
         await conn.fetchrow(QUERIES["set_dead_letter_state"], workspace_id, dead_letter_id, "replayed")
+        await _record(conn, workspace_id, dead_letter_id, "replayed", caller)
     _log.info("dead_letter_replayed", workspace_id=workspace_id, dead_letter_id=str(dead_letter_id))
 
 
 async def replay_many(
-    database: Transactions, append: Append, letters: Sequence[tuple[int, UUID]]
+    database: Transactions, append: Append, letters: Sequence[tuple[int, UUID]], caller: Caller = OPERATOR
 ) -> tuple[list[UUID], list[UUID]]:
     """
     Replay dead letters (workspace, id) one after the other: their bodies may be large.
@@ -212,7 +218,7 @@ async def replay_many(
     skipped: list[UUID] = []
     for workspace_id, dead_letter_id in letters:
         try:
-            await replay(database, append, workspace_id, dead_letter_id)
+            await replay(database, append, workspace_id, dead_letter_id, caller)
         except (NotFound, Conflict):
             skipped.append(dead_letter_id)
         else:
@@ -220,7 +226,7 @@ async def replay_many(
     return replayed, skipped
 
 
-async def drop(conn: TenantConn, workspace_id: int, dead_letter_id: UUID) -> None:
+async def drop(conn: TenantConn, workspace_id: int, dead_letter_id: UUID, caller: Caller = OPERATOR) -> None:
     """
     Mark an item as not wanted; its bytes stay for the record.
 
@@ -229,4 +235,10 @@ async def drop(conn: TenantConn, workspace_id: int, dead_letter_id: UUID) -> Non
     """
     if await conn.fetchrow(QUERIES["set_dead_letter_state"], workspace_id, dead_letter_id, "dropped") is None:
         raise NotFound("dead letter")
+    await _record(conn, workspace_id, dead_letter_id, "dropped", caller)
     _log.info("dead_letter_dropped", workspace_id=workspace_id, dead_letter_id=str(dead_letter_id))
+
+
+async def _record(conn: TenantConn, workspace_id: int, dead_letter_id: UUID, verb: str, caller: Caller) -> None:
+    entry = audit.made_by(caller, workspace_id, f"dead_letter.{verb}", ("dead_letter", dead_letter_id))
+    await audit.record(conn, entry)

@@ -18,12 +18,14 @@ from redis.backoff import NoBackoff
 
 from connectors import files, intake, raw_items
 from connectors.attempt import Attempts, OpenAccount
+from connectors.audit_jobs import audit_jobs
 from connectors.buckets import RedisBuckets
 from connectors.counted import CountedDeliveries
 from connectors.dispatch import Dispatcher, open_with
 from connectors.drain import SpoolDrain
 from connectors.entries import BatchPorts
 from connectors.fetching import Fetcher
+from connectors.hand_overs import hand_over_job
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
 from connectors.metrics import AppendMetrics, DispatchCollector, IntakeCollector, JobCollector, StoreMetrics
@@ -34,9 +36,11 @@ from connectors.raw_items import keep_large
 from connectors.registry import ConnectorRegistry
 from connectors.slots import worker_slot
 from connectors.source_metrics import ChannelCollector, DrainCollector, FileMetrics, PollingCollector
+from connectors.telling import make_telling
 from hub import jobs, log
 from hub.attachments.keeping import Keeper
 from hub.attachments.links import PURPOSE, FileLinks
+from hub.audit.chain import KEY_PURPOSE, HeadKeys
 from hub.blobs import Blobs
 from hub.channels.routes import ChannelRoutes
 from hub.channels.sealing import Sealer, read_keys
@@ -46,10 +50,13 @@ from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
 from hub.inbox import actions, mail_store, store
 from hub.inbox.deliveries import DeliveryQueued
+from hub.keys import answers
 from hub.metrics import MetricsExchange
 from hub.metrics.process import LoopLag, register_process
 from hub.migrations.head import head_revision
+from hub.realtime.broker import publish_signals
 from hub.realtime.broker_redis import RedisBroker
+from hub.signin import store as sign_ins
 from hub.streams import PARTITIONS, IngressStreams
 from hub.tracing import Tracer, open_tracer
 
@@ -61,8 +68,10 @@ if TYPE_CHECKING:
     from hub.config import Settings
     from hub.db import Notice
     from hub.envelope import StreamItem
+    from hub.reactor import Reactor
 
 REDIS_TIMEOUT_S = 2.0
+SWEEP_SIGN_INS_EVERY_S = 600.0
 # Events after which something may be due: a reply, and a message somebody sends again.
 WAKING = frozenset({"message_queued", "message_status_changed"})
 # Events with which files may have come.
@@ -101,12 +110,16 @@ class Hints:
         self.dispatcher: Dispatcher | None = None
         self.routes: ChannelRoutes | None = None
         self.fetcher: Fetcher | None = None
+        self.reactor: Reactor | None = None
 
     def __call__(self, notices: Sequence[Notice]) -> None:
         """Take what this process committed; neither blocks nor raises."""
         events = [one for one in notices if isinstance(one, LoggedEvent)]
         if self.broker is not None:
             self.broker.publish(events)
+            publish_signals(self.broker, notices)
+        if self.reactor is not None:
+            self.reactor.note(events)
         if self.dispatcher is not None:
             self.dispatcher.attempts.traces.note(events)
         if self.dispatcher is not None and any(isinstance(one, DeliveryQueued) for one in notices):
@@ -118,6 +131,8 @@ class Hints:
         """See ``hub.realtime.broker.Listener``."""
         if self.routes is not None:
             self.routes.notice(events)
+        if self.reactor is not None:
+            self.reactor.note(events)
         if self.dispatcher is not None and any(one.type in WAKING for one in events):
             self.dispatcher.attempts.traces.note(events)
             self.dispatcher.wake()
@@ -176,7 +191,10 @@ async def _work(settings: Settings) -> None:
         ports_of_polling = _polling_ports(database, streams, registry, open_with(routes, registry, settings), tracer)
         polling = Polling(ports_of_polling, routes, leases.holder)
         counted, lag = jobs.JobMetrics(), LoopLag()
-        due = _due_jobs(settings, database, streams, leases, drain, keeper)
+        telling = await make_telling(settings, database, sealer, sending.redis)
+        hints.reactor = telling.reactor
+        due = [*_due_jobs(settings, database, streams, leases, drain, keeper), *telling.jobs]
+        due += audit_jobs(database, HeadKeys(sealer.derive_keys(KEY_PURPOSE)), settings.data_dir)
         collectors = (
             StoreMetrics(database, hints.broker, streams),
             AppendMetrics(streams.metrics),
@@ -194,12 +212,14 @@ async def _work(settings: Settings) -> None:
             asyncio.create_task(intake.run(IntakeDeps(streams=streams, leases=leases, ports=ports)), name="intake"),
             asyncio.create_task(jobs.run(due, counted), name="jobs"),
             asyncio.create_task(polling.run(), name="polling"),
+            asyncio.create_task(telling.reactor.run(), name="reactor"),
             asyncio.create_task(lag.run(), name="loop_lag"),
             asyncio.create_task(exchange.run(), name="metrics"),
         ]
         finishing = [
             asyncio.create_task(dispatcher.run(stop), name="dispatch"),
             asyncio.create_task(hints.fetcher.run(stop), name="fetching"),
+            asyncio.create_task(telling.postman.run(stop), name="postman"),
         ]
         await _until_stopped(stop, [*loops, *finishing])
         for task in loops:
@@ -217,12 +237,20 @@ def _due_jobs(
 ) -> list[jobs.Job]:
     return [
         jobs.due_snoozes_job(database, store.due_snoozes, actions.wake_snoozed),
+        hand_over_job(database),
         jobs.trim_job(streams, leases.held),
         drain.job(),
         raw_items.sweep_job(database, settings.raw_days),
         *files.file_jobs(database, keeper.blobs),
+        jobs.Job("sign_ins", SWEEP_SIGN_INS_EVERY_S, partial(_sweep_sign_ins, database)),
+        jobs.expiry_job("kept_answers", database, answers.list_old, answers.drop_many, answers.KEPT),
         jobs.expiry_job("early_items", database, mail_store.old_pending, mail_store.drop_pending, EARLY_ITEMS_KEPT),
     ]
+
+
+async def _sweep_sign_ins(database: Database) -> int:
+    async with database.across() as conn:
+        return await sign_ins.sweep(conn)
 
 
 def _exported(collectors: Sequence[Collector], lag: LoopLag) -> CollectorRegistry:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import asyncpg
 
-from hub import log
+from hub import audit_commands, log
 from hub.config import Settings, read_settings
 from hub.demo_process import commands as demo_commands
 from hub.embedded.folders import private_dir
@@ -83,8 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     setup.add_argument("--name", default="", help="the owner's name; the address's first part when left out")
     setup.add_argument("--json", action="store_true", help="print ids as JSON")
     setup.set_defaults(run=_setup)
-    member = commands.add_parser("member", help="add a member or let one choose a new password; prints a one-time link")
-    member.add_argument("action", choices=("add", "reset-password"))
+    member = commands.add_parser(
+        "member", help="add a member or let one choose a new password (prints a one-time link); remove lost factors"
+    )
+    member.add_argument("action", choices=("add", "reset-password", "reset-factors"))
     member.add_argument("email")
     member.add_argument("--role", choices=("admin", "agent", "viewer"), default="agent", help="default agent")
     member.add_argument("--workspace-id", type=int, default=None, help="needed where there are several")
@@ -103,6 +105,14 @@ def _parser() -> argparse.ArgumentParser:
     tail.add_argument("--json", action="store_true", help="print a JSON object an event")
     tail.set_defaults(run=_tail)
     _add_dead_letters(commands.add_parser("dead-letters", help="raw items that could not be stored: see, replay, drop"))
+    audit = commands.add_parser("audit", help="check the audit log, sign its heads, show the key")
+    audit_commands.add_options(audit)
+    audit.set_defaults(run=_audit)
+    mail = commands.add_parser("mail", help="mails of the hub's own that have not gone out, with their links: private")
+    mail.add_argument("action", choices=("list",))
+    mail.add_argument("--limit", type=int, default=50, choices=range(1, 1001), metavar="N", help="default 50")
+    mail.add_argument("--json", action="store_true", help="print JSON")
+    mail.set_defaults(run=_mail)
     doctor = commands.add_parser(
         "doctor", help="look for faults and say what to do; exit code 0 well, 1 warnings, 2 faults"
     )
@@ -244,12 +254,34 @@ def _member(settings: Settings, options: argparse.Namespace) -> int:
     from hub.accounts.model import Role
 
     log.configure("member")
+    if options.action == "reset-factors":
+        asyncio.run(operator.reset_factors(settings, options.email))
+        print("Their second factors are gone and their sessions have ended. Make sure it was them who asked.")
+        return 0
     if options.action == "add":
         role = Role(options.role)
         link = asyncio.run(operator.add_member(settings, options.email, role, options.workspace_id))
     else:
         link = asyncio.run(operator.reset_password(settings, options.email))
     print(link)
+    return 0
+
+
+def _mail(settings: Settings, options: argparse.Namespace) -> int:
+    import msgspec
+
+    from hub import operator
+
+    log.configure("mail", level=logging.WARNING)
+    waiting = asyncio.run(operator.waiting_mails(settings, options.limit))
+    if options.json:
+        print(msgspec.json.encode(waiting).decode())
+        return 0
+    for one in waiting:
+        tried = f"  ({one.attempt} tries, last: {one.error_code})" if one.error_code else ""
+        print(f"{one.created_at:%Y-%m-%d %H:%M}  {one.template:<18}  {one.recipient}  {one.link}{tried}")
+    if not waiting:
+        print("No mail waits.")
     return 0
 
 
@@ -271,6 +303,11 @@ def _tail(settings: Settings, options: argparse.Namespace) -> int:
         # `hub tail | head`: whoever read has seen enough; Python would complain once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _audit(settings: Settings, options: argparse.Namespace) -> int:
+    log.configure("audit", level=logging.WARNING)
+    return 0 if asyncio.run(audit_commands.run(settings, options, _say)) else EXIT_FAILED
 
 
 def _dead_letters(settings: Settings, options: argparse.Namespace) -> int:

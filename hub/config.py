@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
+from email.utils import parseaddr
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
@@ -23,6 +26,8 @@ DEFAULT_RING_MIB = 32
 DEFAULT_DRAIN_S = 60.0
 # Of Postgres' usual 100: 3 are the superuser's, a work process has 24, and a person wants to look in.
 DEFAULT_DATABASE_CONNECTIONS = 60
+# Source: RFC 8314 sections 3.3 and 7 (January 2018): 465 begins with TLS, 587 goes over to it; 25 is between servers.
+_TLS_PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
 
 
 class FileStore(msgspec.Struct, frozen=True):
@@ -56,6 +61,27 @@ class SocketLimits(msgspec.Struct, frozen=True):
     ring_mib: int = DEFAULT_RING_MIB
 
 
+class MailServer(msgspec.Struct, frozen=True):
+    """
+    The SMTP server that takes the hub's own mails.
+
+    Attributes:
+        tls: ``starttls`` and ``tls`` insist on it, ``none`` is for this machine and for servers without a password.
+        username: With ``password``; empty signs in nowhere.
+        sender: ``HUB_MAIL_FROM``: an address, or ``Name <address>``.
+    """
+
+    host: str
+    port: int
+    tls: str
+    username: str
+    password: str
+    sender: str
+
+    def __repr__(self) -> str:
+        return f"MailServer(host={self.host!r}, port={self.port}, tls={self.tls!r})"
+
+
 class Settings(msgspec.Struct, frozen=True):
     """
     What a process needs to start.
@@ -82,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True):
         max_file_bytes: Largest file taken from anybody; channels may take less.
         drain_s: How long a serve process may take to end, 0-3600: sockets are sent away over most of it.
         database_connections: Most that all workers of one `hub serve` open to Postgres together.
+        mail: Where the hub's own mails go out; None keeps them unsent.
+        registration_open: Whether anybody may make an account; else members are invited.
     """
 
     host: str
@@ -105,6 +133,8 @@ class Settings(msgspec.Struct, frozen=True):
     sockets: SocketLimits = SocketLimits()
     drain_s: float = DEFAULT_DRAIN_S
     database_connections: int = DEFAULT_DATABASE_CONNECTIONS
+    mail: MailServer | None = None
+    registration_open: bool = False
 
     @property
     def base_url(self) -> str:
@@ -154,6 +184,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         database_connections=_read_number(
             "HUB_DATABASE_CONNECTIONS", env, DEFAULT_DATABASE_CONNECTIONS, "connections", range(2, 10_001)
         ),
+        mail=_read_mail(env),
+        registration_open=_read_registration(env),
     )
 
 
@@ -219,6 +251,40 @@ def _read_file_store(env: Mapping[str, str]) -> FileStore:
     )
 
 
+def _read_mail(env: Mapping[str, str]) -> MailServer | None:
+    """Read where mails go out; the texts of errors never repeat the URL, which holds a password."""
+    url, sender = env.get("HUB_MAIL_URL", ""), env.get("HUB_MAIL_FROM", "")
+    if bool(url) != bool(sender):
+        raise ConfigurationError("HUB_MAIL_URL and HUB_MAIL_FROM belong together.", field="HUB_MAIL_URL")
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    modes = parse_qs(parts.query).get("tls", [])
+    tls = (modes or ["tls" if parts.scheme == "smtps" else "starttls"])[0]
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or len(modes) > 1 or tls not in _TLS_PORTS:
+        raise ConfigurationError(
+            "HUB_MAIL_URL must look like smtp://user:password@host:587?tls=starttls (or tls, or none).",
+            field="HUB_MAIL_URL",
+        )
+    if tls == "none" and parts.password and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ConfigurationError("HUB_MAIL_URL would send its password in the open.", field="HUB_MAIL_URL")
+    address = parseaddr(sender)[1]
+    if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", address) or not sender.isprintable():
+        raise ConfigurationError("HUB_MAIL_FROM must be an address, or Name <address>.", field="HUB_MAIL_FROM")
+    return MailServer(
+        host=parts.hostname,
+        port=port or _TLS_PORTS[tls],
+        tls=tls,
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        sender=sender,
+    )
+
+
 def _read_max_file_bytes(text: str) -> int:
     if not text:
         return DEFAULT_MAX_FILE_BYTES
@@ -234,6 +300,13 @@ def _read_switch(name: str, env: Mapping[str, str]) -> bool:
     if text not in ("", "0", "no", "false", "1", "yes", "true"):
         raise ConfigurationError(f"{name} must be 1 or 0, not {text!r}.", field=name)
     return text in ("1", "yes", "true")
+
+
+def _read_registration(env: Mapping[str, str]) -> bool:
+    text = env.get("HUB_REGISTRATION", "") or "closed"
+    if text not in ("open", "closed"):
+        raise ConfigurationError("HUB_REGISTRATION must be open or closed.", field="HUB_REGISTRATION")
+    return text == "open"
 
 
 def _read_networks(name: str, env: Mapping[str, str]) -> tuple[str, ...]:

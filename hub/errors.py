@@ -4,10 +4,16 @@ The whole error tree, classified by what the caller must do next.
     HubError
     ├── InvalidInput            mend the named field and send again
     ├── NotSignedIn             sign in
+    │   └── SecondFactorRequired  show a second factor, with ``challenge``
     ├── Forbidden               ask somebody with the permission
+    │   ├── SecondFactorNeeded  add a second factor: this workspace asks everybody for one
+    │   └── ProofNeeded         prove who you are again, by one of ``methods``
     ├── NotFound                nothing by that id for this workspace
     ├── Conflict                the row moved on; read it again
+    │   └── EditClash           two changed one field: both values are in it
+    ├── PreconditionFailed      the version named is not known any more; read it again
     ├── TooLarge                send less at once
+    ├── UnsupportedMediaType    send JSON
     ├── TooManyRequests         wait retry_after_s
     ├── Unavailable             a store is down; wait retry_after_s
     ├── ConfigurationError      an operator must change the environment
@@ -55,11 +61,39 @@ class NotSignedIn(HubError):
         super().__init__(message)
 
 
+class SecondFactorRequired(NotSignedIn):
+    """The password was right; ``challenge`` goes back with one of ``methods``."""
+
+    code = "second_factor_required"
+
+    def __init__(self, challenge: str, methods: tuple[str, ...]) -> None:
+        super().__init__("Now show your second factor.")
+        self.challenge = challenge
+        self.methods = methods
+
+
 class Forbidden(HubError):
     code = "forbidden"
 
     def __init__(self, message: str = "You do not have permission to do this.") -> None:
         super().__init__(message)
+
+
+class SecondFactorNeeded(Forbidden):
+    code = "second_factor_needed"
+
+    def __init__(self) -> None:
+        super().__init__("This workspace asks everybody for a second factor. Add one in your settings first.")
+
+
+class ProofNeeded(Forbidden):
+    """A dangerous call, and too long since this session was proved; ``methods`` are the ways to do it."""
+
+    code = "proof_needed"
+
+    def __init__(self, methods: tuple[str, ...]) -> None:
+        super().__init__("Confirm that it is you, then try again." if methods else "Sign in again, then try once more.")
+        self.methods = methods
 
 
 class NotFound(HubError):
@@ -74,6 +108,25 @@ class Conflict(HubError):
     code = "conflict"
 
 
+class EditClash(Conflict):
+    """
+    Somebody else changed the same field meanwhile.
+
+    Attributes:
+        yours: The value that was to be written, as JSON has it.
+        theirs: The value that is there.
+    """
+
+    def __init__(self, field: str, yours: object, theirs: object) -> None:
+        super().__init__("Somebody else changed this meanwhile. Look at both values and choose.", field=field)
+        self.yours = yours
+        self.theirs = theirs
+
+
+class PreconditionFailed(HubError):
+    code = "precondition_failed"
+
+
 class TooLarge(HubError):
     """A body is longer than ``limit_bytes``."""
 
@@ -81,6 +134,15 @@ class TooLarge(HubError):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"This is too large: at most {limit_bytes:,} bytes are taken.")
+
+
+class UnsupportedMediaType(HubError):
+    """A body is said to be something we do not read."""
+
+    code = "unsupported_media_type"
+
+    def __init__(self) -> None:
+        super().__init__("Send JSON, with Content-Type: application/json.")
 
 
 class TooManyRequests(HubError):

@@ -1,4 +1,4 @@
-"""What an operator does from the shell: first set-up and members' links. Called by ``cli``."""
+"""What an operator does from the shell: first set-up, members' links, mails that wait. Called by ``cli``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ import msgspec
 from hub.accounts import actions
 from hub.accounts.model import Owner, Role, SetUp
 from hub.accounts.passwords import Passwords
+from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.embedded.runfile import is_running, read_run_file
+from hub.embedded.secret import KEY_FILE
 from hub.embedded.services import LocalServices
 from hub.errors import ConfigurationError
+from hub.mailer import store as mails
+from hub.mailer.vault import PURPOSE, Vault
 from hub.migrations import runner
+from hub.signin.factors import insisting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     from hub.config import Settings
+    from hub.mailer.model import QueuedMail
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -29,6 +36,24 @@ class Stores(msgspec.Struct, frozen=True):
     redis_ephemeral_url: str
     base_url: str
     redis_url: str = ""
+
+
+class WaitingMail(msgspec.Struct, frozen=True):
+    """
+    A mail that has not gone out.
+
+    Attributes:
+        link: What its button leads to; empty where it has none, or the key that opens it is another.
+        error_code: Why the last try failed.
+    """
+
+    recipient: str
+    template: str
+    link: str
+    created_at: datetime
+    expires_at: datetime
+    attempt: int
+    error_code: str
 
 
 @asynccontextmanager
@@ -76,6 +101,43 @@ async def reset_password(settings: Settings, email: str) -> str:
     """Return a one-time link, good for 30 minutes, with which somebody chooses a new password."""
     async with reached(settings) as stores, _opened(stores) as database:
         return f"{stores.base_url}/reset#{await actions.make_reset_link(database, email)}"
+
+
+async def reset_factors(settings: Settings, email: str) -> None:
+    """Take away the second factors of somebody who lost them, and end their sessions; they are told by mail."""
+    async with reached(settings) as stores, _opened(stores) as database, database.across() as conn:
+        await insisting.reset_login(conn, email)
+
+
+async def waiting_mails(settings: Settings, limit: int) -> list[WaitingMail]:
+    """
+    Return mails that have not gone out, newest first, with the links in them: for who has no mail server.
+
+    Args:
+        settings: With the secret key, or the data folder that holds it.
+        limit: Most to return, 1-1000.
+    """
+    vault = Vault(Sealer(read_keys(_secret_key(settings))).derive_keys(PURPOSE))
+    async with reached(settings) as stores, _opened(stores) as database, database.across() as conn:
+        found = await mails.list_waiting(conn, limit)
+    return [
+        WaitingMail(
+            one.recipient, one.template, _link(vault, one), one.created_at, one.expires_at, one.attempt, one.error_code
+        )
+        for one in found
+    ]
+
+
+def _link(vault: Vault, mail: QueuedMail) -> str:
+    try:
+        return vault.open(mail.id, mail.key_version, mail.sealed).get("url", "")
+    except ConfigurationError:
+        return ""
+
+
+def _secret_key(settings: Settings) -> str:
+    path = settings.data_dir / KEY_FILE
+    return settings.secret_key or (path.read_text().strip() if path.exists() else "")
 
 
 def of_running_hub(settings: Settings) -> Settings:

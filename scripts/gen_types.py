@@ -22,6 +22,7 @@ from api import contacts as contact_views
 from api.channels import ChannelView
 from api.snapshot import Snapshot
 from hub.accounts import model as accounts
+from hub.accounts import people
 from hub.channels import model as channels
 from hub.contacts import model as contacts
 from hub.demo import model as demo
@@ -66,7 +67,13 @@ EVENTS: tuple[type, ...] = (
     contacts.ContactChanged,
     accounts.MemberAdded,
     accounts.MemberChanged,
+    accounts.WorkspaceChanged,
+    people.TeamChanged,
+    people.TeamRemoved,
+    people.RoleChanged,
+    people.RoleRemoved,
     channels.InboxChanged,
+    channels.InboxRemoved,
     channels.ChannelAccountConnected,
     channels.ChannelAccountChanged,
 )

@@ -24,6 +24,8 @@ def start_state(snapshot: State) -> State:
         "channel_accounts": _by_id(snapshot["channel_accounts"]),
         "conversations": _by_id(snapshot["conversations"]),
         "contacts": _by_id(snapshot["contacts"]),
+        "teams": _by_id(snapshot["teams"]),
+        "roles": _by_id(snapshot["roles"]),
         "messages": {},
         "reads": {f"{one['conversation_id']}:{one['member_id']}": one["read_seq"] for one in snapshot["reads"]},
     }
@@ -50,9 +52,21 @@ def apply_event(state: State, seq: int, event: State) -> State:
     elif kind == "demo_removed":
         for account_id in event["channel_account_ids"]:
             after["channel_accounts"].pop(account_id, None)
+    elif kind in REMOVALS:
+        table, field = REMOVALS[kind]
+        after[table].pop(event[field], None)
+    elif kind == "workspace_changed":
+        after["workspace"] = event["workspace"]
     else:
         _put_rows(after, event)
     return after
+
+
+REMOVALS = {
+    "inbox_removed": ("inboxes", "inbox_id"),
+    "team_removed": ("teams", "team_id"),
+    "role_removed": ("roles", "role_id"),
+}
 
 
 ROWS = {
@@ -62,6 +76,8 @@ ROWS = {
     "member": "members",
     "inbox": "inboxes",
     "channel_account": "channel_accounts",
+    "team": "teams",
+    "role": "roles",
 }
 
 

@@ -15,7 +15,7 @@ from hub.config import read_settings
 from hub.db import Database
 from hub.migrations import runner
 from scripts.benchmarks.services import Services, run_alone, start_services
-from tests import factories
+from tests import factories, system_mails
 from tests.emulators import EmulatedTwilio
 from tests.object_store import S3Address, S3Process
 
@@ -109,7 +109,10 @@ async def _make_template(services: Services) -> None:
         await admin.execute(f'CREATE DATABASE "{TEMPLATE}"')
     finally:
         await admin.close()
-    await runner.upgrade(services.owner_url.replace("/hub?", f"/{TEMPLATE}?"), services.login_role)
+    template_url = services.owner_url.replace("/hub?", f"/{TEMPLATE}?")
+    await runner.upgrade(template_url, services.login_role)
+    # As every process does when it starts.
+    await system_mails.keep_key(template_url)
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,7 @@ class FakePorts:
         self.rights_versions: dict[int, int] = {}
         self.revoked: list[UUID] = []
         self.visitors: dict[UUID, UUID] = {}
+        self.closed_accounts: set[UUID] = set()
         self.is_down = False
         self.epoch_now = 1
         self.calls: list[tuple] = []
@@ -104,12 +105,13 @@ class FakePorts:
         self.grants[ticket] = structs.replace(grant, **changes)
         return self.grants[ticket]
 
-    def visitor(self, ticket="v", workspace_id=1, conversation_id=None):
+    def visitor(self, ticket="v", workspace_id=1, conversation_id=None, account_id=None):
         self.grants[ticket] = Grant(
             kind="visitor",
             workspace_id=workspace_id,
             subject_id=uuid4(),
             may_reply=True,
+            account_id=account_id,
         )
         if conversation_id is not None:
             self.visitors[self.grants[ticket].subject_id] = conversation_id
@@ -133,6 +135,10 @@ class FakePorts:
         if token not in self.grants:
             raise NotSignedIn
         return structs.replace(self.grants[token], conversation_id=None, visitor_token=token, address=address)
+
+    async def takes_visitors(self, account_id):
+        await self._ask("takes_visitors")
+        return account_id not in self.closed_accounts
 
     def visitor_thread(self, grant):
         return VisitorThread(grant.workspace_id, grant.subject_id, "")

@@ -23,7 +23,9 @@ def python_files(*folders: str) -> list[Path]:
 
 
 def query_files() -> list[Path]:
-    return sorted(path for folder in PRODUCT for path in (ROOT / folder).rglob("queries.sql"))
+    return sorted(
+        path for folder in PRODUCT for path in (ROOT / folder).rglob("*.sql") if path.parent.name != "versions"
+    )
 
 
 def relative(path: Path) -> str:

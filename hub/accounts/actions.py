@@ -10,22 +10,22 @@ import msgspec
 
 from hub import clock
 from hub.accounts import passwords as rules
-from hub.accounts import policy, sessions, store
+from hub.accounts import sessions, store
 from hub.accounts.model import (
     LinkPurpose,
     Login,
     Member,
     MemberAdded,
-    MemberChange,
     MemberChanged,
     NewMember,
     Owner,
-    Permission,
     Role,
     SetUp,
     UsedLink,
 )
-from hub.errors import Conflict, Forbidden, InvalidInput, NotFound
+from hub.audit import actions as audit
+from hub.audit.model import INSTALLATION, OPERATOR, ActorKind, Caller, Entry
+from hub.errors import Conflict, InvalidInput, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from hub.accounts.model import Actor, Membership
+    from hub.accounts.model import Membership
     from hub.accounts.passwords import Passwords
     from hub.db import Database, TenantConn
 
@@ -44,7 +44,7 @@ _MOST_EMAIL_CHARS: Final = 320
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f,;<>\"]+@[^@\s\x00-\x1f,;<>\"]+")
 
 
-async def set_up(database: Database, passwords: Passwords, wanted: SetUp) -> Owner:
+async def set_up(database: Database, passwords: Passwords, wanted: SetUp, caller: Caller = OPERATOR) -> Owner:
     """
     Make the first workspace, its owner and its first inbox; once per installation.
 
@@ -52,6 +52,7 @@ async def set_up(database: Database, passwords: Passwords, wanted: SetUp) -> Own
         database: An empty installation.
         passwords: Makes the verifier.
         wanted: What the first screen asked.
+        caller: For the audit log: where the call came from.
 
     Returns:
         The ids made.
@@ -72,9 +73,12 @@ async def set_up(database: Database, passwords: Passwords, wanted: SetUp) -> Own
         await _require_no_owner(conn)
         login = await _login_with_password(conn, email, name, password_hash)
         workspace_id = await store.create_workspace(conn, workspace, clock.now())
-        member = await _add(conn, workspace_id, login.id, NewMember(email=email, name=name, role=Role.OWNER))
+        member = await join(conn, workspace_id, login.id, NewMember(email=email, name=name, role=Role.OWNER))
         # No event: nobody can hold a snapshot of a workspace that did not exist a moment ago.
         await store.add_first_inbox(conn, workspace_id, clock.new_id(), FIRST_INBOX, clock.now())
+        made, owner = ("workspace", workspace_id), {"owner_id": str(member.id)}
+        await audit.record(conn, audit.made_by(caller, INSTALLATION, "installation.set_up", made))
+        await audit.record(conn, audit.made_by(caller, workspace_id, "workspace.made", made, owner))
     return Owner(workspace_id=workspace_id, member_id=member.id, login_id=login.id)
 
 
@@ -100,7 +104,7 @@ async def add_member(conn: TenantConn, workspace_id: int, wanted: NewMember) -> 
     if login is None:
         login = Login(id=clock.new_id(), email=email, name=name, password_hash=None)
         await store.add_login(conn, login, clock.now())
-    member = await _add(conn, workspace_id, login.id, NewMember(email=email, name=name, role=wanted.role))
+    member = await join(conn, workspace_id, login.id, NewMember(email=email, name=name, role=wanted.role))
     return member, await create_link(conn, login.id, LinkPurpose.INVITE)
 
 
@@ -131,47 +135,60 @@ async def add_member_by_email(
         member = login and await store.member_of_login(conn, tenant, login.id)
         if login and member and member.active and login.password_hash is None:
             return await create_link(conn, login.id, LinkPurpose.INVITE)
-        _, token = await add_member(conn, tenant, NewMember(email=email, role=role))
+        added, token = await add_member(conn, tenant, NewMember(email=email, role=role))
+        entry = Entry(
+            workspace_id=tenant,
+            action="member.added",
+            actor_kind=ActorKind.OPERATOR,
+            target_kind="member",
+            target_id=str(added.id),
+            details=msgspec.json.encode({"role": role}),
+        )
+        await audit.record(conn, entry)
         return token
 
 
-async def change_member(conn: TenantConn, actor: Actor, member_id: UUID, change: MemberChange) -> Member:
+async def join(conn: TenantConn, workspace_id: int, login_id: UUID, wanted: NewMember) -> Member:
     """
-    Rename a member, give them another role, or let them go.
+    Make a login a member of a workspace.
 
     Args:
-        conn: A fresh transaction.
-        actor: Who does it; only owners touch owners or make them.
-        member_id: Whom.
-        change: What; None leaves a field as it is.
-
-    Returns:
-        The member afterwards. Open sockets and sessions learn of it by ``rights_version``.
+        conn: A transaction; it may hold the lock already.
+        workspace_id: Tenant.
+        login_id: Whose.
+        wanted: As what; its name is cleaned.
 
     Raises:
-        Forbidden: The actor may not do this to this member.
-        Conflict: The workspace would be left without an owner.
+        NotFound: There is no such workspace.
+        Conflict: They are or were a member already.
     """
-    policy.require(actor, Permission.MEMBERS_MANAGE)
-    heads = await events.lock(conn, [actor.workspace_id])
-    before = await store.get_member(conn, actor.workspace_id, member_id)
-    after = Member(
-        id=before.id,
-        name=before.name if change.name is None else clean_name("name", change.name),
-        email=before.email,
-        role=change.role or before.role,
-        active=before.active if change.active is None else change.active,
-        version=heads[actor.workspace_id] + 1,
+    heads = await events.lock(conn, [workspace_id])
+    if workspace_id not in heads:
+        raise NotFound("workspace")
+    member = Member(
+        id=clock.new_id(),
+        name=wanted.name,
+        email=wanted.email,
+        role=wanted.role,
+        active=True,
+        version=heads[workspace_id] + 1,
+        custom_role_id=wanted.custom_role_id,
+        avatar=wanted.avatar,
     )
-    if Role.OWNER in (before.role, after.role) and actor.role is not Role.OWNER:
-        raise Forbidden("Only an owner may change owners.")
-    await store.change_member(conn, actor.workspace_id, after)
-    if await store.count_owners(conn, actor.workspace_id) == 0:
-        raise Conflict("A workspace needs an owner. Make somebody else an owner first.")
-    if (before.role, before.active) != (after.role, after.active):
-        await store.bump_rights(conn, actor.workspace_id)
-    await events.append(conn, heads, [_event(actor.workspace_id, MemberChanged(after), actor.member_id)])
-    return after
+    await store.add_member(conn, workspace_id, login_id, member, clock.now())
+    await events.append(conn, heads, [member_event(workspace_id, MemberAdded(member), None)])
+    return member
+
+
+def member_event(workspace_id: int, what: MemberAdded | MemberChanged, actor_id: UUID | None) -> NewEvent:
+    """Make the event of a member's new row."""
+    return NewEvent(
+        workspace_id=workspace_id,
+        type="member_added" if isinstance(what, MemberAdded) else "member_changed",
+        data=msgspec.json.encode(what),
+        occurred_at=clock.now(),
+        actor_id=actor_id,
+    )
 
 
 async def make_reset_link(database: Database, email: str) -> str:
@@ -232,7 +249,7 @@ async def rename(conn: TenantConn, login_id: UUID, name: str, joined: Sequence[M
         before = await store.get_member(conn, one.workspace_id, one.member_id)
         after = msgspec.structs.replace(before, name=cleaned, version=heads[one.workspace_id] + 1)
         await store.change_member(conn, one.workspace_id, after)
-        await events.append(conn, heads, [_event(one.workspace_id, MemberChanged(after), one.member_id)])
+        await events.append(conn, heads, [member_event(one.workspace_id, MemberChanged(after), one.member_id)])
 
 
 def clean_email(email: str) -> str:
@@ -275,30 +292,3 @@ async def _login_with_password(conn: TenantConn, email: str, name: str, password
         await store.set_password(conn, login.id, password_hash)
         await store.revoke_login_sessions(conn, login.id)
     return login
-
-
-async def _add(conn: TenantConn, workspace_id: int, login_id: UUID, wanted: NewMember) -> Member:
-    heads = await events.lock(conn, [workspace_id])
-    if workspace_id not in heads:
-        raise NotFound("workspace")
-    member = Member(
-        id=clock.new_id(),
-        name=wanted.name,
-        email=wanted.email,
-        role=wanted.role,
-        active=True,
-        version=heads[workspace_id] + 1,
-    )
-    await store.add_member(conn, workspace_id, login_id, member, clock.now())
-    await events.append(conn, heads, [_event(workspace_id, MemberAdded(member), None)])
-    return member
-
-
-def _event(workspace_id: int, what: MemberAdded | MemberChanged, actor_id: UUID | None) -> NewEvent:
-    return NewEvent(
-        workspace_id=workspace_id,
-        type="member_added" if isinstance(what, MemberAdded) else "member_changed",
-        data=msgspec.json.encode(what),
-        occurred_at=clock.now(),
-        actor_id=actor_id,
-    )

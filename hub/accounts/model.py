@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -25,13 +26,45 @@ class Permission(StrEnum):
     INBOX_ASSIGN = "inbox.assign"
     CONTACTS_WRITE = "contacts.write"
     CHANNELS_MANAGE = "channels.manage"
+    INBOXES_MANAGE = "inboxes.manage"
     MEMBERS_MANAGE = "members.manage"
+    TEAMS_MANAGE = "teams.manage"
+    KEYS_MANAGE = "keys.manage"
+    AUDIT_READ = "audit.read"
+    ROLES_MANAGE = "roles.manage"
+    PRIVACY_MANAGE = "privacy.manage"
     WORKSPACE_MANAGE = "workspace.manage"
 
 
+# What only an owner may do is not given away piecemeal: who could edit roles could give themselves anything.
+GRANTABLE: Final = frozenset(Permission) - {Permission.WORKSPACE_MANAGE, Permission.ROLES_MANAGE}
+
+
+def custom_permissions(words: Iterable[str]) -> frozenset[Permission]:
+    """
+    Return what a custom role allows.
+
+    Args:
+        words: As stored; one that is not in the catalogue any more, or may not be given, is ignored.
+
+    Returns:
+        Always with reading the inbox: a member who could not would see nothing at all.
+    """
+    given = set(words)
+    return frozenset(one for one in GRANTABLE if one.value in given) | {Permission.INBOX_READ}
+
+
 class Workspace(msgspec.Struct, frozen=True):
+    """
+    A tenant.
+
+    Attributes:
+        version: ``seq`` of the event that last changed this row.
+    """
+
     id: int
     name: str
+    version: int = 0
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -39,7 +72,10 @@ class Member(msgspec.Struct, frozen=True):
     A person in one workspace, as other members see them.
 
     Attributes:
+        role: ``viewer`` for whoever has a custom role.
         version: ``seq`` of the event that last changed this row; a client keeps the higher one.
+        custom_role_id: The role of the workspace's own that says what they may do instead.
+        avatar: Their picture is at ``/avatars/{avatar}``; empty where there is none.
     """
 
     id: UUID
@@ -48,6 +84,8 @@ class Member(msgspec.Struct, frozen=True):
     role: Role
     active: bool
     version: int
+    custom_role_id: UUID | None = None
+    avatar: str = ""
 
 
 class MemberAdded(msgspec.Struct, frozen=True, tag_field="type", tag="member_added"):
@@ -58,13 +96,18 @@ class MemberChanged(msgspec.Struct, frozen=True, tag_field="type", tag="member_c
     member: Member
 
 
-class Membership(msgspec.Struct, frozen=True):
+class WorkspaceChanged(msgspec.Struct, frozen=True, tag_field="type", tag="workspace_changed"):
+    workspace: Workspace
+
+
+class Membership(msgspec.Struct, frozen=True, omit_defaults=True):
     """One workspace a login belongs to."""
 
     workspace_id: int
     workspace_name: str
     member_id: UUID
     role: Role
+    custom_role_id: UUID | None = None
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -85,6 +128,11 @@ class Actor(msgspec.Struct, frozen=True):
         visible_inboxes: Inboxes this member may see; None means all of them.
         rights_version: The workspace's version of all rights when this was read.
         rights_seq: Seq of the event that last changed anybody's rights here.
+        kind: ``key``: an API key of the workspace, which is no member: ``member_id`` and ``login_id`` are its own id.
+        permissions: Where these are not the role's own: a custom role, or an API key that may do less.
+        key_id: The API key or personal access token that calls; None for a person. A key never passes step-up.
+        key_name: What that key is called.
+        address: Where the call comes from, for the audit log; empty where nobody called.
     """
 
     workspace_id: int
@@ -94,7 +142,11 @@ class Actor(msgspec.Struct, frozen=True):
     visible_inboxes: frozenset[UUID] | None
     rights_version: int
     rights_seq: int = 0
-    kind: Literal["member"] = "member"
+    kind: Literal["member", "key"] = "member"
+    permissions: frozenset[Permission] | None = None
+    key_id: UUID | None = None
+    key_name: str = ""
+    address: str = ""
 
 
 class LinkPurpose(StrEnum):
@@ -125,19 +177,40 @@ class NewMember(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: Empty means the part of the address before the @, until they say better.
+        custom_role_id: With ``role`` viewer.
+        avatar: As in ``Member``.
     """
 
     email: str
     role: Role
     name: str = ""
+    custom_role_id: UUID | None = None
+    avatar: str = ""
 
 
 class MemberChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What changes about a member; None leaves a field as it is."""
+    """What changes about a member, by a role or a custom one; None leaves a field as it is."""
 
     name: str | None = None
     role: Role | None = None
+    custom_role_id: UUID | None = None
     active: bool | None = None
+
+
+class MemberFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Which members a list shows.
+
+    Attributes:
+        text: Part of a name or address; empty for everybody.
+        active: None for both.
+        after_id: The last one of the page before.
+    """
+
+    text: str = ""
+    active: bool | None = None
+    after_id: UUID | None = None
+    limit: int = 200
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -146,12 +219,16 @@ class Login(msgspec.Struct, frozen=True):
 
     Attributes:
         password_hash: None until they chose a password.
+        factors: Second factors they have; with one, a password alone opens nothing.
+        locale: Of the pages they use, such as ``en``.
     """
 
     id: UUID
     email: str
     name: str
     password_hash: str | None
+    factors: tuple[str, ...] = ()
+    locale: str = "en"
 
 
 class UsedLink(msgspec.Struct, frozen=True):
@@ -169,6 +246,7 @@ class StartedSession(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
     expires_at: datetime
     user_agent: str
+    address: str = ""
 
 
 class NewSession(msgspec.Struct, frozen=True):

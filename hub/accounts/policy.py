@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 
 _VIEWER: Final = frozenset({Permission.INBOX_READ})
 _AGENT: Final = _VIEWER | {Permission.INBOX_REPLY, Permission.INBOX_ASSIGN, Permission.CONTACTS_WRITE}
-_ADMIN: Final = _AGENT | {Permission.CHANNELS_MANAGE, Permission.MEMBERS_MANAGE}
-_OWNER: Final = _ADMIN | {Permission.WORKSPACE_MANAGE}
+_ADMIN: Final = _AGENT | {
+    Permission.CHANNELS_MANAGE,
+    Permission.INBOXES_MANAGE,
+    Permission.MEMBERS_MANAGE,
+    Permission.TEAMS_MANAGE,
+    Permission.KEYS_MANAGE,
+    Permission.AUDIT_READ,
+}
+_OWNER: Final = _ADMIN | {Permission.ROLES_MANAGE, Permission.PRIVACY_MANAGE, Permission.WORKSPACE_MANAGE}
 
 _PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.VIEWER: _VIEWER,
@@ -29,6 +36,37 @@ _PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
 def permissions_of(role: Role) -> frozenset[Permission]:
     """Return everything a role may do, in inboxes its member can see."""
     return _PERMISSIONS[role]
+
+
+def allowed(actor: Actor) -> frozenset[Permission]:
+    """Return everything somebody may do, in inboxes they can see."""
+    return _PERMISSIONS[actor.role] if actor.permissions is None else actor.permissions
+
+
+def permissions_given(role: Role, custom: frozenset[Permission] | None) -> frozenset[Permission]:
+    """Return what a member may do by a role, or by the custom role they have instead."""
+    return _PERMISSIONS[role] if custom is None else custom
+
+
+def sees_all(role: Role) -> bool:
+    """Say whether a role sees every inbox, restricted ones too."""
+    return role in (Role.OWNER, Role.ADMIN)
+
+
+def require_reach(actor: Actor, given: frozenset[Permission], *, everywhere: bool = False) -> None:
+    """
+    Stop whoever would give or take rights that are not theirs.
+
+    Args:
+        actor: Who acts.
+        given: What somebody may do before or after the change.
+        everywhere: Whether that is in every inbox.
+
+    Raises:
+        Forbidden: Somebody would rise above the actor, or fall from above them.
+    """
+    if not given <= allowed(actor) or (everywhere and actor.visible_inboxes is not None):
+        raise Forbidden("You can give and take only what you may do yourself.")
 
 
 def sees(actor: Actor, inbox_id: UUID) -> bool:
@@ -48,7 +86,7 @@ def may(actor: Actor, permission: Permission, inbox_id: UUID | None = None) -> b
     Returns:
         True only when the role allows it and the inbox is visible.
     """
-    if permission not in permissions_of(actor.role):
+    if permission not in allowed(actor):
         return False
     return inbox_id is None or sees(actor, inbox_id)
 
@@ -69,5 +107,5 @@ def require(actor: Actor, permission: Permission, inbox_id: UUID | None = None, 
     """
     if inbox_id is not None and not sees(actor, inbox_id):
         raise NotFound(kind)
-    if permission not in permissions_of(actor.role):
+    if permission not in allowed(actor):
         raise Forbidden

@@ -16,7 +16,11 @@ SELECT hub_only_workspace() AS id
 
 -- name: find_login
 -- A login by e-mail address, with its verifier.
-SELECT id, email, name, password_hash FROM hub_find_login($1)
+SELECT id, email, name, password_hash, factors, locale FROM hub_find_login($1)
+
+-- name: get_login
+-- A login by id, with its verifier.
+SELECT id, email, name, password_hash, factors, locale FROM hub_get_login($1)
 
 -- name: add_login
 -- A new login; an address that exists already is an error.
@@ -32,12 +36,12 @@ UPDATE login SET name = $2 WHERE id = $1
 
 -- name: memberships
 -- The workspaces in which a login is an active member.
-SELECT workspace_id, workspace_name, member_id, role FROM hub_login_memberships($1)
+SELECT workspace_id, workspace_name, member_id, role, custom_role_id FROM hub_login_memberships($1)
 
 -- name: add_session
 -- A new sign-in; the token itself is never stored.
-INSERT INTO login_session (token_hash, id, login_id, created_at, used_at, expires_at, user_agent)
-VALUES ($1, $2, $3, $4, $4, $5, $6)
+INSERT INTO login_session (token_hash, id, login_id, created_at, used_at, expires_at, user_agent, address)
+VALUES ($1, $2, $3, $4, $4, $5, $6, $7)
 
 -- name: find_session
 -- A live session by the hash of its token; marks it used.
@@ -61,8 +65,8 @@ SELECT login_id, purpose FROM hub_consume_link($1)
 
 -- name: add_member
 -- A person in a workspace.
-INSERT INTO member (workspace_id, id, login_id, name, email, role, created_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO member (workspace_id, id, login_id, name, email, role, created_at, version, custom_role_id, avatar)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: add_first_inbox
 -- The inbox every workspace starts with.
@@ -70,19 +74,30 @@ INSERT INTO inbox (workspace_id, id, name, created_at) VALUES ($1, $2, $3, $4)
 
 -- name: list_members
 -- Everybody of a workspace, oldest first, those who left included: old messages refer to them.
-SELECT id, name, email, role, active, version FROM member WHERE workspace_id = $1 ORDER BY created_at, id
+SELECT id, name, email, role, active, version, custom_role_id, avatar FROM member WHERE workspace_id = $1 ORDER BY created_at, id
+
+-- name: page_members
+-- Members after one ($4; NULL: from the first), oldest first, by part of a name or address ($2) and state ($3).
+SELECT id, name, email, role, active, version, custom_role_id, avatar FROM member
+WHERE workspace_id = $1
+  AND ($2::text IS NULL OR name ILIKE $2 OR email ILIKE $2)
+  AND ($3::boolean IS NULL OR active = $3)
+  AND ($4::uuid IS NULL OR (created_at, id) > (
+      SELECT one.created_at, one.id FROM member one WHERE one.workspace_id = $1 AND one.id = $4))
+ORDER BY created_at, id LIMIT $5
 
 -- name: get_member
 -- One member.
-SELECT id, name, email, role, active, version FROM member WHERE workspace_id = $1 AND id = $2
+SELECT id, name, email, role, active, version, custom_role_id, avatar FROM member WHERE workspace_id = $1 AND id = $2
 
 -- name: member_of_login
 -- The member a login is in a workspace.
-SELECT id, name, email, role, active, version FROM member WHERE workspace_id = $1 AND login_id = $2
+SELECT id, name, email, role, active, version, custom_role_id, avatar FROM member WHERE workspace_id = $1 AND login_id = $2
 
 -- name: change_member
 -- Replaces what can change about a member.
-UPDATE member SET name = $3, role = $4, active = $5, version = $6 WHERE workspace_id = $1 AND id = $2
+UPDATE member SET name = $3, role = $4, active = $5, version = $6, custom_role_id = $7, avatar = $8
+WHERE workspace_id = $1 AND id = $2
 
 -- name: count_owners
 -- How many active owners a workspace has.
@@ -92,27 +107,34 @@ SELECT count(*) AS owners FROM member WHERE workspace_id = $1 AND role = 'owner'
 -- Says that somebody's rights changed: open sockets of the workspace are checked again.
 UPDATE workspace SET rights_version = rights_version + 1, rights_seq = event_seq + 1 WHERE id = $1
 
+-- name: rights_version
+-- The version of everybody's rights in a workspace.
+SELECT rights_version FROM workspace WHERE id = $1
+
 -- name: load_actor
 -- An active member, the version of the workspace's rights, and the inboxes an agent or viewer may see.
-SELECT member_id, role, rights_version, rights_seq, visible_inboxes FROM hub_load_actor($1, $2)
+SELECT member_id, role, rights_version, rights_seq, visible_inboxes, permissions,
+       hub_lacks_second_factor($1, $2) AS lacks_factor
+FROM hub_load_actor($1, $2)
 
 -- name: find_actor
 -- A live session by the hash of its token, and who its login is in a workspace; marks the session used.
-SELECT id, login_id, email, name, expires_at, member_id, role, rights_version, rights_seq, visible_inboxes
+SELECT id, login_id, email, name, expires_at, member_id, role, rights_version, rights_seq, visible_inboxes, permissions,
+       hub_lacks_second_factor($2, login_id) AS lacks_factor
 FROM hub_find_actor($1, $2)
 
 -- name: get_workspace
 -- One workspace by id.
-SELECT id, name FROM workspace WHERE id = $1
+SELECT id, name, version FROM workspace WHERE id = $1
 
 -- name: live_sessions
 -- Which of these sessions still hold, and whose they are.
 SELECT id, login_id FROM hub_live_sessions($1::uuid[])
 
 -- name: load_actors
--- Who many logins are, each in a workspace; no row for whoever is not an active member there.
-SELECT workspace_id, login_id, member_id, role, rights_version, rights_seq, visible_inboxes
-FROM hub_load_actors($1::bigint[], $2::uuid[])
+-- Who many logins are, each in a workspace; no row for whoever is no active member there, or lacks a second factor.
+SELECT workspace_id, login_id, member_id, role, rights_version, rights_seq, visible_inboxes, permissions
+FROM hub_load_actors($1::bigint[], $2::uuid[]) WHERE NOT hub_lacks_second_factor(workspace_id, login_id)
 
 -- name: recently_revoked_sessions
 -- Sessions revoked in the last so many seconds, by the database's clock; ids only.

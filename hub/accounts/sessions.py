@@ -47,9 +47,9 @@ class SignInAttempt(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
 
 
-async def sign_in(database: Database, throttle: Throttle, passwords: Passwords, attempt: SignInAttempt) -> NewSession:
+async def check_password(database: Database, throttle: Throttle, passwords: Passwords, attempt: SignInAttempt) -> Login:
     """
-    Check a password and start a session.
+    Check a password; what it opens is decided by whoever asks: ``start``, or a second factor first.
 
     Args:
         database: Where logins are.
@@ -58,7 +58,7 @@ async def sign_in(database: Database, throttle: Throttle, passwords: Passwords, 
         attempt: What was typed, and from where.
 
     Returns:
-        The session with its token; always a new one, so that no token from before the sign-in is worth anything.
+        Whose it is.
 
     Raises:
         NotSignedIn: Wrong password, no such login, no password yet: one answer, after the same time.
@@ -76,11 +76,11 @@ async def sign_in(database: Database, throttle: Throttle, passwords: Passwords, 
     await throttle.forget(allowances[:1])
     async with database.across() as conn:
         await _renew_verifier(conn, passwords, login, attempt.password)
-        return await start(conn, login.id, user_agent=attempt.user_agent)
+    return login
 
 
-async def start(conn: TenantConn, login_id: UUID, *, user_agent: str = "") -> NewSession:
-    """Start a session for a login that has proved itself (password, one-time link, set-up)."""
+async def start(conn: TenantConn, login_id: UUID, *, user_agent: str = "", address: str = "") -> NewSession:
+    """Start a session, always a new one, for a login that has proved itself: no token from before is worth anything."""
     token = clock.new_token(_TOKEN_BYTES)
     made_at = clock.now()
     session = StartedSession(
@@ -89,6 +89,7 @@ async def start(conn: TenantConn, login_id: UUID, *, user_agent: str = "") -> Ne
         made_at=made_at,
         expires_at=made_at + LIFETIME,
         user_agent=clean_text(user_agent[:_MOST_AGENT_CHARS]),
+        address=address,
     )
     await store.add_session(conn, token_hash(token), session)
     return NewSession(

@@ -14,14 +14,16 @@ from hub.accounts.model import (
     LinkPurpose,
     Login,
     Member,
+    MemberFilter,
     Membership,
     Role,
     SignedIn,
     UsedLink,
     Workspace,
+    custom_permissions,
 )
 from hub.db import load_queries
-from hub.errors import Conflict, Forbidden, NotFound, NotSignedIn
+from hub.errors import Conflict, Forbidden, NotFound, NotSignedIn, SecondFactorNeeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +61,7 @@ async def get_workspace(conn: TenantConn, workspace_id: int) -> Workspace:
     row = await conn.fetchrow(QUERIES["get_workspace"], workspace_id)
     if row is None:
         raise NotFound("workspace")
-    return Workspace(id=row["id"], name=row["name"])
+    return Workspace(id=row["id"], name=row["name"], version=row["version"])
 
 
 async def only_workspace(conn: TenantConn) -> int | None:
@@ -70,11 +72,15 @@ async def only_workspace(conn: TenantConn) -> int | None:
 async def find_login(conn: TenantConn, email: str) -> Login | None:
     """Find who signs in with an address, whatever its case."""
     row = await conn.fetchrow(QUERIES["find_login"], email)
-    return (
-        None
-        if row is None
-        else Login(id=row["id"], email=row["email"], name=row["name"], password_hash=row["password_hash"])
-    )
+    return None if row is None else msgspec.convert(dict(row), Login)
+
+
+async def get_login(conn: TenantConn, login_id: UUID) -> Login:
+    """Return a login; ``NotFound`` where there is none by that id."""
+    row = await conn.fetchrow(QUERIES["get_login"], login_id)
+    if row is None:
+        raise NotFound("login")
+    return msgspec.convert(dict(row), Login)
 
 
 async def add_login(conn: TenantConn, login: Login, made_at: datetime) -> None:
@@ -99,7 +105,10 @@ async def memberships(conn: TenantConn, login_id: UUID) -> tuple[Membership, ...
     """Return the workspaces in which a login is an active member, by id."""
     rows = await conn.fetch(QUERIES["memberships"], login_id)
     return tuple(
-        Membership(row["workspace_id"], row["workspace_name"], row["member_id"], Role(row["role"])) for row in rows
+        Membership(
+            row["workspace_id"], row["workspace_name"], row["member_id"], Role(row["role"]), row["custom_role_id"]
+        )
+        for row in rows
     )
 
 
@@ -113,6 +122,7 @@ async def add_session(conn: TenantConn, token_hash: bytes, session: StartedSessi
         session.made_at,
         session.expires_at,
         session.user_agent,
+        session.address,
     )
 
 
@@ -185,6 +195,8 @@ async def add_member(conn: TenantConn, workspace_id: int, login_id: UUID, member
             member.role.value,
             made_at,
             member.version,
+            member.custom_role_id,
+            member.avatar,
         )
     except asyncpg.UniqueViolationError as error:
         raise Conflict("This person is a member already.", field="email") from error
@@ -198,6 +210,18 @@ async def add_first_inbox(conn: TenantConn, workspace_id: int, inbox_id: UUID, n
 async def list_members(conn: TenantConn, workspace_id: int) -> list[Member]:
     """Return everybody of a workspace, oldest first, those who left included."""
     return [_member(row) for row in await conn.fetch(QUERIES["list_members"], workspace_id)]
+
+
+async def page_members(conn: TenantConn, workspace_id: int, wanted: MemberFilter) -> list[Member]:
+    """Return members as a list shows them, oldest first."""
+    part = f"%{escaped_like(wanted.text)}%" if wanted.text else None
+    rows = await conn.fetch(QUERIES["page_members"], workspace_id, part, wanted.active, wanted.after_id, wanted.limit)
+    return [_member(row) for row in rows]
+
+
+def escaped_like(text: str) -> str:
+    """Return a text as a pattern of LIKE that means just it."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 async def get_member(conn: TenantConn, workspace_id: int, member_id: UUID) -> Member:
@@ -224,6 +248,8 @@ async def change_member(conn: TenantConn, workspace_id: int, member: Member) -> 
         member.role.value,
         member.active,
         member.version,
+        member.custom_role_id,
+        member.avatar,
     )
 
 
@@ -235,6 +261,11 @@ async def count_owners(conn: TenantConn, workspace_id: int) -> int:
 async def bump_rights(conn: TenantConn, workspace_id: int) -> None:
     """Say that somebody's rights changed."""
     await conn.execute(QUERIES["bump_rights"], workspace_id)
+
+
+async def rights_version(conn: TenantConn, workspace_id: int) -> int:
+    """Return the version of everybody's rights in a workspace."""
+    return cast("int", await conn.fetchval(QUERIES["rights_version"], workspace_id))
 
 
 async def load_actor(conn: TenantConn, workspace_id: int, login_id: UUID) -> Actor:
@@ -251,15 +282,18 @@ async def load_actor(conn: TenantConn, workspace_id: int, login_id: UUID) -> Act
 
     Raises:
         Forbidden: They are not an active member; a workspace that does not exist answers the same.
+        SecondFactorNeeded: They have none, and the workspace asks everybody for one.
     """
     row = await conn.fetchrow(QUERIES["load_actor"], workspace_id, login_id)
     if row is None:
         raise Forbidden(_NOT_A_MEMBER)
+    if row["lacks_factor"]:
+        raise SecondFactorNeeded
     return _actor(row, workspace_id, login_id)
 
 
 async def load_actors(conn: TenantConn, wanted: Sequence[tuple[int, UUID]]) -> dict[tuple[int, UUID], Actor]:
-    """Read who many logins are, each in a workspace; whoever is not an active member there is left out."""
+    """Read who many logins are, each in a workspace; whoever may not come in there is left out."""
     columns = [one[0] for one in wanted], [one[1] for one in wanted]
     rows = await conn.fetch(QUERIES["load_actors"], *columns)
     return {(row["workspace_id"], row["login_id"]): _actor(row, row["workspace_id"], row["login_id"]) for row in rows}
@@ -272,12 +306,15 @@ async def find_actor(database: Database, token_hash: bytes, workspace_id: int) -
     Raises:
         NotSignedIn: The token is no live session's.
         Forbidden: They are not an active member; a workspace that does not exist answers the same.
+        SecondFactorNeeded: They have none, and the workspace asks everybody for one.
     """
     rows = await database.ask(QUERIES["find_actor"], token_hash, workspace_id)
     if not rows:
         raise NotSignedIn
     if rows[0]["member_id"] is None:
         raise Forbidden(_NOT_A_MEMBER)
+    if rows[0]["lacks_factor"]:
+        raise SecondFactorNeeded
     return _signed_in(rows[0]), _actor(rows[0], workspace_id, rows[0]["login_id"])
 
 
@@ -291,6 +328,7 @@ def _actor(row: Record, workspace_id: int, login_id: UUID) -> Actor:
         visible_inboxes=None if visible is None else frozenset(visible),
         rights_version=row["rights_version"],
         rights_seq=row["rights_seq"],
+        permissions=None if row["permissions"] is None else custom_permissions(row["permissions"]),
     )
 
 

@@ -119,6 +119,30 @@ class Keeper:
                 return await self._check_picture(row, parts, mime)
         return await self._keep_as_it_is(row, parts, mime, looked)
 
+    async def draw_thumbnail(self, data: bytes) -> bytes | None:
+        """
+        Make a small picture of a picture, without storing anything.
+
+        Args:
+            data: From outside, whole.
+
+        Returns:
+            WebP of at most 320 pixels a side; None where it is no picture, or one that is not decoded.
+        """
+        mime = sniff(data[:HEAD_BYTES])
+        if mime not in SHOWN_IMAGES:
+            return None
+        async with self._places:
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="hub-picture-"))
+            try:
+                await asyncio.to_thread((folder / "in").write_bytes, data)
+                looked = await look(folder / "in", folder, mime)
+                if looked.outcome != "ok" or "thumbnail" not in looked.made:
+                    return None
+                return await asyncio.to_thread((folder / "thumbnail").read_bytes)
+            finally:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
     async def _check_picture(self, row: AttachmentRow, parts: Sequence[Part], mime: str) -> Settled:
         async with self._places:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="hub-picture-"))

@@ -8,6 +8,8 @@ import msgspec
 
 from hub import clock
 from hub.accounts import store as accounts
+from hub.audit import actions as audit
+from hub.audit.model import ActorKind, Caller
 from hub.channels import store
 from hub.channels.model import (
     TRANSITIONS,
@@ -26,6 +28,7 @@ from hub.events import store as events
 from hub.events.model import NewEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
     from hub.channels.sealing import DataKey, Sealer
@@ -45,42 +48,6 @@ def check_name(name: str) -> str:
     if not 1 <= len(name) <= NAME_LIMIT_CHARS:
         raise InvalidInput("name", f"A name has 1 to {NAME_LIMIT_CHARS} characters.")
     return name
-
-
-# ── inboxes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def create_inbox(conn: TenantConn, workspace_id: int, name: str, actor_id: UUID | None = None) -> Inbox:
-    """
-    Make an inbox that every member sees.
-
-    Args:
-        conn: A fresh transaction of the workspace.
-        workspace_id: Tenant.
-        name: 1-200 characters.
-        actor_id: The member who does it.
-
-    Raises:
-        InvalidInput: The name is empty or too long.
-        NotFound: No such workspace.
-    """
-    heads = await _lock(conn, workspace_id)
-    return await _add_inbox(conn, heads, workspace_id, check_name(name), actor_id)
-
-
-async def rename_inbox(
-    conn: TenantConn, workspace_id: int, inbox_id: UUID, name: str, actor_id: UUID | None = None
-) -> Inbox:
-    """Rename an inbox; raises ``InvalidInput`` for the name and ``NotFound`` for the inbox."""
-    heads = await _lock(conn, workspace_id)
-    old = await store.get_inbox(conn, workspace_id, inbox_id)
-    name = check_name(name)
-    if name == old.name:
-        return old
-    inbox = msgspec.structs.replace(old, name=name, version=heads[workspace_id] + 1)
-    await store.update_inbox(conn, workspace_id, inbox)
-    await events.append(conn, heads, [_inbox_changed(workspace_id, inbox, actor_id)])
-    return inbox
 
 
 # ── channel accounts ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,9 +84,11 @@ async def connect(conn: TenantConn, sealer: Sealer, new: NewAccount) -> ChannelA
     key = await _data_key(conn, sealer, new.workspace_id)
     sealed = key.seal(store.credentials_place(new.workspace_id, new.id), _encoder.encode(new.credentials))
     await store.insert_channel_account(conn, new.workspace_id, account, sealed, new.external_ref)
+    details: dict[str, object] = {"channel": new.channel, "inbox_id": str(inbox.id)}
+    await _record(conn, new, "connected", details | ({"demo": True} if new.demo else {}))
     event = ChannelAccountConnected(channel_account=account, inbox=inbox)
     await events.append(
-        conn, heads, [_event(new.workspace_id, "channel_account_connected", event, inbox.id, new.actor_id)]
+        conn, heads, [make_event(new.workspace_id, "channel_account_connected", event, inbox.id, new.actor_id)]
     )
     return account
 
@@ -150,7 +119,7 @@ async def change(conn: TenantConn, sealer: Sealer, wanted: AccountChange) -> Cha
         await store.update_credentials(conn, wanted.workspace_id, wanted.id, sealed, wanted.external_ref)
     elif account == old:
         return old
-    return await _write(conn, heads, account, wanted)
+    return await _write(conn, heads, (old, account), wanted)
 
 
 async def pause(conn: TenantConn, workspace_id: int, account_id: UUID, actor_id: UUID | None = None) -> ChannelAccount:
@@ -174,9 +143,12 @@ async def mark_needs_sign_in(conn: TenantConn, workspace_id: int, account_id: UU
     return await _set_status(conn, msgspec.structs.replace(wanted, status_reason=reason), only_from=_IN_USE)
 
 
-async def remove(conn: TenantConn, workspace_id: int, account_id: UUID, actor_id: UUID | None = None) -> ChannelAccount:
+async def remove(
+    conn: TenantConn, workspace_id: int, account_id: UUID, actor_id: UUID | None = None, *, address: str = ""
+) -> ChannelAccount:
     """Disconnect an account for good: its secrets are forgotten, its conversations stay."""
-    account = await _set_status(conn, _to(workspace_id, account_id, AccountStatus.REMOVED, actor_id))
+    wanted = _to(workspace_id, account_id, AccountStatus.REMOVED, actor_id)
+    account = await _set_status(conn, msgspec.structs.replace(wanted, address=address))
     await store.update_credentials(conn, workspace_id, account_id, None, None)
     return account
 
@@ -184,6 +156,12 @@ async def remove(conn: TenantConn, workspace_id: int, account_id: UUID, actor_id
 # ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _SIGNED_OUT = frozenset({AccountStatus.NEEDS_SIGN_IN})
+_STATUS_ACTIONS = {
+    AccountStatus.CONNECTED: "resumed",
+    AccountStatus.PAUSED: "paused",
+    AccountStatus.NEEDS_SIGN_IN: "refused",
+    AccountStatus.REMOVED: "removed",
+}
 _IN_USE = frozenset({AccountStatus.CONNECTED, AccountStatus.NEEDS_SIGN_IN})
 
 
@@ -194,9 +172,10 @@ async def _lock(conn: TenantConn, workspace_id: int) -> dict[int, int]:
     return heads
 
 
-async def _add_inbox(
+async def add_inbox(
     conn: TenantConn, heads: dict[int, int], workspace_id: int, name: str, actor_id: UUID | None
 ) -> Inbox:
+    """Make an inbox that every member sees, under the lock that gave ``heads``; its name is checked."""
     inbox = Inbox(
         id=clock.new_id(),
         name=name,
@@ -207,7 +186,7 @@ async def _add_inbox(
     await store.insert_inbox(conn, workspace_id, inbox, clock.now())
     # Members with a list of visible inboxes do not have this one on it until their rights are read again.
     await accounts.bump_rights(conn, workspace_id)
-    await events.append(conn, heads, [_inbox_changed(workspace_id, inbox, actor_id)])
+    await events.append(conn, heads, [inbox_changed(workspace_id, inbox, actor_id)])
     return inbox
 
 
@@ -215,7 +194,7 @@ async def _choose_inbox(conn: TenantConn, heads: dict[int, int], new: NewAccount
     if new.inbox_id is not None:
         return await store.get_inbox(conn, new.workspace_id, new.inbox_id)
     first = await store.first_inbox(conn, new.workspace_id)
-    return first or await _add_inbox(conn, heads, new.workspace_id, DEFAULT_INBOX_NAME, new.actor_id)
+    return first or await add_inbox(conn, heads, new.workspace_id, DEFAULT_INBOX_NAME, new.actor_id)
 
 
 async def _data_key(conn: TenantConn, sealer: Sealer, workspace_id: int) -> DataKey:
@@ -242,7 +221,7 @@ async def _set_status(
     if only_from is not None and old.status not in only_from:
         return old
     account = _apply(old, wanted)
-    return old if account == old else await _write(conn, heads, account, wanted)
+    return old if account == old else await _write(conn, heads, (old, account), wanted)
 
 
 def _apply(old: ChannelAccount, wanted: AccountChange) -> ChannelAccount:
@@ -264,24 +243,50 @@ def _apply(old: ChannelAccount, wanted: AccountChange) -> ChannelAccount:
 
 
 async def _write(
-    conn: TenantConn, heads: dict[int, int], account: ChannelAccount, wanted: AccountChange
+    conn: TenantConn, heads: dict[int, int], change_: tuple[ChannelAccount, ChannelAccount], wanted: AccountChange
 ) -> ChannelAccount:
+    old, account = change_
+    await _record_change(conn, old, account, wanted)
     account = msgspec.structs.replace(account, version=heads[wanted.workspace_id] + 1)
     await store.update_channel_account(conn, wanted.workspace_id, account)
     event = ChannelAccountChanged(channel_account=account)
     await events.append(
         conn,
         heads,
-        [_event(wanted.workspace_id, "channel_account_changed", event, account.inbox_id, wanted.actor_id)],
+        [make_event(wanted.workspace_id, "channel_account_changed", event, account.inbox_id, wanted.actor_id)],
     )
     return account
 
 
-def _inbox_changed(workspace_id: int, inbox: Inbox, actor_id: UUID | None) -> NewEvent:
-    return _event(workspace_id, "inbox_changed", InboxChanged(inbox=inbox), inbox.id, actor_id)
+async def _record_change(conn: TenantConn, old: ChannelAccount, account: ChannelAccount, wanted: AccountChange) -> None:
+    """Tell which fields changed, never what they hold: a name or a setting may be somebody's address."""
+    fields = [name for name in ("name", "settings") if getattr(old, name) != getattr(account, name)]
+    fields += ["credentials"] if wanted.credentials is not None else []
+    if fields:
+        await _record(conn, wanted, "changed", {"fields": fields})
+    if account.status is not old.status:
+        await _record(
+            conn, wanted, _STATUS_ACTIONS[account.status], {"status": [old.status.value, account.status.value]}
+        )
 
 
-def _event(workspace_id: int, type_: str, body: msgspec.Struct, inbox_id: UUID, actor_id: UUID | None) -> NewEvent:
+async def _record(
+    conn: TenantConn, wanted: NewAccount | AccountChange, verb: str, details: Mapping[str, object]
+) -> None:
+    kind = ActorKind.MEMBER if wanted.actor_id is not None else ActorKind.SYSTEM
+    caller = Caller(kind, wanted.actor_id, wanted.address)
+    target = ("channel_account", wanted.id)
+    entry = audit.made_by(caller, wanted.workspace_id, f"channel_account.{verb}", target, details)
+    await audit.record(conn, entry)
+
+
+def inbox_changed(workspace_id: int, inbox: Inbox, actor_id: UUID | None) -> NewEvent:
+    """Make the event of an inbox's new row."""
+    return make_event(workspace_id, "inbox_changed", InboxChanged(inbox=inbox), inbox.id, actor_id)
+
+
+def make_event(workspace_id: int, type_: str, body: msgspec.Struct, inbox_id: UUID, actor_id: UUID | None) -> NewEvent:
+    """Make the event of a change in one inbox."""
     return NewEvent(
         workspace_id=workspace_id,
         type=type_,

@@ -43,6 +43,21 @@ class Inbox(msgspec.Struct, frozen=True):
     version: int
 
 
+class InboxAccess(msgspec.Struct, frozen=True):
+    """Who sees a restricted inbox besides owners and admins: members by themselves, and those of teams; sorted."""
+
+    member_ids: list[UUID]
+    team_ids: list[UUID]
+
+
+class InboxChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes about an inbox; None leaves a field as it is."""
+
+    name: str | None = None
+    restricted: bool | None = None
+    reopen_days: int | None = None
+
+
 class ChannelAccount(msgspec.Struct, frozen=True):
     """
     One connected instance of a channel, without its secrets.
@@ -75,6 +90,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
         inbox_id: Where its conversations go; None means the workspace's first inbox.
         external_ref: The vendor's own id of the account.
         demo: Belongs to the demo.
+        address: Where the call came from, for the audit log.
     """
 
     workspace_id: int
@@ -86,6 +102,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
     inbox_id: UUID | None = None
     external_ref: str = ""
     actor_id: UUID | None = None
+    address: str = ""
     demo: bool = False
 
     def __repr__(self) -> str:
@@ -100,6 +117,7 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
         credentials: All of them, checked; replaces the old ones.
         settings: All of them; replaces the old ones.
         status_reason: In words, with ``status``.
+        address: Where the call came from, for the audit log.
     """
 
     workspace_id: int
@@ -111,6 +129,7 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
     status: AccountStatus | None = None
     status_reason: str = ""
     actor_id: UUID | None = None
+    address: str = ""
 
     def __repr__(self) -> str:
         return f"AccountChange(workspace_id={self.workspace_id}, id={self.id}, status={self.status})"
@@ -147,6 +166,10 @@ class OpenAccount(msgspec.Struct, frozen=True):
 
 class InboxChanged(msgspec.Struct, frozen=True, tag_field="type", tag="inbox_changed"):
     inbox: Inbox
+
+
+class InboxRemoved(msgspec.Struct, frozen=True, tag_field="type", tag="inbox_removed"):
+    inbox_id: UUID
 
 
 class ChannelAccountConnected(msgspec.Struct, frozen=True, tag_field="type", tag="channel_account_connected"):

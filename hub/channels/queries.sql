@@ -20,7 +20,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 -- name: update_inbox
 -- Writes what can change of an inbox.
-UPDATE inbox SET name = $3, reopen_days = $4, version = $5 WHERE workspace_id = $1 AND id = $2
+UPDATE inbox SET name = $3, restricted = $4, reopen_days = $5, version = $6 WHERE workspace_id = $1 AND id = $2
 
 -- name: list_channel_accounts
 -- Channel accounts of a workspace, removed ones too, oldest first; $2 is NULL for an audience that sees every inbox.

@@ -142,7 +142,8 @@ async def insert_inbox(conn: TenantConn, workspace_id: int, inbox: Inbox, create
 
 
 async def update_inbox(conn: TenantConn, workspace_id: int, inbox: Inbox) -> None:
-    await conn.execute(QUERIES["update_inbox"], workspace_id, inbox.id, inbox.name, inbox.reopen_days, inbox.version)
+    values = inbox.name, inbox.restricted, inbox.reopen_days, inbox.version
+    await conn.execute(QUERIES["update_inbox"], workspace_id, inbox.id, *values)
 
 
 async def insert_channel_account(

@@ -8,6 +8,8 @@ import msgspec
 
 from hub import clock
 from hub.accounts.store import bump_rights
+from hub.audit import actions as audit
+from hub.audit.model import OPERATOR, ActorKind, Caller
 from hub.demo import store
 from hub.demo.model import ContactsRemoved, DemoRemoved
 from hub.errors import NotFound
@@ -29,7 +31,7 @@ CHUNK_EVENTS = 2_000
 _encode = msgspec.json.Encoder().encode
 
 
-async def remove_demo(database: Database, workspace_id: int, actor_id: UUID | None = None) -> int:
+async def remove_demo(database: Database, workspace_id: int, caller: Caller = OPERATOR) -> int:
     """
     Remove a workspace's demo: accounts, conversations, messages, files, contacts, and what the log says of them.
 
@@ -38,7 +40,7 @@ async def remove_demo(database: Database, workspace_id: int, actor_id: UUID | No
     Args:
         database: The installation's.
         workspace_id: Tenant.
-        actor_id: The member who does it.
+        caller: Who does it; a member is named in the events.
 
     Returns:
         How many conversations went.
@@ -47,6 +49,7 @@ async def remove_demo(database: Database, workspace_id: int, actor_id: UUID | No
         NotFound: No such workspace, or no demo in it.
     """
     removed = 0
+    actor_id = caller.id if caller.kind is ActorKind.MEMBER else None
     while True:
         async with database.transaction([workspace_id]) as conn:
             amount = await remove_some(conn, workspace_id, actor_id)
@@ -60,6 +63,8 @@ async def remove_demo(database: Database, workspace_id: int, actor_id: UUID | No
         # Something may have come in while the events were emptied.
         removed += await remove_some(conn, workspace_id, actor_id)
         head = await remove_accounts(conn, workspace_id, actor_id)
+        details = {"conversations": removed}
+        await audit.record(conn, audit.made_by(caller, workspace_id, "demo.removed", ("demo", ""), details))
     await _erase(database, workspace_id, newest, head)
     return removed
 

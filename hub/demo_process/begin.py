@@ -12,6 +12,8 @@ from hub.accounts import actions as accounts
 from hub.accounts import store as members
 from hub.accounts.model import Role, SetUp
 from hub.accounts.passwords import Passwords
+from hub.audit import actions as audit
+from hub.audit.model import OPERATOR
 from hub.channels import actions as channels
 from hub.channels import store as channel_store
 from hub.channels.model import AccountStatus
@@ -59,6 +61,9 @@ async def begin(place: DemoPlace, wanted: DemoWanted, announce: Callable[[str], 
             kept = msgspec.structs.replace(kept, workspace_id=workspace_id)
         is_new = workspace_id not in await store.demo_workspaces(database)
         connected = await connect(database, place, workspace_id, kit)
+        if is_new:
+            async with database.transaction([workspace_id]) as conn:
+                await audit.record(conn, audit.made_by(OPERATOR, workspace_id, "demo.added", ("demo", "")))
         if is_new or wanted.is_big:
             await _fill(database, connected, await _read_history(place, wanted), announce)
         write_kept(place.data_dir, msgspec.structs.replace(kept, runs=0 if is_new else kept.runs))

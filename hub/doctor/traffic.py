@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hub.doctor.model import Patient
 
 STANDING_S = 60.0
+_OWN_MAIL_SQL = "SELECT waiting, oldest FROM hub_count_system_mail()"
 OVERDUE_S = 120.0
 MANY_WAITING = 1000
 MOST_KEYS = 200
@@ -138,6 +139,23 @@ async def sealed_keys(connection: Connection, patient: Patient) -> list[Finding]
     return [ok("The secret key opens what is stored")]
 
 
+async def own_mail(connection: Connection, patient: Patient) -> list[Finding]:
+    """Do the hub's own mails go out: links to new passwords, invitations, digests?"""
+    row = await connection.fetchrow(_OWN_MAIL_SQL)
+    waiting = row["waiting"] if row is not None else 0
+    detail = f"{waiting} wait"
+    if patient.settings.mail is None and not waiting:
+        return [ok("The hub's own mails would be kept unsent: HUB_MAIL_URL is not set")]
+    if patient.settings.mail is None:
+        todo = "Set HUB_MAIL_URL and HUB_MAIL_FROM. Until then `hub mail list` shows the links to pass on."
+        return [warning("The hub's own mails are kept unsent", todo, detail)]
+    late_s = (clock.now() - row["oldest"]).total_seconds() if row is not None and row["oldest"] else 0.0
+    if late_s > OVERDUE_S:
+        todo = f"{_START_WORK} If it runs: `hub mail list` says why the last try failed; see the runbook."
+        return [fault("The hub's own mails do not go out", todo, f"{detail}, the oldest for {late_s:.0f} s")]
+    return [ok("The hub's own mails go out", detail)]
+
+
 async def streams(redis: Redis) -> list[Finding]:
     """Does something wait on the ingress streams that nobody reads or stores?"""
     waiting, oldest_s, unreadable = 0, 0.0, 0
@@ -183,4 +201,4 @@ async def _waiting(redis: Redis, key: str) -> tuple[int, float]:
     return amount, max(0.0, clock.now_ms() / 1000 - born_ms / 1000)
 
 
-LOOKS = (workers, dead_letters, spool, deliveries, accounts, polling, sealed_keys)
+LOOKS = (workers, dead_letters, spool, deliveries, accounts, polling, sealed_keys, own_mail)

@@ -61,6 +61,24 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     trace: str = ""
 
 
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    An event as a room reacts to it.
+
+    Attributes:
+        appended_at: Our clock; vendors' clocks are theirs.
+        data: Empty for types the room did not ask for.
+    """
+
+    seq: int
+    type: str
+    data: bytes
+    appended_at: datetime
+    inbox_id: UUID | None = None
+    conversation_id: UUID | None = None
+    actor_id: UUID | None = None
+
+
 class WorkspaceHead(NamedTuple):
     """How far a workspace's log goes, and which version of its rights holds there."""
 

@@ -80,6 +80,10 @@ SELECT workspace_id, head FROM hub_recent_heads($1)
 -- Newest seq of the named workspaces, and the version of the rights that holds there.
 SELECT workspace_id, head, rights_version FROM hub_heads($1::bigint[])
 
+-- name: event_row
+-- The row an event carries under the name $3.
+SELECT (data -> $3)::text AS data FROM event WHERE workspace_id = $1 AND seq = $2
+
 -- name: passing_events
 -- What may be shown of events to whoever runs the installation: kinds, ids and states, never their contents.
 SELECT e.workspace_id, e.seq, e.type, e.conversation_id, e.actor_id, e.appended_at, c.channel,
@@ -92,3 +96,25 @@ WHERE e.workspace_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3
 -- The first seq of a workspace not older than $2. The fence keeps the planner from walking up the whole log for a minimum.
 SELECT min(seq) AS seq
 FROM (SELECT seq FROM event WHERE workspace_id = $1 AND appended_at >= $2 OFFSET 0) AS recent
+
+-- name: begin_reading
+-- A room's place in a workspace's log, made at its first look.
+INSERT INTO reaction_cursor (workspace_id, room, seq) VALUES ($1, $2, 0) ON CONFLICT (workspace_id, room) DO NOTHING
+
+-- name: lock_place
+-- Where a room goes on; no row while another process reads for it.
+SELECT seq FROM reaction_cursor WHERE workspace_id = $1 AND room = $2 FOR UPDATE SKIP LOCKED
+
+-- name: move_place
+-- The room has dealt with everything up to a seq.
+UPDATE reaction_cursor SET seq = $3 WHERE workspace_id = $1 AND room = $2
+
+-- name: happenings_after
+-- Events after a seq, in order, at most $3; what they say only of the types asked for.
+SELECT seq, type, inbox_id, conversation_id, actor_id, appended_at,
+       CASE WHEN type = ANY ($4::text[]) THEN data::text ELSE '' END AS data
+FROM event WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
+
+-- name: rooms_behind
+-- Workspaces whose log a room has not read to its end.
+SELECT workspace_id FROM hub_rooms_behind($1, $2) AS workspace_id

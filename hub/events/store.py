@@ -10,6 +10,7 @@ from hub.db import load_queries
 from hub.errors import NotFound
 from hub.events.model import (
     ConversationRange,
+    Happening,
     LoggedEvent,
     LogRange,
     NewEvent,
@@ -19,7 +20,7 @@ from hub.events.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -102,6 +103,12 @@ async def events_after(conn: TenantConn, workspace_id: int, seq: int, limit: int
     return [_logged(row) for row in rows]
 
 
+async def event_row(conn: TenantConn, workspace_id: int, seq: int, kind: str) -> bytes | None:
+    """Return the row an event carries under a name, e.g. ``contact``, as JSON; None where it carries none."""
+    row = await conn.fetchrow(QUERIES["event_row"], workspace_id, seq, kind)
+    return None if row is None or row["data"] is None else row["data"].encode()
+
+
 async def passing_events(conn: TenantConn, workspace_id: int, seq: int, limit: int) -> list[PassingEvent]:
     """Return up to ``limit`` events after ``seq``, oldest first, without their contents."""
     rows = await conn.fetch(QUERIES["passing_events"], workspace_id, seq, limit)
@@ -168,6 +175,29 @@ async def heads(database: Database, workspace_ids: Sequence[int]) -> dict[int, W
     """Return the newest seq and the rights of the named workspaces, by one statement of its own."""
     rows = await database.ask(QUERIES["heads"], list(workspace_ids))
     return {row["workspace_id"]: WorkspaceHead(row["head"], row["rights_version"]) for row in rows}
+
+
+async def lock_place(conn: TenantConn, workspace_id: int, room: str) -> int | None:
+    """Return the seq up to which a room has read a log, locked; None while another process reads for it."""
+    await conn.execute(QUERIES["begin_reading"], workspace_id, room)
+    row = await conn.fetchrow(QUERIES["lock_place"], workspace_id, room)
+    return None if row is None else int(row["seq"])
+
+
+async def move_place(conn: TenantConn, workspace_id: int, room: str, seq: int) -> None:
+    """Say that a room has dealt with everything up to a seq."""
+    await conn.execute(QUERIES["move_place"], workspace_id, room, seq)
+
+
+async def happenings_after(conn: TenantConn, place: LogRange, types: Collection[str]) -> list[Happening]:
+    """Return up to ``place.limit`` events after ``place.after``, oldest first, with the data of these types."""
+    rows = await conn.fetch(QUERIES["happenings_after"], place.workspace_id, place.after, place.limit, sorted(types))
+    return [Happening(**{**dict(row), "data": row["data"].encode()}) for row in rows]
+
+
+async def rooms_behind(conn: TenantConn, room: str, limit: int) -> list[int]:
+    """Return workspaces whose log a room has not read to its end."""
+    return [row["workspace_id"] for row in await conn.fetch(QUERIES["rooms_behind"], room, limit)]
 
 
 def _number(heads: dict[int, int], event: NewEvent) -> LoggedEvent:

@@ -121,4 +121,25 @@ class VisitorSignal(msgspec.Struct, frozen=True, tag_field="t", tag="visitor"):
     conversation_id: UUID
 
 
-Signal = TypingSignal | PresenceSignal | RightsSignal | RevocationSignal | VisitorSignal
+class NoticeSignal(msgspec.Struct, frozen=True, tag_field="t", tag="notice"):
+    """A member was told something, or marked what they were told (``notice_id`` None)."""
+
+    member_id: UUID
+    notice_id: UUID | None = None
+
+
+Signal = TypingSignal | PresenceSignal | RightsSignal | RevocationSignal | VisitorSignal | NoticeSignal
+
+
+class Signalled(msgspec.Struct, frozen=True):
+    """A signal to be passed on once its transaction has committed."""
+
+    workspace_id: int
+    signal: Signal
+
+
+def publish_signals(broker: Broker, committed: Sequence[msgspec.Struct]) -> None:
+    """Pass on the signals among what a transaction handed on."""
+    for one in committed:
+        if isinstance(one, Signalled):
+            broker.publish_signal(one.workspace_id, msgspec.json.encode(one.signal))

@@ -1,7 +1,7 @@
 """
 The broker over Redis pub/sub, through the ``broadcaster`` library with a backend of our own (``broker_backend.py``).
 
-Redis sends a process only the shards of workspaces it wants; of those, only the wanted workspaces' events are decoded.
+Redis sends a process only the shards of workspaces it wants: its subscriptions are broadcaster's.
 What is published leaves in the background, coalesced; a full queue drops hints, which healing makes good.
 """
 
@@ -9,50 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, cast
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
-import msgspec
 from broadcaster import Broadcast
 
-from hub.events.model import LoggedEvent
+from hub import clock
 from hub.log import Dependency, get_logger
 from hub.realtime.broker import LINGER_S, SHARDS, TOLD_TO_ALL
-from hub.realtime.broker_backend import GAP_CHANNEL, RedisBackend
+from hub.realtime.broker_backend import RedisBackend
+from hub.realtime.hints import ALL_CHANNEL, HintReader, encode_hints
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import Coroutine, Sequence
 
-    from broadcaster import Event as Published
-
+    from hub.events.model import LoggedEvent
     from hub.realtime.broker import Listener
+    from hub.realtime.subscription import Message
 
 QUEUE_LIMIT = 20_000
 MESSAGE_EVENTS = 200
-MESSAGES_PER_TURN = 64
 STOP_WITHIN_S = 1.0
-# What every process with sockets hears, whatever it wants.
-ALL_CHANNEL = "hub:all"
 
 _log = get_logger("broker")
-
-
-class _Message(msgspec.Struct, frozen=True, array_like=True):
-    """
-    What goes over the wire: events and signals of one shard, and which process they are from.
-
-    The events stand behind their workspaces and undecoded: whoever wants none of these never looks into them (one by
-    one they would cost 0.3 microseconds more each where they are wanted, which is the rule).
-    """
-
-    origin: bytes
-    workspaces: tuple[int, ...]
-    events: msgspec.Raw
-    signals: tuple[tuple[int, bytes], ...] = ()
-
-
-_ENCODER = msgspec.msgpack.Encoder(uuid_format="bytes")
-_DECODER = msgspec.msgpack.Decoder(_Message)
-_EVENTS = msgspec.msgpack.Decoder(tuple[LoggedEvent, ...])
 
 
 class RedisBroker:
@@ -61,15 +40,15 @@ class RedisBroker:
 
     Attributes:
         dropped: Hints and signals not sent, because Redis was away or too slow.
-        ignored: Messages of which nobody here wanted any event, dropped undecoded.
         wire: Whether Redis takes hints.
     """
 
     def __init__(self, url: str, *, linger_s: float = LINGER_S) -> None:
-        self._backend = RedisBackend(url)
+        self._backend = RedisBackend(url, self._hand_over)
         self._broadcast = Broadcast(backend=self._backend)
         self._origin = os.urandom(8)
         self._listener: Listener | None = None
+        self._reader: HintReader | None = None
         self._events: list[LoggedEvent] = []
         self._signals: list[tuple[int, bytes]] = []
         self._wake = asyncio.Event()
@@ -78,16 +57,25 @@ class RedisBroker:
         self._linger_s = linger_s
         self._hears_all = False
         self._wanted: dict[int, int] = {}
-        # Shards somebody here wants; done once Redis sends them.
-        self._shards: dict[int, asyncio.Future[None]] = {}
+        # Committed here in this loop turn: this process's own listener hears it in the next one.
+        self._own: list[LoggedEvent] = []
+        # Shards somebody here wants, each with broadcaster's subscription; done once Redis sends them.
+        self._shards: dict[int, asyncio.Task[AsyncExitStack]] = {}
+        self._lasting = AsyncExitStack()
+        # broadcaster loses subscribers that come to one fresh channel, or leave it, at the same time.
+        self._subscribing = asyncio.Lock()
         self.dropped = 0
-        self.ignored = 0
         self.wire = Dependency("broker", _log)
 
     @property
     def reconnects(self) -> int:
         """How often the listening connection was made again."""
         return self._backend.reconnects
+
+    @property
+    def ignored(self) -> int:
+        """Messages of which nobody here wanted any event, dropped undecoded."""
+        return 0 if self._reader is None else self._reader.ignored
 
     @property
     def shards(self) -> int:
@@ -102,14 +90,11 @@ class RedisBroker:
         self._run(self._send_for_ever())
         if listener is None:
             return
-        shards = [_channel(shard) for shard in range(SHARDS)]
-        # One after the other: broadcaster loses subscribers that come to one fresh channel at the same time.
-        for channel in (GAP_CHANNEL, ALL_CHANNEL, *shards):
-            subscribed = asyncio.get_running_loop().create_future()
-            self._run(self._listen(listener, channel, subscribed.set_result))
-            await subscribed
-        for channel in shards if hears_all else (ALL_CHANNEL,):
-            await self._backend.listen(channel)
+        self._reader = HintReader(
+            listener, self._origin, self._wanted, hears_all=hears_all, monotonic_s=clock.monotonic_s
+        )
+        for channel in map(_channel, range(SHARDS)) if hears_all else (ALL_CHANNEL,):
+            await self._lasting.enter_async_context(self._broadcast.subscribe(channel))
         await self._backend.begin()
 
     async def want(self, workspace_id: int) -> None:
@@ -120,7 +105,7 @@ class RedisBroker:
         shard = workspace_id % SHARDS
         heard = self._shards.get(shard)
         if heard is None:
-            heard = self._shards[shard] = asyncio.ensure_future(self._backend.listen(_channel(shard)))
+            heard = self._shards[shard] = asyncio.get_running_loop().create_task(self._subscribe(_channel(shard)))
         await asyncio.shield(heard)
 
     def release(self, workspace_id: int) -> None:
@@ -138,6 +123,9 @@ class RedisBroker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for subscribing in list(self._shards.values()):
+            await self._unsubscribe(subscribing)
+        await self._lasting.aclose()
         await self._broadcast.disconnect()
 
     def publish(self, events: Sequence[LoggedEvent]) -> None:
@@ -148,9 +136,11 @@ class RedisBroker:
             del self._events[:excess]
             self.dropped += excess
         self._wake.set()
-        if self._listener is not None:
-            # This process hears its own commits even when Redis is away.
-            asyncio.get_running_loop().call_soon(self._listener.on_events, tuple(events))
+        if events and self._listener is not None:
+            # This process hears its own commits even when Redis is away; those of one turn together.
+            if not self._own:
+                asyncio.get_running_loop().call_soon(self._hear_own, self._listener)
+            self._own.extend(events)
 
     def publish_signal(self, workspace_id: int, data: bytes) -> None:
         """See ``Broker``."""
@@ -169,8 +159,23 @@ class RedisBroker:
         del self._wanted[workspace_id]
         shard = workspace_id % SHARDS
         if shard in self._shards and not any(one % SHARDS == shard for one in self._wanted):
-            del self._shards[shard]
-            self._run(self._backend.ignore(_channel(shard)))
+            self._run(self._unsubscribe(self._shards.pop(shard)))
+
+    async def _subscribe(self, channel: str) -> AsyncExitStack:
+        """Have broadcaster subscribe to a channel; the result ends that."""
+        subscription = AsyncExitStack()
+        async with self._subscribing:
+            await subscription.enter_async_context(self._broadcast.subscribe(channel))
+        return subscription
+
+    async def _unsubscribe(self, subscribing: asyncio.Task[AsyncExitStack]) -> None:
+        subscription = await subscribing
+        async with self._subscribing:
+            await subscription.aclose()
+
+    def _hear_own(self, listener: Listener) -> None:
+        events, self._own = self._own, []
+        listener.on_events(events)
 
     async def _send_for_ever(self) -> None:
         while True:
@@ -205,54 +210,12 @@ class RedisBroker:
         for channel, (some_events, some_signals) in by_channel.items():
             for start in range(0, max(len(some_events), len(some_signals)), MESSAGE_EVENTS):
                 end = start + MESSAGE_EVENTS
-                messages.append((channel, self._message(some_events[start:end], some_signals[start:end])))
+                message = encode_hints(self._origin, some_events[start:end], some_signals[start:end])
+                messages.append((channel, message))
         return messages
 
-    def _message(self, events: list[LoggedEvent], signals: list[tuple[int, bytes]]) -> bytes:
-        workspaces = tuple({event.workspace_id for event in events})
-        undecoded = msgspec.Raw(_ENCODER.encode(events))
-        return _ENCODER.encode(_Message(self._origin, workspaces, undecoded, tuple(signals)))
-
-    async def _listen(self, listener: Listener, channel: str, subscribed: Callable[[None], None]) -> None:
-        async with self._broadcast.subscribe(channel) as subscriber:
-            subscribed(None)
-            taken = 0
-            async for published in cast("AsyncIterator[Published]", subscriber):
-                taken += 1
-                if taken % MESSAGES_PER_TURN == 0:
-                    # What is there already comes without a pause: thousands would hold the loop up.
-                    await asyncio.sleep(0)
-                try:
-                    self._hand_over(listener, channel, published)
-                except Exception:  # loop: hints are lost, healing finds them
-                    _log.exception("listener_failed", channel=channel)
-
-    def _hand_over(self, listener: Listener, channel: str, published: Published) -> None:
-        if channel == GAP_CHANNEL:
-            listener.on_gap()
-            return
-        try:
-            message = _DECODER.decode(cast("bytes", published.message))
-            if message.origin == self._origin:
-                return
-            hears_all = self._hears_all or channel == ALL_CHANNEL
-            wanted = self._wanted
-            events: tuple[LoggedEvent, ...] = ()
-            if hears_all or not wanted.keys().isdisjoint(message.workspaces):
-                events = _EVENTS.decode(message.events)
-            elif message.workspaces:
-                self.ignored += 1
-        except msgspec.MsgspecError as error:
-            # Another version's: its events are read from the log instead.
-            _log.warning("hint_unreadable", channel=channel, error=str(error))
-            listener.on_gap()
-            return
-        heard = events if hears_all else [event for event in events if event.workspace_id in wanted]
-        if heard:
-            listener.on_events(heard)
-        for workspace_id, data in message.signals:
-            if hears_all or workspace_id in wanted:
-                listener.on_signal(workspace_id, data)
+    def _hand_over(self, messages: Sequence[Message]) -> int:
+        return len(messages) if self._reader is None else self._reader.take(messages)
 
     def _run(self, coroutine: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -16,6 +16,7 @@ from hub.realtime.session import Phase, Session
 if TYPE_CHECKING:
     import asyncio
     from collections import deque
+    from collections.abc import Sequence
     from uuid import UUID
 
     from hub.realtime.audience import Audience, VisitorStream
@@ -46,6 +47,14 @@ class Sink(Protocol):
 
     def close(self, connection: Connection, code: int, reason: str) -> None:
         """Send a close frame and end the socket; must not raise."""
+        ...
+
+
+class SharedSink(Sink, Protocol):
+    """A sink that serves many sockets: ``lane.py``."""
+
+    def write_all(self, connections: Sequence[Connection], data: bytes) -> list[tuple[Connection, Exception]]:
+        """Hand the same frames over for each of its connections; returns those that cannot be written to."""
         ...
 
 
@@ -149,6 +158,11 @@ class Connection(Session):
     def kind(self) -> str:
         """``opening``, ``member`` or ``visitor``."""
         return "opening" if self._shared is None else self._shared.kind
+
+    @property
+    def account_id(self) -> UUID | None:
+        """A visitor's live chat; None for members, and where it is not known."""
+        return None if self._shared is None else self._shared.account_id
 
     @property
     def workspace_id(self) -> int:

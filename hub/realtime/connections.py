@@ -7,13 +7,12 @@ does not read loses its queue and gets one ``gap``. No task, timer or await per 
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from hub import clock
 from hub.log import get_logger
-from hub.metrics import Distribution
-from hub.realtime.connection import BUFFER_BYTES, BUFFER_FRAMES, Connection, Sink
+from hub.realtime.connection import BUFFER_BYTES, BUFFER_FRAMES, Connection, SharedSink, Sink
+from hub.realtime.counters import Counters
 from hub.realtime.owed import Owed
 from hub.realtime.protocol import Bye, CloseCode, Gap, encode
 from hub.realtime.session import Phase
@@ -23,13 +22,12 @@ from hub.tracing import NO_TRACER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hub.events.model import LoggedEvent
     from hub.realtime.connection import Work
     from hub.realtime.ports import Grant
     from hub.realtime.wheel import Wheel
     from hub.tracing import Attributes, Tracer
 
-__all__ = ["BUFFER_BYTES", "BUFFER_FRAMES", "Connection", "Connections", "Counters", "Sink", "Work"]
+__all__ = ["BUFFER_BYTES", "BUFFER_FRAMES", "Connection", "Connections", "Counters", "SharedSink", "Sink", "Work"]
 
 HELLO_WITHIN_S = 5.0
 UNWRITABLE_S = 15.0
@@ -42,47 +40,13 @@ _SLOW = encode(Gap("slow"))
 _log = get_logger("realtime")
 
 
-class Counters:
-    """What /metrics reads; plain numbers, never reset."""
-
-    __slots__ = (
-        "bytes_out",
-        "closes",
-        "connections",
-        "events_applied",
-        "fanout_seconds",
-        "frames_in",
-        "frames_out",
-        "gaps",
-        "heals",
-        "holes",
-        "pings",
-        "refused",
-        "resumes",
-        "unwritten",
-    )
-
-    def __init__(self) -> None:
-        self.connections: Counter[str] = Counter()  # by kind: opening, member, visitor
-        self.frames_in = 0
-        self.frames_out = 0
-        self.bytes_out = 0
-        self.gaps: Counter[str] = Counter()  # by reason
-        self.closes: Counter[int] = Counter()  # by code; 0 where the client went
-        self.resumes: Counter[str] = Counter()  # recovered, snapshot
-        self.refused: Counter[str] = Counter()  # by error code
-        self.heals = 0
-        self.holes = 0
-        self.pings = 0  # WebSocket pings of ours; not among frames_out
-        self.events_applied = 0
-        # From an event's number to its last frame in the sockets' buffers, where this process has any for it.
-        self.fanout_seconds = Distribution()
-        # Events with frames queued in this turn, and when they were; noted once the flush has written them.
-        self.unwritten: list[tuple[LoggedEvent, int]] = []
-
-
 class Connections:
-    """Every connection of this process, and the flush at the end of each loop turn."""
+    """
+    Every connection of this process, and the flush at the end of each loop turn.
+
+    Attributes:
+        shared_sink: The one that most connections have, if there is one such.
+    """
 
     def __init__(
         self,
@@ -97,9 +61,11 @@ class Connections:
         self._on_lost = on_lost
         self._tracer = tracer
         self._is_woken = False
+        self._is_held = False
         self._last_number = 0
         self._second = 0.0
         self._unwritable = _Unwritable(self, wheel)
+        self.shared_sink: SharedSink | None = None
         self.counters = counters
         self.name = clock.new_token(16)
         self.shared_grants: dict[Grant, Grant] = {}
@@ -236,6 +202,22 @@ class Connections:
                 refused.append(connection)
         return refused
 
+    def hold(self) -> None:
+        """
+        Begin to queue what is written at once by ``let_go``.
+
+        A loop turn more costs each message 10 microseconds. Where a flush is due already nothing is held: what is
+        queued now leaves with what waits for it.
+        """
+        self._is_held = not self._is_woken
+
+    def let_go(self) -> None:
+        """Write what was queued since ``hold``, as much as one turn is for."""
+        if self._is_held:
+            self._is_held = False
+            if self._is_woken:
+                self.flush()
+
     def flush(self) -> None:
         """Write what this turn owes to at most ``FLUSH_PER_TURN`` sockets; the rest follows in the next turn."""
         self._is_woken = False
@@ -263,7 +245,8 @@ class Connections:
     def _schedule(self) -> None:
         if not self._is_woken:
             self._is_woken = True
-            self._call_soon(self.flush)
+            if not self._is_held:
+                self._call_soon(self.flush)
 
     def _write_out(self, connection: Connection) -> bool:
         """Write the queue to the socket; returns whether the connection is still there."""
@@ -271,26 +254,46 @@ class Connections:
         return not connection.closed
 
     def _write_out_all(self, connections: list[Connection]) -> None:
-        # The hot loop: 0.2 microseconds a socket around the sink's own write. Counters are added up once.
-        frames = size_bytes = 0
+        # The hot loop: 0.1 microseconds a socket around the sink's own write. Who is owed the same as the one before
+        # and has the same sink is written to with them; counters are added up once.
+        shared = self.shared_sink
+        owed: Owed | None = None
+        together: list[Connection] = []
         for connection in connections:
             queue = connection.queue
             if queue is None or connection.unwritable_since_s is not None:
                 continue
-            connection.queue = None
-            data = queue.data
-            if data is None:
-                data = queue.join()
-            frames += queue.frames
-            size_bytes += queue.size_bytes
-            try:
-                connection.sink.write(connection, data)
-            except Exception as error:  # loop: whatever a dead transport raises costs this socket, never its neighbours
-                self._give_up(connection, error)
-            if connection.rare is not None and connection.unwritable_since_s is None:
-                _release(connection)
-        self.counters.frames_out += frames
-        self.counters.bytes_out += size_bytes
+            is_shared = connection.sink is shared and connection.rare is None
+            if owed is not None and (queue is not owed or not is_shared):
+                self._write_together(together, owed)
+                together, owed = [], None
+            if is_shared:
+                owed, connection.queue = queue, None
+                together.append(connection)
+            else:
+                self._write_alone(connection, queue)
+        if owed is not None:
+            self._write_together(together, owed)
+
+    def _write_together(self, connections: list[Connection], owed: Owed) -> None:
+        assert self.shared_sink is not None
+        data = owed.data if owed.data is not None else owed.join()
+        self.counters.frames_out += owed.frames * len(connections)
+        self.counters.bytes_out += owed.size_bytes * len(connections)
+        for connection, error in self.shared_sink.write_all(connections, data):
+            self._give_up(connection, error)
+
+    def _write_alone(self, connection: Connection, owed: Owed) -> None:
+        connection.queue = None
+        data = owed.data if owed.data is not None else owed.join()
+        self.counters.frames_out += owed.frames
+        self.counters.bytes_out += owed.size_bytes
+        try:
+            connection.sink.write(connection, data)
+        except Exception as error:  # loop: whatever a dead transport raises costs this socket, never its neighbours
+            self._give_up(connection, error)
+        if connection.rare is not None and connection.unwritable_since_s is None:
+            _release(connection)
 
     def _give_up(self, connection: Connection, error: Exception) -> None:
         _log.info("write_failed", connection=connection.id, error=type(error).__name__)

@@ -15,6 +15,7 @@ from hub.errors import HubError, Unavailable
 from hub.events.model import LogRange
 from hub.log import get_logger
 from hub.realtime.audience import VisitorStream
+from hub.realtime.rights_version import RightsVersion
 from hub.realtime.ring import Ring, RingBudget
 
 if TYPE_CHECKING:
@@ -38,10 +39,18 @@ BACKFILLS = 6
 # Frames queued in one loop turn before sockets are written to: about 5 ms. More joins more frames into one write:
 # with 16 waiting for each of 5,000 sockets that is one write instead of four.
 DELIVER_PER_TURN = 80_000
+# What an event costs beside its frames, in frames: a turn is for 400 events of 50 listeners each.
+EVENT_FRAMES = 150
+# After so much a turn's end is waited for; asking for it costs a lone message 5 microseconds.
+UNCOUNTED_FRAMES = 10_000
 
 # Events that come with, or may come with, a new version of the workspace's rights (``accounts.store.bump_rights``).
 RIGHTS_EVENTS = frozenset(
-    {"member_added", "member_changed", "inbox_changed", "conversation_removed", "contacts_removed", "demo_removed"}
+    {
+        *("member_added", "member_changed", "role_changed", "role_removed", "team_changed", "team_removed"),
+        *("inbox_changed", "inbox_removed", "workspace_changed"),
+        *("conversation_removed", "contacts_removed", "demo_removed"),
+    }
 )
 
 _log = get_logger("realtime")
@@ -69,6 +78,24 @@ class Feed:
         rights: Which version of the workspace's rights holds at ``last``.
         ring: The newest applied events, for those who come back soon.
     """
+
+    __slots__ = (
+        "audiences",
+        "idle_since_s",
+        "is_heard",
+        "is_ready",
+        "is_void",
+        "last",
+        "opening",
+        "pending",
+        "reader",
+        "rights",
+        "ring",
+        "streams",
+        "target",
+        "unfinished",
+        "workspace_id",
+    )
 
     def __init__(self, workspace_id: int, ring: Ring) -> None:
         self.workspace_id = workspace_id
@@ -122,35 +149,6 @@ class Feed:
             self.rights.doubt(event.seq)
 
 
-class RightsVersion:
-    """
-    Which version of a workspace's rights holds where its feed stands, as far as the log and the store told.
-
-    An action that changes rights appends an event in the same transaction, so the log itself says when what is known
-    became old; only the store says what the new version is.
-    """
-
-    __slots__ = ("_doubted_at", "_read_at", "version")
-
-    def __init__(self) -> None:
-        self.version = 0
-        self._read_at = 0
-        self._doubted_at = 0
-
-    def doubt(self, seq: int) -> None:
-        """Note that the event of this seq may have changed them."""
-        self._doubted_at = seq
-
-    def learn(self, version: int, seq: int) -> None:
-        """Take what the store said when the feed stood at ``seq``, or later."""
-        self.version = max(self.version, version)
-        self._read_at = max(self._read_at, seq)
-
-    def are(self, version: int) -> bool:
-        """Say whether a grant of this version holds now; False where that must be asked."""
-        return version == self.version and self._read_at >= self._doubted_at
-
-
 class Feeds:
     """The feeds of the workspaces with connections in this process."""
 
@@ -170,6 +168,7 @@ class Feeds:
         self._feeds: dict[int, Feed] = {}
         self._ready: deque[Feed] = deque()
         self._is_pumping = False
+        self._spent = 0
 
     def all(self) -> list[Feed]:
         """Return every feed that knows where it stands; a copy, feeds come and go."""
@@ -307,14 +306,21 @@ class Feeds:
             self._ready.append(feed)
 
     def _start_pump(self) -> None:
-        """Deliver now, but once a loop turn: a turn more for each message cost 20 microseconds with one at a time."""
-        if not self._is_pumping:
-            self._is_pumping = True
-            asyncio.get_running_loop().call_soon(self._end_turn)
+        """Deliver now, within the bounds of a loop turn."""
+        if self._is_pumping:
+            return
+        self._is_pumping = True
+        try:
             self._pump()
+        finally:
+            if self._ready or self._spent >= UNCOUNTED_FRAMES:
+                asyncio.get_running_loop().call_soon(self._end_turn)
+            else:
+                self._is_pumping = False
 
     def _end_turn(self) -> None:
         self._is_pumping = False
+        self._spent = 0
         if self._ready:
             self._start_pump()
 
@@ -325,18 +331,19 @@ class Feeds:
             feed = self._ready.popleft()
             feed.is_ready = False
             if feed.unfinished is not None:
-                budget -= 1 + self._delivery.go_on(feed)
+                budget -= EVENT_FRAMES + self._delivery.go_on(feed)
             else:
                 event = feed.pending.pop(feed.last + 1, None)
                 if event is None:
                     continue
                 feed.take(event)
                 self._counters.events_applied += 1
-                budget -= 1 + self._delivery.deliver(feed, event)
+                budget -= EVENT_FRAMES + self._delivery.deliver(feed, event)
             if feed.unfinished is not None or feed.last + 1 in feed.pending:
                 self._make_ready(feed)
-            elif self.lacks(feed):
+            elif feed.pending or feed.target > feed.last:
                 self.read_missing(feed)
+        self._spent += DELIVER_PER_TURN - budget
 
     async def _read_missing(self, feed: Feed) -> bool:
         await asyncio.sleep(HOLE_GRACE_S)

@@ -8,6 +8,7 @@ workspace with local connections, in slices. Run by ``hub.py``.
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ LOOK_BACK_S = 15.0
 OUTAGE_S = 8.0
 SLICE = 500
 IDLE_FEED_S = 30.0
+# How often feeds, audiences and streams are looked through for those nobody uses: with a thousand workspaces and nine
+# thousand visitors that takes 3 ms.
+TIDY_EVERY_S = 10.0
 
 _log = get_logger("realtime")
 
@@ -53,6 +57,7 @@ class Healing:
         self._on_void = on_void
         self._is_used = is_used
         self._healed_at_s = monotonic_s()
+        self._tidied_at_s = -math.inf
         self._epoch = ports.epoch()
         self._all_wanted = False
         self._wake = asyncio.Event()
@@ -134,6 +139,9 @@ class Healing:
 
     def _drop_unused(self) -> None:
         now_s = self._monotonic_s()
+        if now_s - self._tidied_at_s < TIDY_EVERY_S:
+            return
+        self._tidied_at_s = now_s
         for feed in self._feeds.all():
             if self._is_used(feed.workspace_id):
                 feed.idle_since_s = None

@@ -103,6 +103,7 @@ class RealtimeHub:
         reads = LogReads(ports)
         self.feeds = Feeds(reads, self.fanout, self.counters, broker, RingBudget(limits.ring_bytes))
         self.connections = Connections(_call_soon, self.wheel, self.counters, self._on_lost, tracer)
+        self.connections.shared_sink = self.lane
         tickets = ResumeTickets(secret_key, now)
         welcoming = Welcoming(ports, tickets, self.counters)
         self.catch_up = CatchUp(reads, self.feeds, self.fanout, welcoming, self.counters)
@@ -251,7 +252,11 @@ class RealtimeHub:
 
     def on_events(self, events: Sequence[LoggedEvent]) -> None:
         """See ``Listener``."""
-        self.feeds.offer(events)
+        self.connections.hold()
+        try:
+            self.feeds.offer(events)
+        finally:
+            self.connections.let_go()
 
     def on_signal(self, workspace_id: int, data: bytes) -> None:
         """See ``Listener``."""
@@ -269,6 +274,7 @@ class RealtimeHub:
         """See ``Listener``."""
         self.healing.want_all()
         self.presence.want_all()
+        self.rights.want_conversations()
 
     def _answer_ping(self, connection: Connection, now_s: float) -> None:
         is_old = now_s - connection.ticket_at_s >= RENEW_AFTER_S

@@ -20,7 +20,7 @@ from hub.realtime.readiness import open_readiness
 from hub.realtime.wire import Wire, close_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hub.realtime.connections import Connection
     from hub.realtime.hub import RealtimeHub
@@ -192,6 +192,26 @@ class Lane:
         if sent < len(data):
             self._keep(connection.fd, memoryview(data)[sent:])
             self._hub.on_pause(connection)
+
+    def write_all(self, connections: Sequence[Connection], data: bytes) -> list[tuple[Connection, Exception]]:
+        """See ``SharedSink``; as ``write`` does, one of its calls for each socket saved."""
+        write, tails, size_bytes = os.write, self._tails, len(data)
+        dead: list[tuple[Connection, Exception]] = []
+        for connection in connections:
+            try:
+                if tails and connection.fd in tails:
+                    self._append(connection.fd, data)
+                    continue
+                try:
+                    sent = write(connection.fd, data)
+                except BlockingIOError:
+                    sent = 0
+                if sent < size_bytes:
+                    self._keep(connection.fd, memoryview(data)[sent:])
+                    self._hub.on_pause(connection)
+            except Exception as error:  # loop: it costs this socket, never its neighbours
+                dead.append((connection, error))
+        return dead
 
     def close(self, connection: Connection, code: int, reason: str) -> None:
         """Send a close frame behind what is queued, end our side, and read on until the peer ends its own."""

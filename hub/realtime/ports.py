@@ -43,6 +43,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         conversation_id: The visitor's conversation; None before their first message.
         login_id: Whose sign-in it is; None for visitors.
         visitor_token: The visitor's own token: what they say of themselves travels with it. Empty for members.
+        account_id: The live chat a visitor is at; None for members.
         address: Where a visitor calls from, for counting only.
     """
 
@@ -59,6 +60,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     login_id: UUID | None = None
     visitor_token: str = ""
     address: str = ""
+    account_id: UUID | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -118,6 +120,10 @@ class Ports(Protocol):
 
     async def revoked_sessions(self, within_s: float) -> Sequence[UUID]:
         """Return the sessions revoked in the last so many seconds."""
+        ...
+
+    async def takes_visitors(self, account_id: UUID) -> bool:
+        """Say whether a live chat is still there and switched on; from memory where it is known."""
         ...
 
     def visitor_thread(self, grant: Grant) -> VisitorThread:

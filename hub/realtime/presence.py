@@ -22,6 +22,7 @@ ONLINE_TTL_S = 60.0
 VIEWING_TTL_S = 30.0
 # Somebody who reloads the page is not shown as gone.
 LEAVE_GRACE_S = 5.0
+ID_BYTES = 16
 
 
 class Here(msgspec.Struct, frozen=True):
@@ -42,12 +43,18 @@ class Present(msgspec.Struct, frozen=True):
     Who is in one workspace, on all workers together.
 
     Attributes:
-        member_ids: Those online, sorted, each once.
+        members: Those online, packed: their ids of 16 bytes, sorted, each once. Thirty UUID objects are 3.5 KB, and
+            each worker remembers this of each workspace.
         viewers: By conversation, sorted, each once.
     """
 
-    member_ids: tuple[UUID, ...]
+    members: bytes
     viewers: dict[UUID, tuple[UUID, ...]]
+
+    @property
+    def member_ids(self) -> tuple[UUID, ...]:
+        """Those online, sorted, each once."""
+        return unpack_ids(self.members)
 
 
 class Presence(Protocol):
@@ -65,7 +72,8 @@ class Presence(Protocol):
             ttl_s: How long it is to be believed without repetition, 60 at most.
 
         Returns:
-            What all workers say of these workspaces; None while the store is away.
+            What all workers say of these workspaces, the same object as long as they say the same; None while the
+            store is away.
         """
         ...
 
@@ -87,30 +95,45 @@ class MemoryPresence:
         """See ``Presence``."""
         for workspace_id, one in here.items():
             self._entries.setdefault(workspace_id, {})[holder] = (self._now_s() + ttl_s, one)
-        return {workspace_id: merge(self._live(workspace_id)) for workspace_id in here}
+        return {workspace_id: merge(map(pack, self._live(workspace_id))) for workspace_id in here}
 
     async def online(self, workspace_id: int) -> tuple[UUID, ...] | None:
         """See ``Presence``."""
-        return merge(self._live(workspace_id)).member_ids
+        return merge(map(pack, self._live(workspace_id))).member_ids
 
     def _live(self, workspace_id: int) -> list[Here]:
         return [here for until_s, here in self._entries.get(workspace_id, {}).values() if until_s > self._now_s()]
 
 
-def merge(entries: Iterable[Here]) -> Present:
-    """Put together what workers say of one workspace."""
-    online: set[UUID] = set()
-    viewers: dict[UUID, set[UUID]] = {}
-    for here in entries:
-        online.update(here.member_ids)
-        for conversation_id, member_id in here.views:
-            viewers.setdefault(conversation_id, set()).add(member_id)
-    # By their bytes: the same order, and thirty times as fast as comparing UUIDs.
+def pack(here: Here) -> bytes:
+    """Write an entry: how many members, a space, their ids, then conversation and member of each view; or nothing."""
+    if not here.member_ids and not here.views:
+        return b""
+    ids = [one.bytes for one in here.member_ids]
+    ids += [one.bytes for view in here.views for one in view]
+    return b"%d " % len(here.member_ids) + b"".join(ids)
+
+
+def merge(entries: Iterable[bytes]) -> Present:
+    """Put together what workers say of one workspace, packed; no UUID is made of who is only online."""
+    online: set[bytes] = set()
+    viewers: dict[bytes, set[bytes]] = {}
+    for entry in entries:
+        count, _, rest = entry.partition(b" ")
+        ids = [rest[at : at + ID_BYTES] for at in range(0, len(rest), ID_BYTES)]
+        members = int(count or b"0")
+        online.update(ids[:members])
+        for conversation, member in zip(ids[members::2], ids[members + 1 :: 2], strict=True):
+            viewers.setdefault(conversation, set()).add(member)
     return Present(
-        tuple(sorted(online, key=_bytes_of)),
-        {conversation_id: tuple(sorted(members, key=_bytes_of)) for conversation_id, members in viewers.items()},
+        b"".join(sorted(online)),
+        {
+            UUID(bytes=conversation): tuple(UUID(bytes=one) for one in sorted(some))
+            for conversation, some in viewers.items()
+        },
     )
 
 
-def _bytes_of(one: UUID) -> bytes:
-    return one.bytes
+def unpack_ids(packed: bytes) -> tuple[UUID, ...]:
+    """Read ids that stand side by side."""
+    return tuple(UUID(bytes=packed[at : at + ID_BYTES]) for at in range(0, len(packed), ID_BYTES))

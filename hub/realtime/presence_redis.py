@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from hashlib import sha1
 from typing import TYPE_CHECKING, cast
-from uuid import UUID
 
 from redis.exceptions import NoScriptError, RedisError
 
-from hub.realtime.presence import ONLINE_TTL_S, Here, Present, merge
+from hub.realtime.presence import ONLINE_TTL_S, merge, pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from redis.asyncio import Redis
+
+    from hub.realtime.presence import Here, Present
 
 # KEYS[1] the hash; ARGV[1] the worker, empty to read only; ARGV[2] milliseconds to live; ARGV[3] its packed entry,
 # empty to remove it. Returns every live worker's packed entry. A value is its end in milliseconds, a space, the entry.
@@ -39,7 +41,6 @@ end
 return answer
 """
 _SHA = sha1(_KEEP.encode(), usedforsecurity=False).hexdigest()
-_ID_BYTES = 16
 
 
 class RedisPresence:
@@ -47,6 +48,9 @@ class RedisPresence:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        # By workspace what was answered last, as a hash, and what it means: nearly always the next one says the same,
+        # and reading it anew was a sixth of an idle worker's time.
+        self._known: dict[int, tuple[int, Present]] = {}
 
     async def keep(
         self, holder: str, here: Mapping[int, Here], ttl_s: float = ONLINE_TTL_S
@@ -57,14 +61,26 @@ class RedisPresence:
         if answers is None:
             return None
         return {
-            workspace_id: merge(unpack(entry) for entry in entries)
-            for workspace_id, entries in zip(here, answers, strict=True)
+            workspace_id: self._read(workspace_id, entries, is_kept=bool(call[3]))
+            for (workspace_id, entries), call in zip(zip(here, answers, strict=True), calls, strict=True)
         }
 
     async def online(self, workspace_id: int) -> tuple[UUID, ...] | None:
         """See ``Presence``."""
         answers = await self._ask([(workspace_id, "", "0", b"")])
-        return None if answers is None else merge(unpack(entry) for entry in answers[0]).member_ids
+        return None if answers is None else merge(answers[0]).member_ids
+
+    def _read(self, workspace_id: int, entries: list[bytes], *, is_kept: bool) -> Present:
+        """Read an answer; what it meant is forgotten once nobody of this workspace is here any more."""
+        said = hash(tuple(entries))
+        known = self._known.get(workspace_id)
+        if known is None or known[0] != said:
+            known = (said, merge(entries))
+        if is_kept:
+            self._known[workspace_id] = known
+        else:
+            self._known.pop(workspace_id, None)
+        return known[1]
 
     async def _ask(self, calls: list[tuple[int, str, str, bytes]]) -> list[list[bytes]] | None:
         try:
@@ -81,20 +97,3 @@ class RedisPresence:
             for workspace_id, holder, ttl_ms, entry in calls:
                 pipeline.evalsha(_SHA, 1, f"presence:{{{workspace_id}}}", holder, ttl_ms, entry)
             return cast("list[list[bytes]]", await pipeline.execute())
-
-
-def pack(here: Here) -> bytes:
-    """Write an entry: how many members, a space, their ids, then conversation and member of each view; or nothing."""
-    if not here.member_ids and not here.views:
-        return b""
-    ids = [one.bytes for one in here.member_ids]
-    ids += [one.bytes for view in here.views for one in view]
-    return b"%d " % len(here.member_ids) + b"".join(ids)
-
-
-def unpack(entry: bytes) -> Here:
-    """Read what ``pack`` wrote."""
-    count, _, rest = entry.partition(b" ")
-    ids = [UUID(bytes=rest[at : at + _ID_BYTES]) for at in range(0, len(rest), _ID_BYTES)]
-    pairs = ids[int(count) :]
-    return Here(tuple(ids[: int(count)]), tuple(zip(pairs[::2], pairs[1::2], strict=True)))

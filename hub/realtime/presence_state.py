@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.realtime.presence import Here
+from hub.realtime.presence import ID_BYTES, Here, unpack_ids
 from hub.realtime.protocol import PresenceChanged, PresenceShown, encode
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Workspace:
         self.changed_screens: set[UUID] = set()
         self.rests_until_s = 0.0
         self.is_shown = False
-        self._shown: tuple[UUID, ...] | None = None
+        # Packed, see ``Present``.
+        self._shown: bytes | None = None
         self._frame: bytes | None = None
 
     @property
@@ -116,23 +117,33 @@ class Workspace:
         self.changed_screens.add(conversation_id)
         return True
 
-    def show(self, online: tuple[UUID, ...] | None) -> bytes | None:
-        """Take note of who is online; returns the frame for those who were shown the last list, None if it is that."""
-        if online is not None and len(online) > MOST_SHOWN:
+    def show(self, online: bytes | None) -> bytes | None:
+        """
+        Take note of who is online.
+
+        Args:
+            online: Their ids, packed; None where that is unknown.
+
+        Returns:
+            The frame for those who were shown the last list, None if it is that.
+        """
+        if online is not None and len(online) > MOST_SHOWN * ID_BYTES:
             online = None
         if self.is_shown and online == self._shown:
+            # Made again for whoever comes: kept, it would be a kilobyte in each worker for each workspace.
+            self._frame = None
             return None
         before, self._shown = self._shown, online
         was_shown, self.is_shown = self.is_shown, True
         self._frame = None
-        if not was_shown or before is None or online is None or len(online) <= SMALL:
+        if not was_shown or before is None or online is None or len(online) <= SMALL * ID_BYTES:
             return self.frame()
-        return _change(before, online) or self.frame()
+        return _change(unpack_ids(before), unpack_ids(online)) or self.frame()
 
     def frame(self) -> bytes:
-        """Return the frame that says who is online to somebody who was not told; made once a change."""
+        """Return the frame that says who is online to somebody who was not told; made once a round."""
         if self._frame is None:
-            self._frame = encode(PresenceShown(self._shown))
+            self._frame = encode(PresenceShown(None if self._shown is None else unpack_ids(self._shown)))
         return self._frame
 
 

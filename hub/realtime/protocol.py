@@ -216,6 +216,12 @@ class PresenceChanged(msgspec.Struct, frozen=True, tag_field="type", tag="presen
     went: tuple[UUID, ...]
 
 
+class NoticeShown(msgspec.Struct, frozen=True, tag_field="type", tag="notice"):
+    """This member was told something new; None: they marked something elsewhere. The list is read over HTTP."""
+
+    notice_id: UUID | None
+
+
 class Bye(msgspec.Struct, frozen=True, tag_field="type", tag="bye"):
     """The close frame follows."""
 
@@ -225,7 +231,18 @@ class Bye(msgspec.Struct, frozen=True, tag_field="type", tag="bye"):
 
 
 HubFrame = (
-    Welcome | Event | Ack | Error | Head | Gap | TypingShown | ViewingShown | PresenceShown | PresenceChanged | Bye
+    Welcome
+    | Event
+    | Ack
+    | Error
+    | Head
+    | Gap
+    | TypingShown
+    | ViewingShown
+    | PresenceShown
+    | PresenceChanged
+    | NoticeShown
+    | Bye
 )
 
 

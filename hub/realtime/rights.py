@@ -2,8 +2,8 @@
 Rights and revocation of open connections: reads their grants again when told, and all of them within a minute.
 
 Told by the log (every change of rights is an event), by ``revocations.py`` and by signals; the sweep answers for what
-none of them said. A revoked session is closed; who sees other inboxes than before starts from a snapshot; anything less
-is taken silently.
+none of them said. A revoked session is closed; who sees other inboxes than before, or may reply where they could not,
+starts from a snapshot; anything less is taken silently.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 # Every open connection's grant is read again within this, a slice at a time.
 SWEEP_S = 45.0
+# A visitor's token lives 400 days and their conversations are signalled: looked at in every sixth sweep only, which
+# was half of an idle worker's time otherwise. Whether their live chat is still open is looked at in each.
+THOROUGH_EVERY = 6
 SLICE = 500
 RETRY_S = 2.0
 
@@ -53,6 +56,9 @@ class Rights:
         self._connections = connections
         self._on_conversation = on_conversation
         self._urgent: set[int] = set()
+        self._sweep = self._slices()
+        self._sweeps = 1
+        self._thorough_until = 0
         self._wake = asyncio.Event()
 
     def want(self, workspace_id: int) -> None:
@@ -60,6 +66,11 @@ class Rights:
         if workspace_id in self._fanout.by_workspace:
             self._urgent.add(workspace_id)
             self._wake.set()
+
+    def want_conversations(self) -> None:
+        """Look for visitors' conversations in the next whole sweep: signals of them may have been lost."""
+        # The one that is under way may be nearly through.
+        self._thorough_until = self._sweeps + 1
 
     def close_revoked(self, session_ids: frozenset[UUID]) -> None:
         """Close the connections of sessions that ended."""
@@ -73,7 +84,6 @@ class Rights:
 
     async def run(self) -> None:
         """Poll for ever: the named workspaces when woken, and slice by slice everybody."""
-        sweep = self._slices()
         loop = asyncio.get_running_loop()
         next_s = loop.time() + self._pace_s()
         while True:
@@ -87,7 +97,17 @@ class Rights:
                 await self._poll_urgent()
             if loop.time() >= next_s:
                 next_s = loop.time() + self._pace_s()
-                await self._try(next(sweep))
+                await self.go_on()
+
+    async def go_on(self) -> None:
+        """Look at the next slice of the sweep; never raises, the next sweep looks again."""
+        try:
+            is_thorough = self._sweeps % THOROUGH_EVERY == 0 or self._sweeps <= self._thorough_until
+            await self._read_again(next(self._sweep), thoroughly=is_thorough)
+        except HubError as error:
+            _log.debug("rights_unreadable", code=error.code)
+        except Exception:  # loop: the next sweep reads again
+            _log.exception("rights_failed")
 
     async def poll(self, workspace_ids: set[int] | None = None) -> None:
         """
@@ -101,7 +121,7 @@ class Rights:
         """
         chosen = self._fanout.by_workspace.keys() if workspace_ids is None else workspace_ids
         for some in self._chunks(sorted(chosen), members_only=workspace_ids is not None):
-            await self._read_again(some)
+            await self._read_again(some, thoroughly=True)
 
     async def _poll_urgent(self) -> None:
         urgent, self._urgent = self._urgent, set()
@@ -114,14 +134,6 @@ class Rights:
         except Exception:  # loop: the sweep reads again
             _log.exception("rights_failed")
 
-    async def _try(self, some: list[Connection]) -> None:
-        try:
-            await self._read_again(some)
-        except HubError as error:
-            _log.debug("rights_unreadable", code=error.code)
-        except Exception:  # loop: the next sweep reads again
-            _log.exception("rights_failed")
-
     def _pace_s(self) -> float:
         """Seconds between two slices, so that all of them take a sweep's time."""
         return SWEEP_S / max(1, math.ceil(len(self._connections.all) / SLICE) + 1)
@@ -130,6 +142,7 @@ class Rights:
         """Go round everybody for ever, in the order of workspaces: nobody's turn moves far."""
         while True:
             yield from self._chunks(sorted(self._fanout.by_workspace), members_only=False)
+            self._sweeps += 1
             yield []
 
     def _chunks(self, workspace_ids: list[int], *, members_only: bool) -> Iterator[list[Connection]]:
@@ -145,7 +158,9 @@ class Rights:
         if some:
             yield some
 
-    async def _read_again(self, some: list[Connection]) -> None:
+    async def _read_again(self, some: list[Connection], *, thoroughly: bool) -> None:
+        if not thoroughly:
+            some = await self._close_with_their_accounts(some)
         holders: dict[Grant, list[Connection]] = {}
         for connection in some:
             grant = connection.grant
@@ -165,6 +180,21 @@ class Rights:
                 if connection.grant == old and not connection.closed:
                     self._apply(connection, old, new)
         await self._find_conversations([one for one in some if one.kind == "visitor" and not one.closed])
+
+    async def _close_with_their_accounts(self, some: list[Connection]) -> list[Connection]:
+        """Close visitors whose live chat takes none any more, without a look at their tokens; returns the others."""
+        rest: list[Connection] = []
+        open_accounts: dict[UUID, bool] = {}
+        for connection in some:
+            account_id = connection.account_id
+            if account_id is None:
+                rest.append(connection)
+                continue
+            if account_id not in open_accounts:
+                open_accounts[account_id] = await self._ports.takes_visitors(account_id)
+            if not open_accounts[account_id] and not connection.closed:
+                self._connections.close(connection, CloseCode.NOT_SIGNED_IN, "not signed in")
+        return rest
 
     async def _find_conversations(self, visitors: list[Connection]) -> None:
         """Find conversations that began elsewhere, where the signal of it was lost; one query for all."""
@@ -198,7 +228,7 @@ class Rights:
         feed = self._feeds.get(new.workspace_id)
         if new.kind == "visitor":
             return
-        if new.visible_inboxes != old.visible_inboxes:
+        if (new.visible_inboxes, new.may_reply) != (old.visible_inboxes, old.may_reply):
             # Also where hello is being answered at this moment: its audience is the old one.
             opener = connection.opener
             if opener is not None:

@@ -59,15 +59,19 @@ class Ring:
 
     def __init__(self, budget: RingBudget) -> None:
         self._budget = budget
-        self._events: deque[LoggedEvent] = deque()
+        # An empty deque is 620 bytes, and most workspaces are quiet.
+        self._events: deque[LoggedEvent] | None = None
 
     def append(self, event: LoggedEvent) -> None:
         """Take the feed's newest event."""
         if not self._budget.limit_bytes:
             return
-        self._events.append(event)
+        events = self._events
+        if events is None:
+            events = self._events = deque()
+        events.append(event)
         self._budget.held_bytes += _size(event)
-        if len(self._events) > RING_EVENTS:
+        if len(events) > RING_EVENTS:
             self.drop_oldest()
         self._budget.used(self)
         self._budget.make_room()
@@ -84,10 +88,12 @@ class Ring:
             events: In order.
             last: The newest seq the feed applied.
         """
-        room = RING_EVENTS - len(self._events)
+        kept: deque[LoggedEvent] = self._events if self._events is not None else deque()
+        room = RING_EVENTS - len(kept)
         if not self._budget.limit_bytes or not events or events[-1].seq + 1 != self.first(last) or len(events) > room:
             return
-        self._events.extendleft(reversed(events))
+        kept.extendleft(reversed(events))
+        self._events = kept
         self._budget.held_bytes += sum(map(_size, events))
         self._budget.used(self)
         self._budget.make_room()
@@ -105,7 +111,7 @@ class Ring:
 
     def newest_first(self, seq: int) -> Iterable[LoggedEvent]:
         """Return the events held at or before ``seq``, newest first."""
-        return (event for event in reversed(self._events) if event.seq <= seq)
+        return (event for event in reversed(self._events or ()) if event.seq <= seq)
 
     def drop_oldest(self) -> bool:
         """Give one event up; False where none is held."""

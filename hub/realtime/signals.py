@@ -13,6 +13,7 @@ import msgspec
 
 from hub.errors import Forbidden, InvalidInput, NotFound
 from hub.realtime.broker import (
+    NoticeSignal,
     PresenceSignal,
     RevocationSignal,
     RightsSignal,
@@ -20,7 +21,7 @@ from hub.realtime.broker import (
     TypingSignal,
     VisitorSignal,
 )
-from hub.realtime.protocol import TYPING_TTL_S, Typing, TypingShown, Viewing, encode
+from hub.realtime.protocol import TYPING_TTL_S, NoticeShown, Typing, TypingShown, Viewing, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +117,8 @@ class Signals:
                 self._show_typing(workspace_id, signal)
             case PresenceSignal():
                 self._presence.on_signal(workspace_id, signal)
+            case NoticeSignal():
+                self._show_notice(workspace_id, signal)
             case RightsSignal() | RevocationSignal() | VisitorSignal():
                 return signal
         return None
@@ -170,6 +173,13 @@ class Signals:
 
     def _publish(self, workspace_id: int, signal: Signal) -> None:
         self._broker.publish_signal(workspace_id, msgspec.json.encode(signal))
+
+    def _show_notice(self, workspace_id: int, signal: NoticeSignal) -> None:
+        """Tell one member's sockets and nobody else's; whoever is away reads the list when they come back."""
+        frame = encode(NoticeShown(signal.notice_id))
+        for connection in self._fanout.by_workspace.of_subject(workspace_id, signal.member_id):
+            if connection.grant is not None and connection.grant.kind == "member":
+                connection.write(frame)
 
     def _show_typing(self, workspace_id: int, signal: TypingSignal) -> None:
         frame = encode(TypingShown(signal.conversation_id, signal.member_id, signal.on, signal.kind))

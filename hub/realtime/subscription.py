@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 2.0
 
+# A channel, and what was published on it. A plain tuple: one is made for each message.
+Message = tuple[str, bytes]
+
 
 class Subscription(asyncio.Protocol):
     """
@@ -31,14 +34,14 @@ class Subscription(asyncio.Protocol):
     """
 
     def __init__(
-        self, link: Connection, on_message: Callable[[str, bytes], None], on_subscribed: Callable[[str], None]
+        self, link: Connection, on_messages: Callable[[list[Message]], None], on_subscribed: Callable[[str], None]
     ) -> None:
         self._link = link
         # redis-py offers no way to its transport: its version is pinned, and tests/contract/test_brokers.py would tell.
         self._transport = cast("asyncio.StreamWriter", link._writer).transport
         self._before = self._transport.get_protocol()
         self._reader = hiredis.Reader()
-        self._on_message = on_message
+        self._on_messages = on_messages
         self._on_subscribed = on_subscribed
         self._names: dict[bytes, str] = {}
         self.heard = 0
@@ -46,14 +49,14 @@ class Subscription(asyncio.Protocol):
 
     @classmethod
     async def open(
-        cls, redis: Redis, on_message: Callable[[str, bytes], None], on_subscribed: Callable[[str], None]
+        cls, redis: Redis, on_messages: Callable[[list[Message]], None], on_subscribed: Callable[[str], None]
     ) -> Subscription:
         """
         Connect as a client of redis-py would: address, TLS and password are its business.
 
         Args:
             redis: Whose address it is.
-            on_message: Called with each channel and message.
+            on_messages: Called with the messages of a packet, all at once; must not raise.
             on_subscribed: Called with each channel that Redis sends from now on.
 
         Raises:
@@ -67,7 +70,7 @@ class Subscription(asyncio.Protocol):
         except BaseException:
             await link.disconnect(nowait=True)
             raise
-        subscription = cls(link, on_message, on_subscribed)
+        subscription = cls(link, on_messages, on_subscribed)
         subscription._transport.set_protocol(subscription)
         return subscription
 
@@ -88,12 +91,23 @@ class Subscription(asyncio.Protocol):
         """Take what one packet brought, be it a hundred messages or half of one."""
         self.heard += 1
         reader = self._reader
+        messages: list[Message] = []
         try:
             reader.feed(data)
             while (reply := reader.gets()) is not False:
+                if type(reply) is list and len(reply) == 3 and reply[0] == b"message":
+                    channel: bytes = reply[1]
+                    messages.append((self._names.get(channel) or self._name(channel), reply[2]))
+                    continue
+                if messages:
+                    # A confirmation may own up to a gap, which covers what came before it.
+                    self._on_messages(messages)
+                    messages = []
                 self._take(reply)
         except hiredis.HiredisError:
             self._transport.abort()
+        if messages:
+            self._on_messages(messages)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end, for us and for redis-py."""
@@ -106,11 +120,8 @@ class Subscription(asyncio.Protocol):
             raise reply
         if not isinstance(reply, list) or len(reply) < 3:
             return  # the answer to a PING
-        kind, channel, data = cast("tuple[bytes, bytes, bytes]", reply)
-        name = self._names.get(channel)
-        if name is None:
-            name = self._names[channel] = channel.decode()
-        if kind == b"message":
-            self._on_message(name, data)
-        elif kind == b"subscribe":
-            self._on_subscribed(name)
+        if reply[0] == b"subscribe":
+            self._on_subscribed(self._name(cast("bytes", reply[1])))
+
+    def _name(self, channel: bytes) -> str:
+        return self._names.setdefault(channel, channel.decode())

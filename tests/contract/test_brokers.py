@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 from uuid import uuid4
@@ -67,7 +68,12 @@ class ValkeyWire:
         self.process = await asyncio.create_subprocess_exec(
             str(find_valkey().path), "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir",
             str(self.folder), stdout=asyncio.subprocess.DEVNULL)  # fmt: skip
-        await wait_until(self.socket.exists)
+        await wait_until(self.listens)
+
+    def listens(self):
+        """The file is there before anybody listens behind it."""
+        with socket.socket(socket.AF_UNIX) as caller:
+            return caller.connect_ex(str(self.socket)) == 0
 
     async def cut(self):
         self.process.kill()
@@ -305,3 +311,45 @@ async def test_events_of_workspaces_nobody_wants_are_not_decoded():
         await broker.stop()
         await publisher.stop()
         await wire.close()
+
+
+@pytest.mark.redis
+async def test_a_shard_left_and_wanted_again_at_once_is_heard():
+    """However the end of one subscription and the beginning of the next meet."""
+    wire = ValkeyWire()
+    await wire.mend()
+    broker, heard, publisher = wire.broker(linger_s=0.0), Recorder(), wire.broker()
+    await broker.start(heard)
+    await publisher.start()
+    try:
+        for seq in range(1, 21):
+            async with asyncio.timeout(5):
+                await asyncio.gather(broker.want(1), broker.want(1 + SHARDS))
+                broker.release(1 + SHARDS)
+                for _ in range(seq % 4):
+                    await asyncio.sleep(0)
+            publisher.publish([event(seq)])
+            await wait_until(lambda: heard.events and heard.events[-1].seq == seq)  # noqa: B023
+            broker.release(1)
+            for _ in range(seq % 5):
+                await asyncio.sleep(0)
+        assert [one.seq for one in heard.events] == list(range(1, 21))
+    finally:
+        await broker.stop()
+        await publisher.stop()
+        await wire.close()
+
+
+@pytest.mark.redis
+async def test_stopping_in_the_middle_of_a_subscription_leaves_nothing_behind():
+    """A wire that is down answers nobody: stop comes back all the same."""
+    wire = ValkeyWire()
+    await wire.mend()
+    broker = wire.broker()
+    await broker.start(Recorder())
+    wanting = asyncio.ensure_future(broker.want(3))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await broker.stop()
+        await asyncio.wait([wanting])
+    await wire.close()

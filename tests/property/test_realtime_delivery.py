@@ -207,7 +207,8 @@ async def run(steps, ring_bytes):
             client.read_again()
         await rig.hub.revocations.refresh()
         async with asyncio.timeout(20):
-            while any(client.applied != client.visible() or client.connection is None for client in clients):
+            # Whoever still waits for a welcome may be told instead that their sign-in has ended.
+            while any(one.applied != one.visible() or one.connection is None or one.is_dropping for one in clients):
                 await rig.hub.healing.tick()
                 await rig.hub.revocations.refresh()
                 await asyncio.sleep(0.01)

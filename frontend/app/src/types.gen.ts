@@ -21,6 +21,7 @@ export interface Membership {
   readonly workspace_name: string;
   readonly member_id: Uuid;
   readonly role: Role;
+  readonly custom_role_id?: Uuid | null;
 }
 
 export type Role = "owner" | "admin" | "agent" | "viewer";
@@ -38,11 +39,14 @@ export interface Snapshot {
   readonly conversations: readonly Conversation[];
   readonly contacts: readonly Contact[];
   readonly reads: readonly ReadMark[];
+  readonly teams: readonly Team[];
+  readonly roles: readonly CustomRole[];
 }
 
 export interface Workspace {
   readonly id: number;
   readonly name: string;
+  readonly version: number;
 }
 
 export interface Member {
@@ -52,9 +56,11 @@ export interface Member {
   readonly role: Role;
   readonly active: boolean;
   readonly version: number;
+  readonly custom_role_id: Uuid | null;
+  readonly avatar: string;
 }
 
-export type Permission = "inbox.read" | "inbox.reply" | "inbox.assign" | "contacts.write" | "channels.manage" | "members.manage" | "workspace.manage";
+export type Permission = "inbox.read" | "inbox.reply" | "inbox.assign" | "contacts.write" | "channels.manage" | "inboxes.manage" | "members.manage" | "teams.manage" | "keys.manage" | "audit.read" | "roles.manage" | "privacy.manage" | "workspace.manage";
 
 export interface Inbox {
   readonly id: Uuid;
@@ -131,6 +137,20 @@ export interface ReadMark {
   readonly conversation_id: Uuid;
   readonly member_id: Uuid;
   readonly read_seq: number;
+}
+
+export interface Team {
+  readonly id: Uuid;
+  readonly name: string;
+  readonly member_ids: readonly Uuid[];
+  readonly version: number;
+}
+
+export interface CustomRole {
+  readonly id: Uuid;
+  readonly name: string;
+  readonly permissions: readonly Permission[];
+  readonly version: number;
 }
 
 export interface ChannelView {
@@ -311,6 +331,7 @@ export interface ContactChange {
 
 export interface MembersView {
   readonly members: readonly Member[];
+  readonly next?: string | null;
 }
 
 export interface AccountsView {
@@ -501,9 +522,39 @@ export interface MemberChanged {
   readonly member: Member;
 }
 
+export interface WorkspaceChanged {
+  readonly type: "workspace_changed";
+  readonly workspace: Workspace;
+}
+
+export interface TeamChanged {
+  readonly type: "team_changed";
+  readonly team: Team;
+}
+
+export interface TeamRemoved {
+  readonly type: "team_removed";
+  readonly team_id: Uuid;
+}
+
+export interface RoleChanged {
+  readonly type: "role_changed";
+  readonly role: CustomRole;
+}
+
+export interface RoleRemoved {
+  readonly type: "role_removed";
+  readonly role_id: Uuid;
+}
+
 export interface InboxChanged {
   readonly type: "inbox_changed";
   readonly inbox: Inbox;
+}
+
+export interface InboxRemoved {
+  readonly type: "inbox_removed";
+  readonly inbox_id: Uuid;
 }
 
 export interface ChannelAccountConnected {
@@ -647,6 +698,11 @@ export interface PresenceChanged {
   readonly went: readonly Uuid[];
 }
 
+export interface NoticeShown {
+  readonly type: "notice";
+  readonly notice_id: Uuid | null;
+}
+
 export interface Bye {
   readonly type: "bye";
   readonly code: number;
@@ -673,7 +729,13 @@ export type HubEvent =
   | ContactChanged
   | MemberAdded
   | MemberChanged
+  | WorkspaceChanged
+  | TeamChanged
+  | TeamRemoved
+  | RoleChanged
+  | RoleRemoved
   | InboxChanged
+  | InboxRemoved
   | ChannelAccountConnected
   | ChannelAccountChanged;
 
@@ -696,4 +758,5 @@ export type ServerFrame =
   | ViewingShown
   | PresenceShown
   | PresenceChanged
+  | NoticeShown
   | Bye;

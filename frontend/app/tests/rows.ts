@@ -5,7 +5,7 @@ import type { EventFrame } from "../src/sync/frames";
 export const ME = "m-1";
 
 export function member(over: Partial<Member> = {}): Member {
-  return { id: ME, name: "Priya Raman", email: "priya@example.com", role: "owner", active: true, version: 0, ...over };
+  return { id: ME, name: "Priya Raman", email: "priya@example.com", role: "owner", active: true, version: 0, custom_role_id: null, avatar: "", ...over };
 }
 
 export function conversation(over: Partial<Conversation> = {}): Conversation {
@@ -30,11 +30,11 @@ export function message(over: Partial<Message> = {}): Message {
 
 export function snapshot(over: Partial<Snapshot> = {}): Snapshot {
   return {
-    epoch: 1, seq: 0, workspace: { id: 1, name: "Northwind" }, me: member(),
+    epoch: 1, seq: 0, workspace: { id: 1, name: "Northwind", version: 0 }, me: member(),
     permissions: ["inbox.read", "inbox.reply", "inbox.assign", "contacts.write", "channels.manage"],
     members: [member(), member({ id: "m-2", name: "Hugo Laurent", email: "hugo@example.com", role: "agent" })],
     inboxes: [], channel_accounts: [{ id: "a-1", inbox_id: "i-1", channel: "livechat", name: "Website chat", status: "connected", status_reason: "", settings: {}, created_at: "2026-01-01T09:00:00Z", version: 0, demo: false }],
-    counts: { open: 0, pending: 0, snoozed: 0, closed: 0 }, conversations: [], contacts: [], reads: [], ...over,
+    counts: { open: 0, pending: 0, snoozed: 0, closed: 0 }, conversations: [], contacts: [], reads: [], teams: [], roles: [], ...over,
   };
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from redis import Redis
 
-from hub.realtime.presence_redis import unpack
+from hub.realtime.presence import merge
 from scripts.benchmarks.results import Figures, Result, summarise
 from scripts.benchmarks.sockets.bed import SocketBed, socket_bed
 from scripts.benchmarks.sockets.crowd import CrowdPlan
@@ -147,8 +147,8 @@ def presence_entries(redis: Redis) -> int:
         for value in redis.hvals(key):
             ends_at_ms, _, entry = value.partition(b" ")
             if int(ends_at_ms) > now_ms:
-                here = unpack(entry)
-                count += len(here.member_ids) + len(here.views)
+                here = merge([entry])
+                count += len(here.member_ids) + sum(len(one) for one in here.viewers.values())
     return count
 
 

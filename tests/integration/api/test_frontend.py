@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import re
 
+import msgspec
 import pytest
 
 from tests.integration.api.conftest import browser
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
-PAGE = "<!doctype html><title>Inbox</title>"
+PAGE = '<!doctype html><title>Inbox</title><script type="module" src="/assets/index-abc123.js"></script>'
 SCRIPT = "export const answer = 42;\n" * 200
 
 
@@ -40,11 +42,11 @@ async def test_client_side_routes_get_the_page(built, path):
     """A reload anywhere in the inbox works."""
     async with browser(built) as client:
         answer = await client.get(path)
-    assert (answer.status_code, answer.text) == (200, PAGE)
     assert answer.headers["content-type"].startswith("text/html")
     policy = answer.headers["content-security-policy"]
+    nonce = re.search("script-src 'nonce-([0-9A-Za-z_-]{20,})' 'strict-dynamic';", policy)[1]
+    assert (answer.status_code, answer.text) == (200, PAGE.replace("<script", f'<script nonce="{nonce}"'))
     assert "unsafe" not in policy
-    assert "script-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
 
 
@@ -61,16 +63,28 @@ async def test_asset_is_kept_for_ever_and_compressed(built):
     assert "javascript" in plain.headers["content-type"]
 
 
-async def test_page_is_asked_for_again_but_not_sent_again(built):
-    """A browser that has the page gets 304 until a new build."""
+async def test_each_answer_has_a_nonce_of_its_own_and_is_not_stored(built):
+    """A page out of a cache would meet the policy of another answer; a new build is there with the next answer."""
     async with browser(built) as client:
-        first = await client.get("/")
-        again = await client.get("/", headers={"if-none-match": first.headers["etag"]})
+        first, second = [await client.get("/") for _ in range(2)]
         (built.frontend_dir / "app" / "index.html").write_text(PAGE + "<p>new")
-        newer = await client.get("/", headers={"if-none-match": first.headers["etag"]})
-    assert first.headers["cache-control"] == "no-cache"
-    assert (again.status_code, again.content) == (304, b"")
+        newer = await client.get("/")
+    assert first.headers["content-security-policy"] != second.headers["content-security-policy"]
+    assert first.text != second.text
+    assert first.headers["cache-control"] == "no-store"
+    assert "etag" not in first.headers
     assert newer.text.endswith("new")
+
+
+async def test_assets_come_from_the_origin_that_was_named_for_them(built):
+    """HUB_ASSET_URL: the page asks the CDN for its scripts and styles, the policy allows that, nothing else changes."""
+    built.settings = msgspec.structs.replace(built.settings, asset_url="https://cdn.example/hub")
+    async with browser(built) as client:
+        answer = await client.get("/")
+    assert 'src="https://cdn.example/hub/assets/index-abc123.js"' in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert "style-src 'self' https://cdn.example;" in policy
+    assert "font-src 'self' https://cdn.example;" in policy
 
 
 @pytest.mark.parametrize(
@@ -101,7 +115,7 @@ async def test_nothing_outside_the_build_is_served(built, path):
     if answer.status_code != 200:
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     else:
-        assert answer.text == PAGE
+        assert re.sub(' nonce="[^"]+"', "", answer.text) == PAGE
         assert path == "/assets/../index.html"
 
 

@@ -15,12 +15,28 @@ from hub.migrations import runner
 pytestmark = pytest.mark.postgres
 
 ROOT = Path(__file__).parents[3]
-QUERY_FILES = sorted(path for folder in ("hub", "connectors", "api") for path in (ROOT / folder).rglob("queries.sql"))
+QUERY_FILES = sorted(
+    path
+    for folder in ("hub", "connectors", "api")
+    for path in (ROOT / folder).rglob("*.sql")
+    if path.parent.name != "versions"
+)
 NOT_TENANT = {
     "installation",
     "login",
     "login_session",
     "login_link",
+    "login_avatar",
+    "system_mail",
+    "mail_key",
+    "push_subscription",
+    "push_key",
+    "registration",
+    "login_challenge",
+    "login_totp",
+    "login_recovery_code",
+    "login_passkey",
+    "passkey_ceremony",
     "partition_lease",
     "intake_worker",
     "alembic_version",

@@ -13,16 +13,19 @@ from hub.errors import (
     Conflict,
     ConnectorError,
     ConnectorErrorInfo,
+    EditClash,
     ErrorClass,
     Forbidden,
     InvalidInput,
     MalformedPayload,
     NotFound,
     NotSignedIn,
+    PreconditionFailed,
     SignatureRejected,
     TooLarge,
     TooManyRequests,
     Unavailable,
+    UnsupportedMediaType,
     UnsupportedPayload,
 )
 
@@ -40,6 +43,9 @@ def body_of(response) -> dict:
         (Forbidden(), 403, "forbidden", None),
         (NotFound("contact"), 404, "not_found", None),
         (Conflict("It moved on."), 409, "conflict", None),
+        (EditClash("name", "Ann", "Anna"), 409, "conflict", "name"),
+        (PreconditionFailed("Read it again."), 412, "precondition_failed", None),
+        (UnsupportedMediaType(), 415, "unsupported_media_type", None),
         (TooLarge(10), 413, "too_large", None),
         (TooManyRequests(7), 429, "too_many_requests", None),
         (Unavailable("Away."), 503, "unavailable", None),
@@ -53,12 +59,18 @@ def test_error_has_its_status(error, status, code, field):
     """Programs get the status and the code, people the sentence."""
     response = error_answer(error)
     assert response.status_code == status
-    assert response.headers["content-type"] == "application/json"
-    assert body_of(response) == {
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = body_of(response)
+    assert problem.pop("title")
+    assert problem == {
+        "type": f"/api/docs#problem-{code}",
+        "status": status,
+        "detail": error.message,
         "code": code,
         "message": error.message,
         "field": field,
         "retry_after_s": error.retry_after_s,
+        **({"yours": "Ann", "theirs": "Anna"} if isinstance(error, EditClash) else {}),
     }
 
 
@@ -66,7 +78,8 @@ def test_every_error_of_the_tree_is_placed():
     """A new error is given a status, or is meant for operators only."""
     operators = {"configuration", "schema_mismatch", "internal"}
     tree = {one.code for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.HubError)}
-    assert tree - operators == set(STATUSES)
+    # One more is of the room of idempotency keys.
+    assert tree - operators == set(STATUSES) - {"idempotency_key_reused"}
 
 
 @pytest.mark.parametrize(("seconds", "header"), [(7, "7"), (0.2, "1"), (1.1, "2")])

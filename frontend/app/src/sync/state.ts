@@ -1,7 +1,7 @@
 /** What a member's client knows: tables of rows by id. Types and readers; only store.ts makes new states. */
 import type {
   Attachment, ChannelAccount, Contact, Conversation, Counts, DeliveryStatus, Inbox, Line as WireLine, Member, Message, MessageError,
-  Permission, ReadMark, Uuid, Workspace,
+  Permission, ReadMark, Uuid, Workspace, CustomRole, Team,
 } from "../types.gen";
 import type { Cursor } from "./frames";
 
@@ -35,6 +35,8 @@ export interface State {
   readonly counts: Counts;
   readonly members: Table<Member>;
   readonly inboxes: Table<Inbox>;
+  readonly teams: Table<Team>;
+  readonly roles: Table<CustomRole>;
   readonly channelAccounts: Table<ChannelAccount>;
   readonly contacts: Table<Contact>;
   readonly conversations: Table<Conversation>;

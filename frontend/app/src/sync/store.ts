@@ -58,6 +58,8 @@ export function fromSnapshot(snapshot: Snapshot): State {
     counts: snapshot.counts,
     members: byId(snapshot.members),
     inboxes: byId(snapshot.inboxes),
+    teams: byId(snapshot.teams),
+    roles: byId(snapshot.roles),
     channelAccounts: byId(snapshot.channel_accounts),
     contacts: byId(snapshot.contacts),
     conversations: byId(snapshot.conversations),
@@ -138,6 +140,19 @@ function change(draft: Draft, event: HubEvent, seq: number): void {
       return putMember(draft, event.member);
     case "inbox_changed":
       return put(draft, "inboxes", event.inbox);
+    case "inbox_removed":
+      return drop(draft, "inboxes", event.inbox_id);
+    case "team_changed":
+      return put(draft, "teams", event.team);
+    case "team_removed":
+      return drop(draft, "teams", event.team_id);
+    case "role_changed":
+      return put(draft, "roles", event.role);
+    case "role_removed":
+      return drop(draft, "roles", event.role_id);
+    case "workspace_changed":
+      draft.state = { ...draft.state, workspace: event.workspace };
+      return;
     case "channel_account_connected":
       put(draft, "inboxes", event.inbox);
       return put(draft, "channelAccounts", event.channel_account);
@@ -161,12 +176,16 @@ interface Row {
   readonly version: number;
 }
 
-function put<Name extends "conversations" | "contacts" | "members" | "inboxes" | "channelAccounts">(
+function put<Name extends "conversations" | "contacts" | "members" | "inboxes" | "channelAccounts" | "teams" | "roles">(
   draft: Draft, name: Name, row: State[Name][Uuid] & Row,
 ): void {
   const held: Row | undefined = draft.state[name][row.id];
   if (held !== undefined && held.version > row.version) return;
   (draft.table(name) as Record<Uuid, Row>)[row.id] = row;
+}
+
+function drop(draft: Draft, name: "inboxes" | "teams" | "roles", id: Uuid): void {
+  if (draft.state[name][id] !== undefined) delete draft.table(name)[id];
 }
 
 function putMember(draft: Draft, member: State["me"]): void {

@@ -13,6 +13,8 @@ interface VectorState {
   readonly counts: State["counts"];
   readonly members: State["members"];
   readonly inboxes: State["inboxes"];
+  readonly teams: State["teams"];
+  readonly roles: State["roles"];
   readonly channel_accounts: State["channelAccounts"];
   readonly conversations: State["conversations"];
   readonly contacts: State["contacts"];
@@ -44,7 +46,7 @@ function toState(vector: VectorState): State {
   const me = vector.members[vector.me];
   if (me === undefined) throw new Error("A vector's reader must be among its members.");
   return {
-    cursor: vector.cursor, workspace: vector.workspace, me, permissions: [], counts: vector.counts, members: vector.members, inboxes: vector.inboxes,
+    cursor: vector.cursor, workspace: vector.workspace, me, permissions: [], counts: vector.counts, members: vector.members, inboxes: vector.inboxes, teams: vector.teams, roles: vector.roles,
     channelAccounts: vector.channel_accounts, contacts: vector.contacts, conversations: vector.conversations, messages, reads,
     lines: {}, messageNews: {}, removed: {},
   };
@@ -52,7 +54,7 @@ function toState(vector: VectorState): State {
 
 function toVector(state: State): VectorState {
   return {
-    cursor: state.cursor, workspace: state.workspace, me: state.me.id, counts: state.counts, members: state.members, inboxes: state.inboxes,
+    cursor: state.cursor, workspace: state.workspace, me: state.me.id, counts: state.counts, members: state.members, inboxes: state.inboxes, teams: state.teams, roles: state.roles,
     channel_accounts: state.channelAccounts, contacts: state.contacts, conversations: state.conversations,
     messages: Object.assign({}, ...Object.values(state.messages)) as VectorState["messages"],
     reads: Object.fromEntries(Object.entries(state.reads).flatMap(([conversation, marks]) =>

@@ -177,6 +177,28 @@ async def test_change_keeps_what_is_not_named(
     assert await stored_credentials(channel_parts, sealer, owner, account_id) == expected
 
 
+async def test_changes_of_two_people_are_merged_by_field(owner: Member, vendor: RecordedVendor):
+    """From one version: a name and a pause both hold; a second name, and a second number, clash with both values."""
+    account_id = (await owner.connect()).json()["id"]
+    path = f"channel-accounts/{account_id}"
+    paused = await owner.http.patch(path, json={"status": "paused"})
+    seen = {"if-match": paused.headers["etag"]}
+    assert (await owner.http.patch(path, json={"name": "Night desk"}, headers=seen)).status_code == 200
+    resumed = await owner.http.patch(path, json={"status": "connected"}, headers=seen)
+    named = await owner.http.patch(path, json={"name": "Day desk"}, headers=seen)
+    await owner.http.patch(path, json={"settings": {"phone_number": "+15551230002"}})
+    numbered = await owner.http.patch(path, json={"settings": {"phone_number": "+15551230003"}}, headers=seen)
+    account = resumed.json()["channel_account"]
+    assert (account["name"], account["status"]) == ("Night desk", "connected")
+    problems = [
+        (one.status_code, *(one.json()[name] for name in ("field", "yours", "theirs"))) for one in (named, numbered)
+    ]
+    assert problems == [
+        (409, "name", "Day desk", "Night desk"),
+        (409, "settings.phone_number", "+15551230003", "+15551230002"),
+    ]
+
+
 async def test_pause_and_resume(owner: Member, vendor: RecordedVendor):
     """Pausing and resuming change the status and ask nobody."""
     account_id = (await owner.connect()).json()["id"]

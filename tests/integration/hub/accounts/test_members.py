@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hub import clock
-from hub.accounts import actions, store
+from hub.accounts import actions, members, store
 from hub.accounts.model import LinkPurpose, Member, MemberAdded, MemberChange, MemberChanged, NewMember, Role
 from hub.errors import Conflict, Forbidden, InvalidInput, NotFound
 from hub.events import store as events
@@ -22,7 +22,7 @@ async def add(database, workspace, email: str = "cleo@example.com", role: Role =
 
 async def change(database, workspace, member_id, by: Role = Role.OWNER, **fields: object) -> Member:
     async with database.transaction([workspace.id]) as conn:
-        return await actions.change_member(conn, workspace.actor(by), member_id, MemberChange(**fields))
+        return await members.change_member(conn, workspace.actor(by), member_id, MemberChange(**fields))
 
 
 async def rights_version(database, workspace) -> int:

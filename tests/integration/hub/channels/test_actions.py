@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from hub import clock
-from hub.channels import actions, store
-from hub.channels.model import AccountChange, AccountStatus, ChannelAccount, NewAccount
+from hub.channels import actions, inboxes, store
+from hub.channels.model import AccountChange, AccountStatus, ChannelAccount, InboxChange, NewAccount
 from hub.channels.sealing import Sealer
 from hub.errors import ConfigurationError, Conflict, InvalidInput, NotFound
 from hub.events import store as events
@@ -208,22 +208,9 @@ async def test_names_are_checked(database: Database, workspace: factories.Worksp
         with pytest.raises(InvalidInput):
             await actions.change(conn, SEALER, AccountChange(workspace_id=workspace.id, id=account.id, name=name))
         with pytest.raises(InvalidInput):
-            await actions.create_inbox(conn, workspace.id, name)
+            await inboxes.create_inbox(conn, workspace.actor(), name)
         with pytest.raises(InvalidInput):
-            await actions.rename_inbox(conn, workspace.id, workspace.inbox_id, name)
-
-
-async def test_inboxes_are_made_and_renamed(database: Database, workspace: factories.WorkspaceFacts):
-    """Each change of an inbox is an event with its row; a new one makes everybody's rights be read again."""
-    async with database.transaction([workspace.id]) as conn:
-        rights = await conn.fetchval("SELECT rights_version FROM workspace WHERE id = $1", workspace.id)
-        made = await actions.create_inbox(conn, workspace.id, "Sales")
-        renamed = await actions.rename_inbox(conn, workspace.id, made.id, "Deals")
-        assert await actions.rename_inbox(conn, workspace.id, made.id, "Deals") == renamed
-        assert await conn.fetchval("SELECT rights_version FROM workspace WHERE id = $1", workspace.id) == rights + 1
-        assert await store.get_inbox(conn, workspace.id, made.id) == renamed
-    names = [msgspec.json.decode(event.data)["inbox"]["name"] for event in await logged(database, workspace.id)]
-    assert names == ["Sales", "Deals"]
+            await inboxes.change_inbox(conn, workspace.actor(), workspace.inbox_id, InboxChange(name=name))
 
 
 async def test_lists_hold_only_visible_inboxes(database: Database, workspace: factories.WorkspaceFacts):
@@ -274,7 +261,6 @@ async def _refuse_every_action(database: Database, workspace_id: int, inbox_id: 
             actions.remove(conn, workspace_id, account_id),
             actions.mark_connected(conn, workspace_id, account_id),
             actions.mark_needs_sign_in(conn, workspace_id, account_id, "x"),
-            actions.rename_inbox(conn, workspace_id, inbox_id, "Mine"),
         ):
             with pytest.raises(NotFound):
                 await attempt
@@ -298,5 +284,3 @@ async def test_every_action_tells_what_it_did(database: Database, workspace: fac
     await run(1, lambda conn: actions.pause(conn, id_, account_id))
     await run(1, lambda conn: actions.resume(conn, id_, account_id))
     await run(1, lambda conn: actions.remove(conn, id_, account_id))
-    await run(1, lambda conn: actions.create_inbox(conn, id_, "Sales"))
-    await run(1, lambda conn: actions.rename_inbox(conn, id_, workspace.inbox_id, "Support"))

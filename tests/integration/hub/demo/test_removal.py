@@ -8,6 +8,7 @@ import pytest
 
 from api.snapshot import read_snapshot
 from hub import clock
+from hub.audit.model import ActorKind, Caller
 from hub.demo import actions as demo
 from hub.demo import store
 from hub.envelope import Identity
@@ -112,7 +113,7 @@ async def test_removed_demo_leaves_every_table_as_it_was(database, workspace, de
     await leave_traces(database, workspace, demo_id, outcomes[0])
     assert (await counts(database, workspace))["message"] > before["message"]
 
-    removed = await demo.remove_demo(database, workspace.id, workspace.owner_id)
+    removed = await demo.remove_demo(database, workspace.id, Caller(ActorKind.MEMBER, workspace.owner_id))
 
     assert removed == 2
     assert await counts(database, workspace) == before | {"channel_account": before["channel_account"] - 1}

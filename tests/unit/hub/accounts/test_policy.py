@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from hub import clock
 from hub.accounts import policy
@@ -19,7 +20,11 @@ MATRIX = {
         P.INBOX_ASSIGN,
         P.CONTACTS_WRITE,
         P.CHANNELS_MANAGE,
+        P.INBOXES_MANAGE,
         P.MEMBERS_MANAGE,
+        P.TEAMS_MANAGE,
+        P.KEYS_MANAGE,
+        P.AUDIT_READ,
     },
     Role.OWNER: {
         P.INBOX_READ,
@@ -27,7 +32,13 @@ MATRIX = {
         P.INBOX_ASSIGN,
         P.CONTACTS_WRITE,
         P.CHANNELS_MANAGE,
+        P.INBOXES_MANAGE,
         P.MEMBERS_MANAGE,
+        P.TEAMS_MANAGE,
+        P.KEYS_MANAGE,
+        P.AUDIT_READ,
+        P.ROLES_MANAGE,
+        P.PRIVACY_MANAGE,
         P.WORKSPACE_MANAGE,
     },
 }
@@ -50,6 +61,12 @@ def test_may_follows_the_matrix(role, permission):
     else:
         with pytest.raises(Forbidden):
             policy.require(who, permission)
+
+
+def test_permissions_of_their_own_replace_those_of_the_role():
+    """A custom role or a key that may do less: an owner's key that only reads cannot write, and lists what it may."""
+    who = structs.replace(actor(Role.OWNER), permissions=frozenset({P.INBOX_READ}))
+    assert {one for one in Permission if policy.may(who, one)} == policy.allowed(who) == {P.INBOX_READ}
 
 
 @pytest.mark.parametrize("role", Role)

@@ -56,6 +56,48 @@ def test_frames_of_one_turn_leave_as_one_write():
     assert bench.counters.bytes_out == 5 * len(FRAME)
 
 
+def test_what_is_held_leaves_at_once_without_a_turn():
+    """A lone message pays for no turn of the loop; nothing is owed or asked for afterwards."""
+    bench = Bench()
+    connection, sink = bench.open()
+    bench.connections.hold()
+    connection.write(FRAME)
+    connection.write(FRAME)
+    assert sink.writes == []
+    bench.connections.let_go()
+    assert sink.writes == [FRAME * 2]
+    assert bench.turns == []
+    connection.write(FRAME)
+    bench.turn()
+    assert sink.writes == [FRAME * 2, FRAME]
+
+
+def test_nothing_is_held_where_a_flush_is_due():
+    """What is queued then leaves with what waits already, as one write."""
+    bench = Bench()
+    connection, sink = bench.open()
+    connection.write(FRAME)
+    bench.connections.hold()
+    connection.write(FRAME)
+    bench.connections.let_go()
+    assert sink.writes == []
+    bench.turn()
+    assert sink.writes == [FRAME * 2]
+
+
+def test_what_is_held_is_written_within_the_bounds_of_a_turn():
+    """More sockets than one turn is for: the rest follows, in turns of the loop."""
+    bench = Bench()
+    sockets = [bench.open() for _ in range(FLUSH_PER_TURN + 7)]
+    bench.connections.hold()
+    for connection, _ in sockets:
+        connection.write(FRAME)
+    bench.connections.let_go()
+    assert sum(bool(sink.writes) for _, sink in sockets) == FLUSH_PER_TURN
+    bench.turn()
+    assert all(sink.writes == [FRAME] for _, sink in sockets)
+
+
 def test_one_turn_writes_to_a_bounded_number_of_sockets():
     """More sockets than the bound are finished in the turns that follow."""
     bench = Bench()

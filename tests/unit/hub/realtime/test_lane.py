@@ -82,7 +82,7 @@ class Bench:
 
     def __init__(self, open_set):
         self.hub = FakeHub()
-        self.lane = Lane(self.hub, open_set=open_set)
+        self.lane = self.hub.connections.shared_sink = Lane(self.hub, open_set=open_set)
         self.peers = []
 
     def open(self, rest=b"", *, number=None, receive_bytes=0):
@@ -280,6 +280,38 @@ async def test_reset_sockets_among_many_cost_themselves_only(bench):
     assert set(bench.hub.connections.all) == {
         connection for number, (connection, _) in enumerate(sockets) if number % 3
     }
+
+
+async def test_one_frame_for_many_reaches_all_but_the_dead_and_waits_for_the_slow(bench):
+    """Written in one call: a full socket gets it behind what waits, a dead one costs only itself."""
+    healthy, slow, dead, last = [bench.open(receive_bytes=4096) for _ in range(4)]
+    bench.lane.write(slow[0], FRAME * 100_000)
+    assert slow[0].unwritable_since_s is not None
+    number, dead[0].fd = dead[0].fd, 10**6
+    connections = [one[0] for one in (healthy, slow, dead, last)]
+    failed = bench.lane.write_all(connections, FRAME)
+    assert [(connection, type(error)) for connection, error in failed] == [(dead[0], OSError)]
+    dead[0].fd = number
+    for _, peer in (healthy, last):
+        assert await bench.read(peer, len(FRAME)) == FRAME
+    assert await bench.read(slow[1], 100_001 * len(FRAME)) == FRAME * 100_001
+    assert healthy[0].unwritable_since_s is None
+
+
+async def test_sockets_owed_different_things_get_each_their_own(bench):
+    """What is shared is written together, what is not alone; counted like single writes."""
+    sockets = [bench.open() for _ in range(6)]
+    connections = [connection for connection, _ in sockets]
+    own = text_frame(b'{"type":"ack"}')
+    connections[2].write(own)
+    bench.hub.connections.write_to_all(connections, FRAME, 0)
+    connections[4].write(own)
+    bench.hub.connections.flush()
+    expected = [FRAME, FRAME, own + FRAME, FRAME, FRAME + own, FRAME]
+    for (_, peer), wanted in zip(sockets, expected, strict=True):
+        assert await bench.read(peer, len(wanted)) == wanted
+    assert bench.hub.counters.frames_out == 8
+    assert bench.hub.counters.bytes_out == sum(map(len, expected))
 
 
 async def test_a_frame_that_fails_costs_its_own_socket(bench, caplog):

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from hub.realtime.audience import Audience, audience_key
 from hub.realtime.presence import LEAVE_GRACE_S, ONLINE_TTL_S, VIEWING_TTL_S, Here
-from hub.realtime.presence_rounds import REFRESH_S, ROUND_S
+from hub.realtime.presence_rounds import REFRESH_PARTS, REFRESH_S, ROUND_S
 from hub.realtime.presence_state import MOST_SHOWN, SMALL
 from tests.realtime_fakes import Rig, of_type, settle, until
 
@@ -107,6 +107,39 @@ async def test_members_of_a_killed_worker_are_gone_when_its_entry_is_over(two):
         await rounds(one, seconds=REFRESH_S)
     await rounds(one, seconds=REFRESH_S)
     assert shown(sockets["ann"][1]) == ids(grants["ann"])
+
+
+async def test_entries_are_repeated_part_by_part_and_each_within_their_life(two):
+    """A thousand workspaces at the same moment stall a worker; none may wait until its entry is over."""
+    one, _ = two
+    workspaces = range(1, 2 * REFRESH_PARTS + 2)
+    for number in workspaces:
+        one.ports.member(f"m{number}", workspace_id=number, inboxes=None)
+        await one.open(f"m{number}")
+    await rounds(one)
+    kept, keep = [], one.presence.keep
+
+    async def recorded(holder, here, *rest):
+        kept.append((one.clock(), set(here)))
+        return await keep(holder, here, *rest)
+
+    one.presence.keep = recorded
+    newest = dict.fromkeys(workspaces, one.clock())
+    for _ in range(int(3 * REFRESH_S)):
+        one.clock.advance(ROUND_S)
+        await one.hub.presence.go_round()
+    for at_s, some in kept:
+        assert len(some) <= 3
+        for number in some:
+            assert at_s - newest[number] <= ONLINE_TTL_S - REFRESH_S
+            newest[number] = at_s
+    assert min(newest.values()) >= one.clock() - ONLINE_TTL_S + REFRESH_S
+    one.hub.presence.want_all()
+    kept.clear()
+    for _ in range(REFRESH_PARTS):
+        await one.hub.presence.go_round()
+        one.clock.advance(ROUND_S)
+    assert set().union(*(some for _, some in kept)) == set(workspaces)
 
 
 async def test_a_worker_that_stops_leaves_its_members_for_the_grace(two):

@@ -73,6 +73,33 @@ async def test_an_audience_of_100_000_is_spread_over_turns_and_gets_everything_o
         )
 
 
+async def test_thousands_of_events_for_few_listeners_are_spread_over_turns_too():
+    """One packet may bring them: a turn delivers its share, all arrive once and in order."""
+    async with Rig() as rig:
+        feed, _, _ = await crowd(rig, 1, 1, sink := FakeSink())
+        events = [rig.ports.append(1) for _ in range(3_000)]
+        rig.hub.on_events(events)
+        most = before = feed.last
+        assert 0 < before < 1_000
+        async with asyncio.timeout(20):
+            while feed.last < 3_000:
+                await asyncio.sleep(0)
+                most, before = max(most, feed.last - before), feed.last
+        assert most < 1_000
+        await until(lambda: len(events_of(sink)) == 3_000)
+        assert events_of(sink) == list(range(1, 3_001))
+
+
+async def test_many_small_calls_share_the_bounds_of_one_turn():
+    """Readers of many feeds end in one turn: together they deliver what a turn is for, the rest follows."""
+    async with Rig() as rig:
+        feed, _, _ = await crowd(rig, 50, 1)
+        for event in [rig.ports.append(1) for _ in range(2_000)]:
+            rig.hub.on_events([event])
+        assert 0 < feed.last < 1_000
+        await until(lambda: feed.last == 2_000, 20.0)
+
+
 async def test_a_large_workspace_does_not_hold_a_small_one_up():
     """A socket of another workspace is written to within the turn that follows, whatever a crowd is still owed."""
     async with Rig() as rig:

@@ -39,9 +39,7 @@ class Link:
 async def heard():
     """A subscription over a transport that records, and what it called back with."""
     link, calls = Link(), []
-    subscription = Subscription(
-        link, lambda channel, data: calls.append((channel, data)), lambda channel: calls.append(channel)
-    )
+    subscription = Subscription(link, calls.extend, calls.append)
     return subscription, link._writer.transport, calls
 
 

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+from hub.realtime.rights import THOROUGH_EVERY
 from tests.realtime_fakes import Rig, events_of, of_type, settle, until
 
 INBOX = uuid4()
@@ -69,6 +70,48 @@ async def test_a_visitor_whose_conversation_began_elsewhere_is_attached_by_the_n
         rig.ports.visitors[rig.ports.grants["v"].subject_id] = mine
         await rig.hub.rights.poll()
         await until(lambda: events_of(sink) == [1])
+
+
+async def sweep(rig):
+    """Let one whole sweep pass: its slices, and the empty one at its end."""
+    swept = rig.hub.rights._sweeps
+    while rig.hub.rights._sweeps == swept:
+        await rig.hub.rights.go_on()
+
+
+async def test_each_sweep_closes_visitors_of_a_closed_live_chat_without_reading_their_tokens():
+    """One look at each live chat: a thousand visitors share it."""
+    async with Rig() as rig:
+        open_chat, closed_chat = uuid4(), uuid4()
+        rig.ports.visitor("v", account_id=open_chat)
+        rig.ports.visitor("w", account_id=closed_chat)
+        staying = await open_visitor(rig, None)
+        going = [await open_visitor(rig, None, ticket="w") for _ in range(2)]
+        rig.ports.calls.clear()
+        await sweep(rig)
+        assert not any(connection.closed for connection, _ in (staying, *going))
+        rig.ports.closed_accounts.add(closed_chat)
+        await sweep(rig)
+        assert [connection.closed for connection, _ in (staying, *going)] == [False, True, True]
+        assert going[0][1].closed_with[0] == 4501
+        assert {call[0] for call in rig.ports.calls} == {"takes_visitors"}
+
+
+async def test_conversations_are_looked_for_in_every_sixth_sweep_and_after_a_gap_of_the_broker():
+    """The signal of a new conversation may have been lost with the broker's connection."""
+    async with Rig() as rig:
+        rig.ports.visitor("v", account_id=uuid4())
+        await open_visitor(rig, None)
+
+        async def is_thorough():
+            rig.ports.calls.clear()
+            await sweep(rig)
+            return any(call[0] == "visitor_conversations" for call in rig.ports.calls)
+
+        sweeps = [await is_thorough() for _ in range(2 * THOROUGH_EVERY)]
+        assert sweeps == ([False] * (THOROUGH_EVERY - 1) + [True]) * 2
+        rig.hub.on_gap()
+        assert [await is_thorough() for _ in range(3)] == [True, True, False]
 
 
 async def test_a_visitor_who_starts_another_conversation_starts_from_a_snapshot():
