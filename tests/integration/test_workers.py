@@ -175,6 +175,16 @@ async def figures(hub, name, **labels):
     return found
 
 
+async def listening(hub, workers):
+    """Wait until every worker takes connections: one alone says ready, and would get all of them."""
+    await asyncio.to_thread(hub.wait_ready)
+
+    async def all_listen():
+        return sum((await figures(hub, "hub_listener_open")).values()) == workers
+
+    await wait_for(all_listen)
+
+
 async def spread(hub, workers):
     """Wait until every worker tells that it has members."""
 
@@ -200,7 +210,7 @@ def workers_of(supervisor):
 async def test_members_on_different_workers_see_each_other(hub, two_members, conversation_id):
     """Messages, typing, who is online and who looks on: whichever worker a socket is on."""
     hub.start("serve", "--workers", "2")
-    await asyncio.to_thread(hub.wait_ready)
+    await listening(hub, 2)
     ola, priya = two_members
     olas = [await ola.open() for _ in range(7)]
     priyas = [await priya.open() for _ in range(7)]
@@ -240,7 +250,7 @@ async def test_a_killed_worker_costs_its_clients_a_reconnect_and_nobody_anything
 ):
     """Kill -9: its clients come back elsewhere and miss nothing, the others notice nothing, it is started again."""
     supervisor = hub.start("serve", "--workers", "3")
-    await asyncio.to_thread(hub.wait_ready)
+    await listening(hub, 3)
     ola, priya = two_members
     clients = [await ola.open() for _ in range(15)]
     sender = clients[0]
@@ -319,7 +329,7 @@ def holders_of(client, pids):
 async def test_full_workers_refuse_sockets_with_words_and_go_on_answering(hub, two_members):
     """With 256 descriptors each: no crash, HTTP answers throughout, and when sockets have gone all of them listen again."""
     hub.start("serve", "--workers", "2", descriptor_limit=256)
-    await asyncio.to_thread(hub.wait_ready)
+    await listening(hub, 2)
     ola, _ = two_members
     clients, refusals = [], []
     async with httpx.AsyncClient() as http:
@@ -372,7 +382,7 @@ async def test_a_crew_that_cannot_start_says_why_and_ends(hub):
 async def test_a_crew_ends_with_its_sockets_told(hub, two_members):
     """SIGTERM: every socket gets bye and a code to come back on, from each worker, within the time to drain."""
     crew = hub.start("serve", "--workers", "2")
-    await asyncio.to_thread(hub.wait_ready)
+    await listening(hub, 2)
     clients = [await two_members[0].open() for _ in range(12)]
     for one in clients:
         one.stays_away = True
