@@ -15,7 +15,8 @@ from api.ws import DetachedSockets
 from api.ws_head import read_head
 from api.ws_upgrade import PATH, Gate
 from hub.log import get_logger
-from hub.realtime.lane import READ_BYTES, SEND_BUFFER_BYTES
+from hub.realtime.bare_socket import SEND_BUFFER_BYTES
+from hub.realtime.lane import READ_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final, TypeVarTuple
 
 from hub import clock
 from hub.log import get_logger
+from hub.realtime.bare_socket import bound_send_buffer, end_sending
 from hub.realtime.protocol import CloseCode
 from hub.realtime.readiness import open_readiness
 from hub.realtime.wire import Wire, close_frame
@@ -32,8 +32,6 @@ READY_PER_TURN: Final = 256
 TURN_S: Final = 0.01
 # One read a socket and turn. Tiny frames cost 5 microseconds each to read: this is 3 ms of them.
 READ_BYTES: Final = 4 * 1024
-# The kernel doubles it and would let a slow reader pin 4 MiB otherwise; idle sockets hold none of it.
-SEND_BUFFER_BYTES: Final = 64 * 1024
 # What may wait here behind a full socket. More than one write of ``Connections``, which then queues for itself.
 TAIL_BYTES: Final = 2 * 1024 * 1024
 # A peer that does not end the connection after our close frame is cut off after this.
@@ -159,7 +157,7 @@ class Lane:
         if self._set is None:
             raise OSError("The lane is shut.")
         if not is_bounded:
-            _bound_send_buffer(fd)
+            bound_send_buffer(fd)
         if self._expected.pop(fd, None) is None:
             self._set.add(fd)
         try:
@@ -329,7 +327,7 @@ class Lane:
         if connection is not None:
             self._hub.on_resume(connection)
         else:
-            _end_sending(fd)
+            end_sending(fd)
 
     # Ending.
 
@@ -358,7 +356,7 @@ class Lane:
         if sent < len(last):
             self._keep(fd, memoryview(last)[sent:])
         else:
-            _end_sending(fd)
+            end_sending(fd)
 
     def _lose(self, fd: int) -> None:
         """Give a descriptor back; the hub hears of it where it still counted on it."""
@@ -379,24 +377,3 @@ class Lane:
         if not self._held and self._emptied is not None:
             self._emptied.set_result(None)
             self._emptied = None
-
-
-def _bound_send_buffer(fd: int) -> None:
-    peer = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
-    try:
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    finally:
-        peer.detach()
-
-
-def _end_sending(fd: int) -> None:
-    """
-    End our side only and read on until the peer ends its own.
-
-    Closing at once with unread bytes would reset the connection, and the peer would never see the close frame.
-    """
-    peer = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
-    try:
-        peer.shutdown(socket.SHUT_WR)
-    finally:
-        peer.detach()
