@@ -261,21 +261,3 @@ CREATE FUNCTION hub_insisting_workspaces(wanted uuid) RETURNS SETOF text
         SELECT w.name FROM member m JOIN workspace w ON w.id = m.workspace_id
         WHERE m.login_id = wanted AND m.active AND w.requires_second_factor ORDER BY w.id
     $$;
-
--- A function's new owner needs CREATE on its schema at that moment, and not afterwards.
-GRANT CREATE ON SCHEMA public TO hub_router;
-DO $$
-DECLARE
-    listed text;
-BEGIN
-    FOR listed IN
-        SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-        JOIN pg_roles r ON r.oid = p.proowner
-        WHERE n.nspname = 'public' AND p.proname LIKE 'hub\_%' AND r.rolname <> 'hub_router'
-    LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', listed);
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO hub_app', listed);
-        EXECUTE format('ALTER FUNCTION %s OWNER TO hub_router', listed);
-    END LOOP;
-END $$;
-REVOKE CREATE ON SCHEMA public FROM hub_router;

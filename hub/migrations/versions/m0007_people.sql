@@ -256,21 +256,3 @@ CREATE FUNCTION hub_find_invitation(wanted_hash bytea) RETURNS TABLE (workspace_
 CREATE FUNCTION hub_due_hand_overs(at_most integer) RETURNS TABLE (workspace_id bigint, member_id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT h.workspace_id, h.member_id FROM hand_over h ORDER BY h.created_at LIMIT at_most $$;
-
--- A function's new owner needs CREATE on its schema at that moment, and not afterwards.
-GRANT CREATE ON SCHEMA public TO hub_router;
-DO $$
-DECLARE
-    listed text;
-BEGIN
-    FOR listed IN
-        SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-        JOIN pg_roles r ON r.oid = p.proowner
-        WHERE n.nspname = 'public' AND p.proname LIKE 'hub\_%' AND r.rolname <> 'hub_router'
-    LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', listed);
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO hub_app', listed);
-        EXECUTE format('ALTER FUNCTION %s OWNER TO hub_router', listed);
-    END LOOP;
-END $$;
-REVOKE CREATE ON SCHEMA public FROM hub_router;

@@ -104,21 +104,3 @@ CREATE FUNCTION hub_revoked_keys(since timestamptz) RETURNS SETOF uuid
 CREATE FUNCTION hub_old_answers(before timestamptz, most integer) RETURNS TABLE (workspace_id bigint, id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT workspace_id, id FROM idempotency_key WHERE created_at < before ORDER BY created_at LIMIT most $$;
-
--- A function's new owner needs CREATE on its schema at that moment, and not afterwards.
-GRANT CREATE ON SCHEMA public TO hub_router;
-DO $$
-DECLARE
-    listed text;
-BEGIN
-    FOR listed IN
-        SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-        JOIN pg_roles r ON r.oid = p.proowner
-        WHERE n.nspname = 'public' AND p.proname LIKE 'hub\_%' AND r.rolname <> 'hub_router'
-    LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', listed);
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO hub_app', listed);
-        EXECUTE format('ALTER FUNCTION %s OWNER TO hub_router', listed);
-    END LOOP;
-END $$;
-REVOKE CREATE ON SCHEMA public FROM hub_router;

@@ -9,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_sql(__file__)
+    run_sql(__file__, has_functions=True)
