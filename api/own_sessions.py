@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import msgspec
 
@@ -13,27 +11,21 @@ from hub.accounts import passwords as rules
 from hub.accounts import store as accounts
 from hub.errors import InvalidInput
 from hub.signin import actions, store
+from hub.signin.model import Session
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
     from api.call import SessionCall
 
 
-class SessionRow(msgspec.Struct, frozen=True):
+class SessionRow(Session, frozen=True):
     """
-    One live sign-in.
+    One live sign-in, as the list shows it.
 
     Attributes:
-        address: Where it was begun: an IPv4 address, or the /64 of an IPv6 one; empty where that is not known.
         is_this: The one that asks.
     """
 
-    id: UUID
-    created_at: datetime
-    used_at: datetime
-    expires_at: datetime
-    user_agent: str
-    address: str
     is_this: bool
 
 

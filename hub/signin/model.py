@@ -27,7 +27,12 @@ class Registration(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A live sign-in as its owner sees it in the list."""
+    """
+    A live sign-in as its owner sees it.
+
+    Attributes:
+        address: Where it was begun: an IPv4 address, or the /64 of an IPv6 one; empty where that is not known.
+    """
 
     id: UUID
     created_at: datetime
