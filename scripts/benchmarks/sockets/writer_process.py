@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import uvloop
 
+from hub import log
 from hub.db import Database
 from hub.errors import Unavailable
 from hub.events.model import LoggedEvent
@@ -48,6 +49,8 @@ _committing: ContextVar[range] = ContextVar("committing", default=range(0))
 
 
 async def _main() -> None:
+    # To standard error: a warning among the reports ended a storm of 100,002.
+    log.configure("writer")
     loop = asyncio.get_running_loop()
     lines = asyncio.StreamReader(limit=256 * 1024 * 1024)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
