@@ -137,18 +137,22 @@ def test_an_entry_survives_its_packing(member_ids, views):
     assert {(chat, one) for chat, some in present.viewers.items() for one in some} == set(views)
 
 
-async def test_an_answer_that_says_the_same_is_the_same_object(store):
-    """Nobody reads it anew; what one worker changes is seen by the next that asks, and what it takes back as well."""
-    if isinstance(store.presence, MemoryPresence):
-        pytest.skip("The store in memory puts every answer together.")
-    first = (await store.presence.keep("p", {1: Here((ANN,))}))[1]
-    assert (await store.presence.keep("p", {1: Here((ANN,))}))[1] is first
-    await store.presence.keep("q", {1: Here((BOB,))})
-    both = (await store.presence.keep("p", {1: Here((ANN,))}))[1]
-    assert both.member_ids == (ANN, BOB)
-    await store.presence.keep("p", {1: Here()})
-    assert store.presence._known == {}
-    assert (await store.presence.keep("q", {1: Here((BOB,))}))[1].member_ids == (BOB,)
+@pytest.mark.redis
+async def test_redis_presence_reads_an_answer_that_says_the_same_once(redis_ephemeral):
+    """The same object again; what one worker changes is seen by the next that asks, and what it takes back as well."""
+    client = Redis.from_url(redis_ephemeral)
+    try:
+        await client.flushdb()
+        presence = RedisPresence(client)
+        first = (await presence.keep("p", {1: Here((ANN,))}))[1]
+        assert (await presence.keep("p", {1: Here((ANN,))}))[1] is first
+        await presence.keep("q", {1: Here((BOB,))})
+        assert (await presence.keep("p", {1: Here((ANN,))}))[1].member_ids == (ANN, BOB)
+        await presence.keep("p", {1: Here()})
+        assert presence._known == {}
+        assert (await presence.keep("q", {1: Here((BOB,))}))[1].member_ids == (BOB,)
+    finally:
+        await client.aclose()
 
 
 @pytest.mark.redis
