@@ -210,7 +210,8 @@ class PolledAccount:
         if info.klass in _STOPPING and not await self._has_newer_keys() and await self._sign_out(info):
             return True
         # That a store of ours is away has been said by whoever lost it; it is not the account's trouble.
-        if not isinstance(error, Unavailable):
+        # Nor is one connection that broke after it had held: servers cut them, and the next attempt follows at once.
+        if not isinstance(error, Unavailable) and self._failures:
             self._note_down(info)
         with suppress(HubError, asyncpg.PostgresError):
             async with self._transaction() as conn:

@@ -333,6 +333,21 @@ async def test_vendor_that_is_away_is_logged_once_each_way(world, monkeypatch):
     assert health.error == "The vendor is away."
 
 
+async def test_one_connection_that_breaks_is_not_logged_as_an_outage(world, monkeypatch):
+    """A connection that breaks once and is made again is no outage: nothing is warned of, nothing is lost."""
+    from connectors import polled_account
+
+    lines: list[str] = []
+    monkeypatch.setattr(polled_account, "_log", SimpleNamespace(warning=lambda event, **_: lines.append(event)))
+    world.vendor.fails = True
+    async with running(world.worker("a")):
+        await wait_until(lambda: len(world.vendor.sessions) >= 1)
+        world.vendor.fails = False
+        await wait_until(lambda: len(world.appended) >= 35)
+
+    assert lines == []
+
+
 async def test_outages_of_our_own_stores_are_not_the_accounts(world, monkeypatch):
     """While the streams take nothing the cursor waits and no mailbox is called unreachable: it is not."""
     from connectors import polled_account
