@@ -34,7 +34,7 @@ export type ConversationChange =
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-async function call<Answer>(method: Method, path: string, body?: unknown): Promise<Answer> {
+export async function call<Answer>(method: Method, path: string, body?: unknown): Promise<Answer> {
   const headers: Record<string, string> = method === "GET" ? {} : { "X-Hub-Request": "1" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response: Response;
@@ -56,7 +56,7 @@ function toError(status: number, answer: unknown): ApiError {
   return new ApiError(status, body.code ?? "unavailable", message, body.field ?? null, body.retry_after_s ?? null);
 }
 
-const query = (parameters: Readonly<Record<string, string | number | null | undefined>>): string => {
+export const query = (parameters: Readonly<Record<string, string | number | null | undefined>>): string => {
   const pairs = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
   return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)])).toString()}`;
 };
