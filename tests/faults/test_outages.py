@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -179,12 +180,27 @@ async def test_both_stores_away_is_said_so(outage):
     assert await outage.stored(sid) == 1
 
 
+async def listening(url: str) -> None:
+    """Wait until somebody takes connections at an address; how soon a process starts depends on the machine."""
+    address = urlsplit(url)
+    deadline_s = time.monotonic() + 60
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(address.hostname, address.port)
+        except OSError:
+            assert time.monotonic() < deadline_s, "serve does not listen"
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            return
+
+
 async def test_serve_started_without_postgres_answers_once_it_is_there(outage):
     """It knows no account yet: calls wait in its backlog, and are taken when Postgres answers."""
     await outage.services.postgres.stop()
     outage.hub.kill("serve")
     outage.hub.start("serve")
-    await asyncio.sleep(2)
+    await listening(outage.url)
     sid = new_sid()
     posting = asyncio.create_task(outage.post(sid))
     await asyncio.sleep(1)
