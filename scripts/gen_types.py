@@ -21,8 +21,8 @@ from api import channel_accounts, conversations, dead_letters, mails, members, s
 from api import contacts as contact_views
 from api.channels import ChannelView
 from api.snapshot import Snapshot
+from hub.accounts import invitations, people
 from hub.accounts import model as accounts
-from hub.accounts import people
 from hub.channels import model as channels
 from hub.contacts import model as contacts
 from hub.demo import model as demo
@@ -60,6 +60,7 @@ ANSWERS: tuple[type, ...] = (
     channel_accounts.TestedView,
     channel_accounts.SecretView,
     mails.ReplyDefaults,
+    invitations.Preview,
 )
 EVENTS: tuple[type, ...] = (
     *get_args(inbox.InboxEvent),
@@ -84,6 +85,7 @@ _RENAMED = {
     protocol.Error: "ErrorFrame",
     protocol.Read: "ReadFrame",
     protocol.Ping: "PingFrame",
+    invitations.Preview: "Offer",
 }
 
 _SCALARS: dict[type[inspect.Type], str] = {

@@ -12,6 +12,10 @@ export class ApiError extends Error {
     message: string,
     readonly field: string | null = null,
     readonly retry_after_s: number | null = null,
+    /** The ways to prove who one is, where that is what is missing. */
+    readonly methods: readonly string[] = [],
+    /** A sign-in half done: goes back with the second factor. */
+    readonly challenge: string | null = null,
   ) {
     super(message);
   }
@@ -34,8 +38,8 @@ export type ConversationChange =
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-export async function call<Answer>(method: Method, path: string, body?: unknown): Promise<Answer> {
-  const headers: Record<string, string> = method === "GET" ? {} : { "X-Hub-Request": "1" };
+export async function call<Answer>(method: Method, path: string, body?: unknown, more: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  const headers: Record<string, string> = { ...more, ...(method === "GET" ? {} : { "X-Hub-Request": "1" }) };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response: Response;
   try {
@@ -53,7 +57,7 @@ export async function call<Answer>(method: Method, path: string, body?: unknown)
 function toError(status: number, answer: unknown): ApiError {
   const body = (typeof answer === "object" && answer !== null ? answer : {}) as Partial<ApiError>;
   const message = body.message ?? "The hub could not do this. Try again in a moment.";
-  return new ApiError(status, body.code ?? "unavailable", message, body.field ?? null, body.retry_after_s ?? null);
+  return new ApiError(status, body.code ?? "unavailable", message, body.field ?? null, body.retry_after_s ?? null, body.methods ?? [], body.challenge ?? null);
 }
 
 export const query = (parameters: Readonly<Record<string, string | number | null | undefined>>): string => {

@@ -8,12 +8,16 @@ export const FILTERS = ["all", "mine", "unassigned"] as const;
 export type Tab = (typeof TABS)[number];
 export type Filter = (typeof FILTERS)[number];
 
+/** Pages that a one-time link opens; its token stays behind the #, where no server and no log sees it. */
+export const LINK_PAGES = ["setup", "join", "reset", "verify", "invitation"] as const;
+export type LinkPage = (typeof LINK_PAGES)[number];
+
 export type Route =
   | { readonly page: "inbox"; readonly tab: Tab; readonly filter: Filter; readonly conversation: Uuid | null }
   | { readonly page: "channels"; readonly connect: string | null; readonly account: Uuid | null }
   | { readonly page: "members" | "dead-letters" }
-  | { readonly page: "welcome" | "sign-in" | "missing" }
-  | { readonly page: "setup" | "join" | "reset"; readonly token: string };
+  | { readonly page: "welcome" | "sign-in" | "sign-up" | "forgot" | "missing" }
+  | { readonly page: LinkPage; readonly token: string };
 
 export type SettingsRoute = Extract<Route, { page: "channels" | "members" | "dead-letters" }>;
 
@@ -45,8 +49,9 @@ export function parseRoute({ pathname, search, hash }: Address): Route {
     if (second === "members" || second === "dead-letters") return { page: second };
   }
   if (second !== "") return { page: "missing" };
-  if (first === "setup" || first === "join" || first === "reset") return { page: first, token: hash.slice(1) };
-  return first === "welcome" || first === "sign-in" ? { page: first } : { page: "missing" };
+  const link = LINK_PAGES.find((one) => one === first);
+  if (link !== undefined) return { page: link, token: hash.slice(1) };
+  return first === "welcome" || first === "sign-in" || first === "sign-up" || first === "forgot" ? { page: first } : { page: "missing" };
 }
 
 /** Writes the address of a route; defaults are left out. */
@@ -58,7 +63,7 @@ export function toPath(route: Route): string {
     }
     case "channels": return `/settings/channels${toSearch({ connect: route.connect, account: route.account })}`;
     case "members": case "dead-letters": return `/settings/${route.page}`;
-    case "setup": case "join": case "reset": return `/${route.page}#${route.token}`;
+    case "setup": case "join": case "reset": case "verify": case "invitation": return `/${route.page}#${route.token}`;
     case "missing": return "/";
     default: return `/${route.page}`;
   }

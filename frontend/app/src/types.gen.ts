@@ -402,6 +402,16 @@ export interface ReplyDefaults {
   readonly cc: readonly Party[] | null;
 }
 
+export interface Offer {
+  readonly workspace_name: string;
+  readonly inviter_name: string;
+  readonly email: string;
+  readonly role: Role;
+  readonly role_name: string;
+  readonly expires_at: Timestamp;
+  readonly has_login: boolean;
+}
+
 export interface MessageReceived {
   readonly type: "message_received";
   readonly conversation: Conversation;
