@@ -60,7 +60,7 @@ function toError(status: number, answer: unknown): ApiError {
   return new ApiError(status, body.code ?? "unavailable", message, body.field ?? null, body.retry_after_s ?? null, body.methods ?? [], body.challenge ?? null);
 }
 
-export const query = (parameters: Readonly<Record<string, string | number | null | undefined>>): string => {
+const query = (parameters: Readonly<Record<string, string | number | null | undefined>>): string => {
   const pairs = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
   return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)])).toString()}`;
 };

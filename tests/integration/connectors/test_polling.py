@@ -316,12 +316,18 @@ async def test_keys_changed_meanwhile_do_not_stop_the_account(world):
     assert (await world.account()).status is AccountStatus.CONNECTED
 
 
-async def test_vendor_that_is_away_is_logged_once_each_way(world, monkeypatch):
-    """Ten failures are one line in the log, and so is the return."""
+def warned(monkeypatch) -> list[str]:
+    """Return the list that every warning of an account's loop goes to."""
     from connectors import polled_account
 
     lines: list[str] = []
     monkeypatch.setattr(polled_account, "_log", SimpleNamespace(warning=lambda event, **_: lines.append(event)))
+    return lines
+
+
+async def test_vendor_that_is_away_is_logged_once_each_way(world, monkeypatch):
+    """Ten failures are one line in the log, and so is the return."""
+    lines = warned(monkeypatch)
     world.vendor.fails = True
     async with running(world.worker("a")):
         await wait_until(lambda: len(world.vendor.sessions) >= 6)
@@ -335,10 +341,7 @@ async def test_vendor_that_is_away_is_logged_once_each_way(world, monkeypatch):
 
 async def test_one_connection_that_breaks_is_not_logged_as_an_outage(world, monkeypatch):
     """A connection that breaks once and is made again is no outage: nothing is warned of, nothing is lost."""
-    from connectors import polled_account
-
-    lines: list[str] = []
-    monkeypatch.setattr(polled_account, "_log", SimpleNamespace(warning=lambda event, **_: lines.append(event)))
+    lines = warned(monkeypatch)
     world.vendor.fails = True
     async with running(world.worker("a")):
         await wait_until(lambda: len(world.vendor.sessions) >= 1)

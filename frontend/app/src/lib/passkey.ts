@@ -12,20 +12,14 @@ export const sign = (options: Json): Promise<Json> =>
     publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options as unknown as PublicKeyCredentialRequestOptionsJSON),
   }));
 
-/** Asks the device for a new passkey. */
-export const make = (options: Json): Promise<Json> =>
-  answered(() => navigator.credentials.create({
-    publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options as unknown as PublicKeyCredentialCreationOptionsJSON),
-  }));
-
 async function answered(ask: () => Promise<Credential | null>): Promise<Json> {
   let given: Credential | null;
   try {
     given = await ask();
   } catch (error) {
     // One name for a cancel, a time-out and a device that has none: the standard tells pages no more.
-    const known = error instanceof DOMException && error.name === "InvalidStateError";
-    throw new ApiError(0, "passkey", known ? "This device has a passkey for you already." : "No passkey was used. Try again, or choose another way.");
+    if (!(error instanceof DOMException)) throw error;
+    throw new ApiError(0, "passkey", "No passkey was used. Try again, or choose another way.");
   }
   if (given === null) throw new ApiError(0, "passkey", "No passkey was used.");
   return (given as PublicKeyCredential).toJSON() as unknown as Json;
