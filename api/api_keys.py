@@ -9,17 +9,24 @@ from uuid import UUID
 import msgspec
 
 from api.call import required
+from api.feature_flags import is_on
 from api.paging import decode_cursor, encode_cursor
 from hub import clock
 from hub.accounts.model import Permission
-from hub.errors import InvalidInput
+from hub.errors import Forbidden, InvalidInput
+from hub.installation.model import Flag
 from hub.keys import actions, store
 from hub.keys.actions import Caller
 from hub.keys.model import LIFETIME, ApiKey, KeyKind, NewKey
 from hub.keys.token import PEPPER_PURPOSE, Pepper
+from hub.notices import security
+from hub.notices.model import News
+from hub.signin.factors.model import Person
+from hub.signin.factors.telling import warn
 
 if TYPE_CHECKING:
     from api.call import MemberCall
+    from hub.db import TenantConn
     from hub.keys.model import MadeKey
 
 _NEVER_WARNING = "This key never expires: whoever finds it can use it until somebody revokes it."
@@ -79,6 +86,8 @@ async def read_all(call: MemberCall) -> KeyPage:
 
 async def create(call: MemberCall) -> MadeKeyView:
     """Make an API key of the workspace."""
+    if not await is_on(call, Flag.API_KEYS, call.actor.workspace_id):
+        raise Forbidden("New API keys cannot be made here now.")
     return await _create(call, KeyKind.WORKSPACE)
 
 
@@ -104,6 +113,8 @@ async def read_own(call: MemberCall) -> KeyPage:
 
 async def create_own(call: MemberCall) -> MadeKeyView:
     """Make a personal access token, which acts as the caller."""
+    if not await is_on(call, Flag.PERSONAL_TOKENS, call.actor.workspace_id):
+        raise Forbidden("New personal tokens cannot be made here now.")
     return await _create(call, KeyKind.PERSONAL)
 
 
@@ -140,6 +151,7 @@ async def _create(call: MemberCall, kind: KeyKind) -> MadeKeyView:
     new = NewKey(kind=kind, name=wanted.name, scopes=wanted.scopes, inbox_ids=wanted.inbox_ids, expires_at=expires_at)
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
         made = await actions.make_key(conn, _pepper(call), _by(call), new)
+        await _tell(conn, call, made.key)
     return _shown(made)
 
 
@@ -153,7 +165,18 @@ async def _rename(call: MemberCall, kind: KeyKind) -> KeyView:
 async def _rotate(call: MemberCall, kind: KeyKind) -> MadeKeyView:
     key_id = call.path_id("key_id", "key")
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
-        return _shown(await actions.rotate_key(conn, _pepper(call), _by(call), kind, key_id))
+        made = await actions.rotate_key(conn, _pepper(call), _by(call), kind, key_id)
+        await _tell(conn, call, made.key)
+    return _shown(made)
+
+
+async def _tell(conn: TenantConn, call: MemberCall, key: ApiKey) -> None:
+    """Whoever took a session over may have made it: its owner hears of it, of a workspace's those in charge as well."""
+    of_all = key.kind is KeyKind.WORKSPACE
+    who, workspace_id = call.signed_in, call.actor.workspace_id
+    await security.tell_member(conn, workspace_id, call.actor.member_id, News.KEY_MADE, and_those_in_charge=of_all)
+    what = f"the API key “{key.name}” was made" if of_all else f"the personal token “{key.name}” was made"
+    await warn(conn, Person(who.login_id, who.email, who.name, call.address), what)
 
 
 async def _revoke(call: MemberCall, kind: KeyKind) -> None:

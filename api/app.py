@@ -14,16 +14,20 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.routing import Route as StarletteRoute
 
-from api import auth, frontend, idempotency, openapi, rates, step_up
+from api import auth, frontend, idempotency, openapi, operators, rates, step_up
 from api.call import Call, MemberCall, SessionCall, required
 from api.errors import error_answer, http_error_answer, unexpected_answer
 from api.etag import etag_of
 from api.headers import SecurityHeaders
 from api.health import HttpMetrics
+from api.metrics import CallRateMetrics
+from api.refusals import Refusals
 from api.route import UNSAFE_METHODS, Access, Route
 from api.routes import ROUTES
 from hub.accounts import policy
+from hub.accounts import store as accounts
 from hub.accounts.model import Permission
+from hub.audit.behind import OPERATOR_BEHIND
 from hub.errors import ConfigurationError, Forbidden, HubError
 from hub.keys.answers import Place
 from hub.keys.rates import CallRates
@@ -37,7 +41,10 @@ if TYPE_CHECKING:
     from api.auth import Edge
     from api.call import Resources
     from api.route import Answer
-    from hub.accounts.model import SignedIn
+    from hub.accounts.model import Actor, SignedIn
+
+
+_SIGNED_IN = (Access.SESSION, Access.OPERATOR)
 
 
 def create_app(resources: Resources, routes: Sequence[Route] = ROUTES) -> Starlette:
@@ -74,7 +81,7 @@ def create_app(resources: Resources, routes: Sequence[Route] = ROUTES) -> Starle
     app.router.redirect_slashes = False
     app.state.resources = resources
     app.state.edge = edge
-    app.state.openapi = openapi.encoded(routes)
+    app.state.openapi = openapi.Written(routes)
     return app
 
 
@@ -82,7 +89,7 @@ def check_table(routes: Sequence[Route]) -> None:
     """Refuse a table in which a permission has no workspace, or one address and method stands twice."""
     seen: set[tuple[str, str]] = set()
     for route in routes:
-        if route.step_up and not isinstance(route.access, Permission) and route.access is not Access.SESSION:
+        if route.step_up and not isinstance(route.access, Permission) and route.access not in _SIGNED_IN:
             raise ConfigurationError(f"{route.method} {route.path} asks for a proof but not for a session.")
         if isinstance(route.access, Permission) and "workspace_id" not in route.path_names:
             raise ConfigurationError(f"{route.method} {route.path} needs a permission but names no workspace.")
@@ -97,6 +104,8 @@ class Door:
     def __init__(self, resources: Resources) -> None:
         self.metrics = HttpMetrics(resources.metrics)
         self.rates = CallRates(resources.redis_ephemeral, resources.database)
+        self.refusals = Refusals()
+        resources.metrics.register(CallRateMetrics(self.rates))
         self._sealer = resources.sealer
         self._pepper: Pepper | None = None
 
@@ -145,6 +154,11 @@ class Endpoint:
     async def _respond(self, request: Request) -> Response:
         counted: dict[str, str] = {}
         response = await _answering(lambda: self._admit(request, counted))
+        if self._door.refusals.is_worth_a_line(response):
+            self._door.refusals.note(self._route, response, await self._who(request))
+        if self._resources.access is not None:
+            # Whoever ended something and is told so finds it ended in every process.
+            await self._resources.access.endings.settle()
         response.headers.update(counted)
         return response
 
@@ -181,7 +195,7 @@ class Endpoint:
         return response
 
     async def _call(self, request: Request) -> Call:
-        database = self._resources.database
+        database, access_cache = self._resources.database, self._resources.access
         call = Call(
             request=request,
             resources=self._resources,
@@ -190,22 +204,58 @@ class Endpoint:
             address=auth.address_of(self._edge, request),
         )
         access = self._route.access
-        if not isinstance(access, Permission) and access is not Access.SESSION:
+        OPERATOR_BEHIND.set(None)
+        if not isinstance(access, Permission) and access not in _SIGNED_IN:
             return call
         token = auth.token_of(self._edge, request)
         if is_key(token):
             if self._route.people_only or self._route.step_up or not isinstance(access, Permission):
                 raise Forbidden("This is for people who are signed in: API keys cannot be used here.")
-            signed_in, actor = await auth.key_actor_of(database, self._door.pepper(), token, call.path["workspace_id"])
+            keys = auth.KeyDoor(database, self._door.pepper(), access_cache)
+            signed_in, actor = await auth.key_actor_of(keys, token, call.path["workspace_id"])
         elif isinstance(access, Permission):
-            signed_in, actor = await auth.actor_of(database, token, call.path["workspace_id"])
+            signed_in, actor = await auth.actor_of(database, token, call.path["workspace_id"], access_cache)
         else:
-            signed_in = await auth.sign_in_of(database, token)
-            await self._require_proof(signed_in)
-            return SessionCall.of_session(call, signed_in, token)
+            return await self._session_call(call, token)
+        caller_id = actor.key_id or actor.member_id
+        request.state.who = {"workspace_id": str(actor.workspace_id), "caller_id": str(caller_id)}
+        self._note_member(actor)
         policy.require(actor, access)
         await self._require_proof(signed_in)
         return MemberCall.of_member(call, signed_in, token, actor)
+
+    async def _session_call(self, call: Call, token: str) -> SessionCall:
+        database = self._resources.database
+        signed_in = await auth.sign_in_of(database, token, self._resources.access)
+        call.request.state.who = {"login_id": str(signed_in.login_id)}
+        entered = await accounts.find_entered(database, signed_in.session_id)
+        if entered is not None and not self._route.entered:
+            raise Forbidden(operators.NOT_ENTERED)
+        OPERATOR_BEHIND.set(None if entered is None else entered.operator_id)
+        if self._route.access is Access.OPERATOR:
+            await operators.require_operator(database, signed_in)
+        await self._require_proof(signed_in)
+        return SessionCall.of_session(call, signed_in, token, entered)
+
+    async def _who(self, request: Request) -> dict[str, str]:
+        """Name whoever was refused: as a member or key, or by their session where they are nobody here."""
+        known: dict[str, str] = getattr(request.state, "who", {})
+        if known or not isinstance(self._route.access, Permission):
+            return known
+        try:
+            token = auth.token_of(self._edge, request)
+            signed_in = await auth.sign_in_of(self._resources.database, token, self._resources.access)
+        except HubError:
+            return {}
+        return {"login_id": str(signed_in.login_id), "wanted_workspace": request.path_params["workspace_id"][:19]}
+
+    def _note_member(self, actor: Actor) -> None:
+        """Whose call it is, for counts and for the audit log; stops what an operator as a member may not do."""
+        OPERATOR_BEHIND.set(actor.operator_id)
+        if actor.operator_id is not None and (self._route.people_only or self._route.step_up):
+            raise Forbidden(operators.NOT_ENTERED)
+        if self._resources.usage is not None:
+            self._resources.usage.note_call(actor.workspace_id)
 
     async def _require_proof(self, signed_in: SignedIn) -> None:
         if self._route.step_up:

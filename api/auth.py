@@ -9,18 +9,22 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from hub.access.cache import AccessCache
+from hub.access.entry import Asked, Found
 from hub.accounts import sessions
 from hub.accounts.model import SignedIn
+from hub.db import Database
 from hub.errors import ConfigurationError, Forbidden, NotFound, NotSignedIn
 from hub.keys import actions as keys
+from hub.keys.token import Pepper, read_token
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
 
     from hub.accounts.model import Actor
     from hub.config import Settings
-    from hub.db import Database
-    from hub.keys.token import Pepper
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -137,10 +141,23 @@ def bearer_of(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
+def entered_cookie(edge: Edge, token: str, age_s: int) -> str:
+    """Return the ``Set-Cookie`` value of an operator's stay in a workspace; their own session's stays beside it."""
+    secure = "; Secure" if edge.secure else ""
+    return f"{entered_name(edge.cookie_name)}={token}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}"
+
+
+def entered_name(cookie_name: str) -> str:
+    """Return the name of the cookie that goes before the session's while an operator is in somebody's workspace."""
+    return cookie_name.replace("session", "entered")
+
+
 def token_of(edge: Edge, request: Request) -> str:
     """Return the session's token: of the bearer header where there is one, else of the cookie."""
     bearer = bearer_of(request)
-    token = request.cookies.get(edge.cookie_name) if bearer is None else bearer
+    cookies = request.cookies
+    entered = cookies.get(entered_name(edge.cookie_name))
+    token = bearer if bearer is not None else entered or cookies.get(edge.cookie_name)
     if not token:
         raise NotSignedIn
     return token
@@ -212,12 +229,18 @@ def _plain(address: Address) -> Address:
     return address if mapped is None else mapped
 
 
-async def sign_in_of(database: Database, token: str) -> SignedIn:
+async def sign_in_of(database: Database, token: str, access: AccessCache | None = None) -> SignedIn:
     """Find whose session a token is; ``NotSignedIn`` where it is none."""
-    return await sessions.find_signed_in(database, token)
+
+    async def load() -> Found:
+        return Found(await sessions.find_signed_in(database, token))
+
+    return (await _find(access, Asked(token), load)).signed_in
 
 
-async def actor_of(database: Database, token: str, workspace: str) -> tuple[SignedIn, Actor]:
+async def actor_of(
+    database: Database, token: str, workspace: str, access: AccessCache | None = None
+) -> tuple[SignedIn, Actor]:
     """
     Find who calls under a workspace, in one round trip.
 
@@ -225,22 +248,41 @@ async def actor_of(database: Database, token: str, workspace: str) -> tuple[Sign
         database: The installation.
         token: The session's secret, unchecked.
         workspace: ``{workspace_id}`` of the path, unchecked.
+        access: May answer instead.
 
     Raises:
         NotSignedIn: The token is no live session.
         NotFound: The path names no workspace.
         Forbidden: They are not a member there; a workspace that does not exist answers the same.
     """
-    return await sessions.find_actor(database, token, workspace_id_of(workspace))
+    workspace_id = workspace_id_of(workspace)
+
+    async def load() -> Found:
+        return Found(*await sessions.find_actor(database, token, workspace_id))
+
+    return _with_actor(await _find(access, Asked(token, workspace_id), load))
 
 
-async def key_actor_of(database: Database, pepper: Pepper, text: str, workspace: str) -> tuple[SignedIn, Actor]:
+class KeyDoor(msgspec.Struct, frozen=True):
+    """
+    What API keys are checked with.
+
+    Attributes:
+        pepper: Keys of the verifiers.
+        access: May answer instead of the database.
+    """
+
+    database: Database
+    pepper: Pepper
+    access: AccessCache | None = None
+
+
+async def key_actor_of(door: KeyDoor, text: str, workspace: str) -> tuple[SignedIn, Actor]:
     """
     Find as whom an API key calls under a workspace.
 
     Args:
-        database: The installation.
-        pepper: Keys of the verifiers.
+        door: What keys are checked with.
         text: The key, unchecked.
         workspace: ``{workspace_id}`` of the path, unchecked.
 
@@ -250,15 +292,30 @@ async def key_actor_of(database: Database, pepper: Pepper, text: str, workspace:
     Raises:
         NotSignedIn, Forbidden, NotFound: As ``actor_of``.
     """
-    key, actor = await keys.find_actor(database, pepper, text, workspace_id_of(workspace))
-    signed_in = SignedIn(
-        session_id=key.id,
-        login_id=actor.login_id,
-        email="",
-        name=key.name,
-        expires_at=key.expires_at or _NEVER,
-    )
-    return signed_in, actor
+    workspace_id = workspace_id_of(workspace)
+
+    async def load() -> Found:
+        key, actor = await keys.find_actor(door.database, door.pepper, text, workspace_id)
+        signed_in = SignedIn(
+            session_id=key.id,
+            login_id=actor.login_id,
+            email="",
+            name=key.name,
+            expires_at=key.expires_at or _NEVER,
+        )
+        return Found(signed_in, actor)
+
+    return _with_actor(await _find(door.access, Asked(text, workspace_id, read_token(text).id), load))
+
+
+async def _find(access: AccessCache | None, asked: Asked, load: Callable[[], Awaitable[Found]]) -> Found:
+    return await load() if access is None else await access.find(asked, load)
+
+
+def _with_actor(found: Found) -> tuple[SignedIn, Actor]:
+    if found.actor is None:
+        raise Forbidden("You are not a member of this workspace.")
+    return found.signed_in, found.actor
 
 
 def workspace_id_of(text: str) -> int:

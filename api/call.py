@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from api.uploads import Uploads
+    from connectors.account_notes import AccountNotes
+    from connectors.images import ImageFetcher
     from connectors.ingress import IngressWriter
     from connectors.registry import ConnectorRegistry
-    from hub.accounts.model import Actor, SignedIn
+    from connectors.renewal import Renewals
+    from hub.access.cache import AccessCache
+    from hub.accounts.model import Actor, Entered, SignedIn
     from hub.accounts.passwords import Passwords
     from hub.attachments.keeping import Keeper
     from hub.attachments.links import FileLinks
@@ -34,10 +38,15 @@ if TYPE_CHECKING:
     from hub.channels.sealing import Sealer
     from hub.config import Settings
     from hub.db import Database
+    from hub.images.links import ImageLinks
+    from hub.installation.counting import UsageCounts
+    from hub.installation.flags import Flags
     from hub.metrics import MetricsExchange
     from hub.notices.digest import DigestLinks
+    from hub.push.sending import PushSender
     from hub.realtime.hub import RealtimeHub
     from hub.realtime.presence import Presence
+    from hub.signin.issuers.provider import Issuers
     from hub.streams import IngressStreams
     from hub.throttle import Throttle
 
@@ -48,7 +57,7 @@ BODY_LIMIT_BYTES: Final = 1024 * 1024
 _BODY_TIMEOUT_S: Final = 30
 _INTEGER: Final = re.compile(r"[0-9]{1,9}")
 # No more than what cannot be JSON: many a client names a wrong type, or none, and sends JSON.
-_NOT_JSON: Final = re.compile(r"\s*(multipart|image|audio|video)/|[a-z]+/([a-z.]+\+)?xml\b", re.IGNORECASE)
+_NOT_JSON: Final = re.compile(r"(multipart|image|audio|video)/|[a-z]{1,40}/([a-z.]{1,80}\+)?xml\b", re.IGNORECASE)
 
 
 class TicketFacts(msgspec.Struct, frozen=True):
@@ -81,6 +90,7 @@ class Resources:
         metrics: Where parts register their counters.
         exchange: Knows the counters of all processes; without it /metrics shows this one's.
         tracer: Follows calls that write.
+        access: Remembers who tokens are; without it Postgres is asked at each call.
         redis_durable: Only asked whether it answers; the streams have their own way to it.
     """
 
@@ -100,12 +110,21 @@ class Resources:
     presence: Presence | None = None
     registry: ConnectorRegistry | None = None
     routes: ChannelRoutes | None = None
+    renewals: Renewals | None = None
+    notes: AccountNotes | None = None
     sealer: Sealer | None = None
     keeper: Keeper | None = None
     uploads: Uploads | None = None
     file_links: FileLinks | None = None
+    image_links: ImageLinks | None = None
+    images: ImageFetcher | None = None
     digest_links: DigestLinks | None = None
+    issuers: Issuers | None = None
+    push_sender: PushSender | None = None
     exchange: MetricsExchange | None = None
+    access: AccessCache | None = None
+    usage: UsageCounts | None = None
+    flags: Flags | None = None
     tracer: Tracer = NO_TRACER
     metrics: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
 
@@ -197,20 +216,21 @@ class Call:
             TooLarge: More than 1 MiB.
             UnsupportedMediaType: It is said to be a form, a file or XML.
         """
-        if _NOT_JSON.match(self.request.headers.get("content-type", "")):
+        if _NOT_JSON.match(self.request.headers.get("content-type", "").lstrip()):
             raise UnsupportedMediaType
         return decode(await self.body(), type_)
 
 
 @dataclass(slots=True, kw_only=True)
 class SessionCall(Call):
-    """A call by somebody signed in; ``token`` is their session's secret."""
+    """A call by somebody signed in; ``token`` is their session's secret, ``entered`` says that it is an operator's."""
 
     signed_in: SignedIn
     token: str
+    entered: Entered | None = None
 
     @classmethod
-    def of_session(cls, call: Call, signed_in: SignedIn, token: str) -> SessionCall:
+    def of_session(cls, call: Call, signed_in: SignedIn, token: str, entered: Entered | None = None) -> SessionCall:
         """Add to a call whose session it carries."""
         return SessionCall(
             request=call.request,
@@ -220,6 +240,7 @@ class SessionCall(Call):
             address=call.address,
             signed_in=signed_in,
             token=token,
+            entered=entered,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from api.etag import Seen, require_mergeable, wanted_version
 from connectors.accounts import account_of, is_loopback, webhook_url
 from connectors.base import Checked
 from connectors.cursors import Health, list_health
-from connectors.forms import Form, generate_credentials, read_changes, read_form
+from connectors.forms import Form, generate, generate_credentials, read_changes, read_form
 from hub import clock
 from hub.accounts.policy import sees
 from hub.channels import actions, store
@@ -20,8 +21,8 @@ from hub.channels.model import AccountChange, AccountStatus, ChannelAccount, New
 from hub.errors import ConnectorError, ErrorClass, InvalidInput, NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from api.call import MemberCall
-    from connectors.base import Connector, Manifest
+    from api.call import Call, MemberCall
+    from connectors.base import Account, Connector, Manifest
 
 # The vendor could not be asked, which says nothing about the keys.
 _PASSING = frozenset({ErrorClass.RETRYABLE, ErrorClass.RATE_LIMITED, ErrorClass.AMBIGUOUS})
@@ -104,7 +105,7 @@ async def read_all(call: MemberCall) -> AccountsView:
 async def connect(call: MemberCall) -> ConnectedView:
     """Check a form and its keys with the vendor, then save the account."""
     wanted = await call.decode(ConnectRequest)
-    connector = _connector(call, wanted.channel)
+    connector = connector_of(call, wanted.channel)
     form = read_form(connector.manifest, wanted.credentials, wanted.settings)
     generated = generate_credentials(connector.manifest, clock.new_token)
     form = Form({**form.credentials, **generated}, form.settings)
@@ -120,8 +121,8 @@ async def connect(call: MemberCall) -> ConnectedView:
         address=call.address,
     )
     actions.check_name(new.name)
-    await _check_inbox(call, wanted.inbox_id)
-    checked = await _check(call, connector, _route(new.workspace_id, new.id, wanted.channel, form), form)
+    await require_inbox(call, wanted.inbox_id)
+    checked = await _check(call, connector, route_of(new.workspace_id, new.id, wanted.channel, form), form)
     new = msgspec.structs.replace(new, external_ref=checked.external_ref)
     async with call.resources.database.transaction([new.workspace_id]) as conn:
         account = await actions.connect(conn, required(call.resources.sealer, "secret key"), new)
@@ -131,13 +132,13 @@ async def connect(call: MemberCall) -> ConnectedView:
 async def change(call: MemberCall) -> ConnectedView:
     """Change an account; new keys or settings are checked with the vendor before they are saved."""
     wanted = await call.decode(ChangeRequest)
-    account, old = await _open(call)
-    connector = _connector(call, account.channel)
+    account, old = await open_fresh(call)
+    connector = connector_of(call, account.channel)
     form = read_changes(connector.manifest, old, wanted.credentials, wanted.settings)
     signs_in = wanted.status == "connected" and account.status is AccountStatus.NEEDS_SIGN_IN
     checked = Checked()
     if form != old or wanted.credentials or signs_in:
-        route = _route(call.actor.workspace_id, account.id, account.channel, form, demo=account.demo)
+        route = route_of(call.actor.workspace_id, account.id, account.channel, form, demo=account.demo)
         checked = await _check(call, connector, route, form)
     replaces = form.credentials != old.credentials or bool(wanted.credentials)
     change_ = AccountChange(
@@ -145,6 +146,7 @@ async def change(call: MemberCall) -> ConnectedView:
         id=account.id,
         name=wanted.name,
         credentials=form.credentials if replaces else None,
+        read_credentials=old.credentials,
         settings=form.settings if form.settings != old.settings else None,
         external_ref=checked.external_ref or None,
         status=AccountStatus(wanted.status) if wanted.status else None,
@@ -166,41 +168,24 @@ async def change(call: MemberCall) -> ConnectedView:
 async def remove(call: MemberCall) -> None:
     """Disconnect an account and forget its secrets; its conversations stay."""
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
-        account = _visible(call, await store.get_channel_account(conn, call.actor.workspace_id, _id(call)))
+        account = visible(call, await store.get_channel_account(conn, call.actor.workspace_id, _id(call)))
         workspace_id, member_id = call.actor.workspace_id, call.actor.member_id
         await actions.remove(conn, workspace_id, account.id, member_id, address=call.address)
-
-
-async def test(call: MemberCall) -> TestedView:
-    """Ask the vendor whether the saved keys are good, and note what it says."""
-    account, form = await _open(call)
-    connector = _connector(call, account.channel)
-    workspace_id = call.actor.workspace_id
-    try:
-        await _ask(call, connector, _route(workspace_id, account.id, account.channel, form, demo=account.demo), form)
-    except ConnectorError as error:
-        if error.info.klass is ErrorClass.AUTH:
-            async with call.resources.database.transaction([workspace_id]) as conn:
-                await actions.mark_needs_sign_in(conn, workspace_id, account.id, error.info.message)
-        return TestedView(ok=False, message=error.info.message)
-    except InvalidInput as error:
-        return TestedView(ok=False, message=error.message)
-    async with call.resources.database.transaction([workspace_id]) as conn:
-        await actions.mark_connected(conn, workspace_id, account.id)
-    return TestedView(ok=True, message=f"{connector.manifest.name} is connected.")
 
 
 async def renew_secret(call: MemberCall) -> SecretView:
     """Make a new value of a generated credential and show it this once; the old one is void at once."""
     account, form = await _open(call)
     name = call.path["name"]
-    if name not in {one.name for one in _connector(call, account.channel).manifest.credentials if one.generated}:
+    fields = {one.name: one for one in connector_of(call, account.channel).manifest.credentials if one.generated}
+    if name not in fields:
         raise NotFound("secret")
-    value = clock.new_token()
+    value = generate(fields[name], clock.new_token)
     wanted = AccountChange(
         workspace_id=call.actor.workspace_id,
         id=account.id,
         credentials={**form.credentials, name: value},
+        read_credentials=form.credentials,
         actor_id=call.actor.member_id,
         address=call.address,
     )
@@ -212,7 +197,8 @@ async def renew_secret(call: MemberCall) -> SecretView:
 # ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _connector(call: MemberCall, channel: str) -> Connector:
+def connector_of(call: Call, channel: str) -> Connector:
+    """Return a channel's functions; ``InvalidInput`` where there is no such channel."""
     try:
         return required(call.resources.registry, "channels").get(channel)
     except NotFound:
@@ -230,23 +216,43 @@ def _id(call: MemberCall) -> UUID:
     return call.path_id("channel_account_id")
 
 
-def _visible(call: MemberCall, account: ChannelAccount) -> ChannelAccount:
+def visible(call: MemberCall, account: ChannelAccount) -> ChannelAccount:
+    """Return an account the caller may see; ``NotFound`` for removed ones and those of inboxes they do not see."""
     if account.status is AccountStatus.REMOVED or not sees(call.actor, account.inbox_id):
         raise NotFound("channel account")
     return account
 
 
 async def _open(call: MemberCall) -> tuple[ChannelAccount, Form]:
+    return await open_account(call, _id(call))
+
+
+async def open_fresh(call: MemberCall, *, refused: bool = False) -> tuple[ChannelAccount, Form]:
+    """The same, its token renewed first where it ends; whether that worked shows when the vendor is asked."""
+    account, form = await _open(call)
+    renewals, routes = call.resources.renewals, call.resources.routes
+    connector = connector_of(call, account.channel)
+    if renewals is None or routes is None or connector.oauth is None or account.demo:
+        return account, form
+    with suppress(ConnectorError):
+        route = await routes.find(account.id)
+        opened = account_of(route, form.credentials, call.resources.settings)
+        if await renewals.fresh(route, opened, connector, refused=refused) is not opened:
+            return await _open(call)
+    return account, form
+
+
+async def open_account(call: MemberCall, account_id: UUID) -> tuple[ChannelAccount, Form]:
     """Read an account with its secrets, in a transaction that is over before any vendor is asked."""
     workspace_id = call.actor.workspace_id
     sealer = required(call.resources.sealer, "secret key")
     async with call.resources.database.snapshot([workspace_id]) as conn:
-        account = _visible(call, await store.get_channel_account(conn, workspace_id, _id(call)))
+        account = visible(call, await store.get_channel_account(conn, workspace_id, account_id))
         credentials = await store.open_credentials(conn, sealer, workspace_id, account.id)
     return account, Form(credentials, account.settings)
 
 
-async def _check_inbox(call: MemberCall, inbox_id: UUID | None) -> None:
+async def require_inbox(call: MemberCall, inbox_id: UUID | None) -> None:
     """Refuse an unknown inbox before the vendor is asked."""
     if inbox_id is None:
         return
@@ -257,8 +263,8 @@ async def _check_inbox(call: MemberCall, inbox_id: UUID | None) -> None:
         raise InvalidInput("inbox_id", "There is no such inbox.") from None
 
 
-def _route(workspace_id: int, account_id: UUID, channel: str, form: Form, *, demo: bool = False) -> Route:
-    # Only what the connector is shown; the inbox is chosen when the account is saved.
+def route_of(workspace_id: int, account_id: UUID, channel: str, form: Form, *, demo: bool = False) -> Route:
+    """Make what the connector is shown of an account; its inbox is chosen when it is saved."""
     return Route(
         workspace_id=workspace_id,
         id=account_id,
@@ -271,7 +277,11 @@ def _route(workspace_id: int, account_id: UUID, channel: str, form: Form, *, dem
 
 
 async def _ask(call: MemberCall, connector: Connector, route: Route, form: Form) -> Checked:
-    account = account_of(route, form.credentials, call.resources.settings)
+    return await ask_vendor(connector, account_of(route, form.credentials, call.resources.settings))
+
+
+async def ask_vendor(connector: Connector, account: Account) -> Checked:
+    """Ask whether an account's keys are good; raises ``ConnectorError``, ``InvalidInput``."""
     try:
         return await connector.check(account)
     except (ConnectorError, InvalidInput):
@@ -299,11 +309,11 @@ def _blamed(manifest: Manifest, klass: ErrorClass) -> str:
 
 
 def _view(call: MemberCall, account: ChannelAccount, warnings: tuple[str, ...]) -> ConnectedView:
-    manifest = _connector(call, account.channel).manifest
+    manifest = connector_of(call, account.channel).manifest
     settings = call.resources.settings
     if manifest.needs_public_url and is_loopback(settings.base_url) and not account.demo:
         warnings = (
-            f"{_vendor(manifest)} cannot reach this computer. "
+            f"{vendor_of(manifest)} cannot reach this computer. "
             "Set HUB_PUBLIC_URL to an https address that forwards here.",
             *warnings,
         )
@@ -316,7 +326,7 @@ def _view(call: MemberCall, account: ChannelAccount, warnings: tuple[str, ...]) 
     )
 
 
-def _vendor(manifest: Manifest) -> str:
+def vendor_of(manifest: Manifest) -> str:
     """``SMS (Twilio)`` is a channel of Twilio; other names are the vendor's own."""
     _, bracket, vendor = manifest.name.removesuffix(")").rpartition("(")
     return vendor if bracket else manifest.name

@@ -14,13 +14,19 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from api.call import Resources, required
-from api.metrics import PresenceMetrics, SocketMetrics, ThrottleMetrics
+from api.metrics import AccessMetrics, PresenceMetrics, SocketMetrics, ThrottleMetrics
 from api.uploads import Uploads
 from api.ws_ports import SocketPorts
+from connectors import apps
+from connectors.account_notes import AccountNotes
+from connectors.images import ImageFetcher
 from connectors.ingress import IngressWriter
 from connectors.metrics import AppendMetrics, StoreMetrics, worker_name
 from connectors.registry import ConnectorRegistry
-from connectors.source_metrics import FileMetrics, IngressCollector
+from connectors.renewal import Renewals
+from connectors.source_metrics import FileMetrics, ImageMetrics, IngressCollector
+from hub import clock
+from hub.access.cache import AccessCache
 from hub.accounts.passwords import Passwords
 from hub.attachments import links
 from hub.attachments.keeping import Keeper
@@ -31,6 +37,12 @@ from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.errors import ConfigurationError
 from hub.events.model import LoggedEvent
+from hub.images import cache as image_cache
+from hub.images import links as image_links
+from hub.images.cache import ImageCache
+from hub.images.links import ImageLinks
+from hub.installation.counting import UsageCounts
+from hub.installation.flags import Flags
 from hub.mailer import actions as mailer
 from hub.mailer import vault
 from hub.mailer.vault import Vault
@@ -40,14 +52,17 @@ from hub.migrations.head import head_revision
 from hub.notices import digest
 from hub.notices.digest import DigestLinks
 from hub.push import keys as push_keys
-from hub.push.sending import ensure_key
+from hub.push.sending import PushSender, contact_of, ensure_key
 from hub.realtime.broker import publish_signals
 from hub.realtime.broker_redis import RedisBroker
 from hub.realtime.hub import RealtimeHub
 from hub.realtime.limits import Limits
 from hub.realtime.presence_redis import RedisPresence
 from hub.realtime.tickets import SocketTickets
+from hub.secret_keys import writing_version
+from hub.signin.issuers.provider import Issuers
 from hub.streams import IngressStreams
+from hub.texts.keyring import Keyring
 from hub.throttle import Throttle
 from hub.tracing import open_tracer
 
@@ -108,9 +123,10 @@ async def composed(
         writer = IngressWriter(ingress, database)
         stack.push_async_callback(writer.close)
         sealer = Sealer(read_keys(settings.secret_key))
+        database.keyring = Keyring(sealer)
         async with database.across() as conn:
             await mailer.keep_key(conn, Vault(sealer.derive_keys(vault.PURPOSE)).newest)
-            await ensure_key(conn, sealer.derive_keys(push_keys.PURPOSE))
+            push_key = await ensure_key(conn, sealer.derive_keys(push_keys.PURPOSE))
         routes = ChannelRoutes(database, sealer)
         notices.listeners.append(routes.notice)
         await _run_beside(routes.run(), stack)
@@ -129,16 +145,41 @@ async def composed(
             ingress=ingress,
             ingress_writer=writer,
             routes=routes,
+            renewals=Renewals(database, sealer, routes, settings),
             sealer=sealer,
             file_links=FileLinks(sealer.derive_keys(links.PURPOSE)),
+            image_links=ImageLinks(sealer.derive_keys(image_links.PURPOSE)),
             tracer=tracer,
+            issuers=Issuers(settings),
+            push_sender=PushSender(push_key, contact_of(settings)),
             digest_links=DigestLinks(sealer.derive_keys(digest.PURPOSE), settings.base_url),
         )
+        resources.notes = AccountNotes()
+        await _run_beside(resources.notes.run(database), stack)
+        apps.require_known(resources.registry, settings)
         _add_files(resources)
+        await _add_images(resources, sealer, stack)
+        resources.access = _open_access(resources, ephemeral, notices, stack)
         resources.metrics.register(IngressCollector(writer.metrics))
+        resources.flags = Flags(database)
         resources.realtime = await _start_realtime(resources, notices, stack)
+        resources.usage = UsageCounts(database, clock.new_id().hex, resources.realtime.members_by_workspace)
+        await _run_beside(resources.usage.run(), stack)
         await _count(resources, worker.name or worker_name(), stack)
         yield resources
+
+
+def _open_access(
+    resources: Resources, ephemeral: Redis, notices: CommittedNotices, stack: AsyncExitStack
+) -> AccessCache | None:
+    if not resources.settings.access_cache:
+        return None
+    keys = required(resources.sealer, "secret key").derive_keys("access cache")
+    access = AccessCache(ephemeral, keys[writing_version(keys)])
+    notices.listeners.append(access.on_commit)
+    stack.push_async_callback(access.endings.close)
+    resources.metrics.register(AccessMetrics(access))
+    return access
 
 
 def _add_files(resources: Resources) -> None:
@@ -148,6 +189,14 @@ def _add_files(resources: Resources) -> None:
     resources.metrics.register(FileMetrics(keeper.metrics))
 
 
+async def _add_images(resources: Resources, sealer: Sealer, stack: AsyncExitStack) -> None:
+    folder = resources.settings.data_dir / "images"
+    cache = ImageCache(folder, sealer.derive_keys(image_cache.PURPOSE))
+    resources.images = ImageFetcher(cache)
+    resources.metrics.register(ImageMetrics(resources.images))
+    await _run_beside(cache.run(), stack)
+
+
 async def _start_realtime(resources: Resources, notices: CommittedNotices, stack: AsyncExitStack) -> RealtimeHub:
     settings = resources.settings
     broker = RedisBroker(settings.redis_ephemeral_url)
@@ -155,7 +204,12 @@ async def _start_realtime(resources: Resources, notices: CommittedNotices, stack
     keys = required(resources.sealer, "secret key").derive_keys("resume ticket")
     limits = Limits(settings.sockets.hellos_per_s, settings.sockets.ring_mib * 1024 * 1024)
     hub = ServeHub(
-        SocketPorts(resources), broker, presence, secret_key=keys[max(keys)], tracer=resources.tracer, limits=limits
+        SocketPorts(resources),
+        broker,
+        presence,
+        secret_key=keys[writing_version(keys)],
+        tracer=resources.tracer,
+        limits=limits,
     )
     hub.routes = resources.routes
     resources.metrics.register(SocketMetrics(hub.counters))

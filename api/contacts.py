@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.etag import Seen, require_mergeable, wanted_version
+from api.etag import Seen, fields_of, require_mergeable, wanted_version
 from api.paging import decode_cursor, encode_cursor
 from hub.contacts import actions, store
 from hub.contacts.model import Contact, LifecycleStage
@@ -71,13 +71,9 @@ async def change(call: MemberCall) -> ContactChange:
     seen = Seen(workspace_id, "contact", wanted_version(call.request))
     async with call.resources.database.transaction([workspace_id]) as conn:
         contact_id = call.path_id("contact_id")
-        await require_mergeable(conn, seen, lambda: store.get_contact(conn, workspace_id, contact_id), _changes(patch))
+        await require_mergeable(conn, seen, lambda: store.get_contact(conn, workspace_id, contact_id), fields_of(patch))
         contact = await actions.change_contact(conn, workspace_id, contact_id, patch, actor_id=call.actor.member_id)
     return ContactChange(contact, contact.version)
-
-
-def _changes(patch: actions.ContactPatch) -> dict[str, object]:
-    return {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not None}
 
 
 def _read_before(text: str) -> UUID | None:

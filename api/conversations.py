@@ -13,19 +13,22 @@ from api.call import required
 from api.etag import Seen, require_mergeable, wanted_version
 from api.files import file_limits
 from api.paging import decode_cursor, encode_cursor
+from api.templates import fill_template
+from connectors.rules import rules_of
 from hub.accounts import policy
 from hub.accounts import store as accounts
 from hub.accounts.model import Actor, Permission
 from hub.channels import store as channels
 from hub.contacts import store as contacts
 from hub.contacts.model import Contact
-from hub.envelope import Addressing, Party
+from hub.envelope import Addressing, Party, TemplateUse
 from hub.errors import Forbidden, InvalidInput, NotFound
 from hub.events import store as events
-from hub.inbox import actions, replies, store
+from hub.inbox import actions, acts, replies, store
 from hub.inbox.files import NOTE_LIMITS
 from hub.inbox.model import AuthorKind, Conversation, ConversationStatus, Line, Message, MessageKind, ReadMark
 from hub.inbox.rows import ConversationRow
+from hub.inbox.windows import Rules
 
 if TYPE_CHECKING:
     from api.call import MemberCall, Resources
@@ -80,8 +83,10 @@ class NewMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     What a member writes.
 
     Attributes:
+        reply_to: The message it answers, shown as a quote; on channels that have them.
         subject: As ``to``, ``cc`` and ``bcc`` only on channels that have them; left out, they are as the answer's
             defaults say. Where ``to`` is given, the copies are exactly those given.
+        template: One of the account's templates, with a text for each of its variables; ``text`` is ignored then.
     """
 
     client_message_id: UUID
@@ -89,10 +94,12 @@ class NewMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str
     attachments: tuple[UUID, ...] = ()
     seen_seq: int | None = None
+    reply_to: UUID | None = None
     subject: str | None = None
     to: tuple[Party, ...] = ()
     cc: tuple[Party, ...] = ()
     bcc: tuple[Party, ...] = ()
+    template: TemplateUse | None = None
 
 
 class MessageAccepted(msgspec.Struct, frozen=True):
@@ -194,11 +201,21 @@ async def mark_read(call: MemberCall) -> SeqView:
     wanted = await call.decode(ReadRequest)
     if call.actor.kind == "key":
         raise Forbidden("An API key of the workspace reads nothing for anybody: it has no read marks.")
+    if call.actor.operator_id is not None:
+        return SeqView(wanted.seq)  # what an operator looks at stays unread for the member they are here as
     workspace_id, conversation_id = call.actor.workspace_id, call.path_id("conversation_id")
     async with call.resources.database.transaction([workspace_id]) as conn:
-        await visible(conn, call.actor, conversation_id, Permission.INBOX_READ)
-        await actions.mark_read(conn, workspace_id, conversation_id, call.actor.member_id, wanted.seq)
+        await move_read_mark(conn, call.resources, call.actor, conversation_id, wanted.seq)
     return SeqView(wanted.seq)
+
+
+async def move_read_mark(conn: TenantConn, resources: Resources, actor: Actor, conversation_id: UUID, seq: int) -> None:
+    """Move a member's read mark, over HTTP or over their socket; the vendor is told where the channel can be."""
+    row = await visible(conn, actor, conversation_id, Permission.INBOX_READ)
+    moved = await actions.mark_read(conn, actor.workspace_id, conversation_id, actor.member_id, seq)
+    capabilities = required(resources.registry, "channels").get(row.channel).manifest.capabilities
+    if moved is not None and capabilities.mark_read:
+        await acts.queue_read(conn, actor.workspace_id, conversation_id, seq)
 
 
 async def visible(conn: TenantConn, actor: Actor, conversation_id: UUID, permission: Permission) -> ConversationRow:
@@ -224,21 +241,31 @@ async def queue(resources: Resources, actor: Actor, conversation_id: UUID, new: 
     """
     async with resources.database.transaction([actor.workspace_id]) as conn:
         row = await visible(conn, actor, conversation_id, Permission.INBOX_REPLY)
-        limits, headers = NOTE_LIMITS, None
+        limits, headers, rules, text = NOTE_LIMITS, None, Rules(), new.text
+        if new.template is not None and new.kind is not MessageKind.MESSAGE:
+            raise InvalidInput("template", "Only a message to the contact can be a template.")
         if new.kind is MessageKind.MESSAGE:
             capabilities = required(resources.registry, "channels").get(row.channel).manifest.capabilities
-            _check_length(capabilities, new.text)
+            rules = rules_of(capabilities)
+            if new.template is not None and capabilities.templates:
+                text = await fill_template(conn, row, new.template)
+            check_length(capabilities, text)
+            if new.reply_to is not None and not capabilities.reply:
+                raise InvalidInput("reply_to", "On this channel no single message can be answered.")
             limits = file_limits(capabilities)
             chosen = Addressing(subject=new.subject, to=new.to, cc=new.cc, bcc=new.bcc)
             headers = await choose_headers(conn, row, capabilities, chosen)
         draft = replies.Draft(
             client_message_id=new.client_message_id,
             kind=new.kind,
-            text=new.text,
+            text=text,
             seen_seq=new.seen_seq,
             attachment_ids=new.attachments,
             file_limits=limits,
             headers=headers,
+            reply_to=new.reply_to,
+            rules=rules,
+            template=new.template,
         )
         author = await _author(conn, actor)
         return await replies.queue_message(conn, actor.workspace_id, conversation_id, author, draft)
@@ -262,7 +289,8 @@ def _changes(patch: ConversationPatch) -> dict[str, object]:
     }
 
 
-def _check_length(capabilities: Capabilities, text: str) -> None:
+def check_length(capabilities: Capabilities, text: str) -> None:
+    """Refuse a text that is longer than the channel takes."""
     match capabilities.text_limit_unit:
         case "bytes":
             length = len(text.encode("utf-8", "replace"))
@@ -270,6 +298,8 @@ def _check_length(capabilities: Capabilities, text: str) -> None:
             length = len(text.encode("utf-16-le", "replace")) // 2
         case "chars":
             length = len(text)
+    if not capabilities.text_limit:
+        raise InvalidInput("text", "Nothing can be written on this channel.")
     if length > capabilities.text_limit:
         raise InvalidInput("text", f"This channel takes at most {capabilities.text_limit}; the text has {length}.")
 

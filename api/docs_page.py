@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from api.call import Call
+    from api.openapi import Written
 
 _POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS: Final = {"content-security-policy": _POLICY, "cache-control": "no-cache"}
@@ -30,7 +31,8 @@ async def read(call: Call) -> Response:
     state = call.request.app.state
     page: str | None = getattr(state, "docs_page", None)
     if page is None:
-        page = state.docs_page = page_of(json.loads(state.openapi))
+        written: Written = state.openapi
+        page = state.docs_page = page_of(json.loads(await written.text()))
     return Response(page, headers=_HEADERS, media_type="text/html")
 
 

@@ -67,6 +67,10 @@ class Seen(msgspec.Struct, frozen=True):
     version: int | None
 
 
+# What a caller wants, and what is there.
+Pair = tuple[object, object]
+
+
 async def require_mergeable(
     conn: TenantConn, seen: Seen, read: Callable[[], Awaitable[msgspec.Struct]], wanted: Mapping[str, object]
 ) -> None:
@@ -97,6 +101,37 @@ async def require_mergeable(
         yours, theirs = msgspec.to_builtins(value), _value(current, field)
         if theirs not in (_value(base, field), yours):
             raise EditClash(field, yours, theirs)
+
+
+async def require_unchanged(
+    conn: TenantConn, seen: Seen, read: Callable[[], Awaitable[int]], field: str, values: Callable[[], Awaitable[Pair]]
+) -> None:
+    """
+    Refuse to replace a list, which no event carries, that somebody else replaced since the caller saw the row.
+
+    Args:
+        conn: The transaction of the change, before it writes.
+        seen: What the caller saw.
+        read: Reads the row's version; called once nobody else can write.
+        field: What the list is called.
+        values: Reads what the caller wants and what is there.
+
+    Raises:
+        EditClash: The row moved on and the two differ.
+    """
+    if seen.version is None:
+        return
+    await events.lock(conn, [seen.workspace_id])
+    if await read() == seen.version:
+        return
+    yours, theirs = (msgspec.to_builtins(one) for one in await values())
+    if yours != theirs:
+        raise EditClash(field, yours, theirs)
+
+
+def fields_of(patch: msgspec.Struct) -> dict[str, object]:
+    """Return the fields of a change that say something, where None leaves a field as it is."""
+    return {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not None}
 
 
 def _value(row: Mapping[str, object], field: str) -> object:

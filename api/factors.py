@@ -10,6 +10,8 @@ import msgspec
 
 from api.call import required
 from hub.errors import InvalidInput, NotSignedIn
+from hub.notices import security
+from hub.notices.model import News
 from hub.signin.factors import actions, passkeys, proving, store
 from hub.signin.factors.model import PROOF_LIFETIME, Method, NewTotp, Passkey, Person
 from hub.signin.factors.sealing import PURPOSE, FactorSealer
@@ -88,6 +90,7 @@ async def confirm_totp(call: SessionCall) -> CodesView:
     if codes is None:
         raise wrong_code()
     await call.resources.throttle.forget(proving.allowances(login_id))
+    await security.tell_login(call.resources.database, login_id, News.FACTOR_ADDED)
     return CodesView(codes)
 
 
@@ -95,6 +98,7 @@ async def remove_totp(call: SessionCall) -> None:
     """Take the authenticator app away."""
     async with call.resources.database.across() as conn:
         await actions.remove_totp(conn, person_of(call))
+    await security.tell_login(call.resources.database, call.signed_in.login_id, News.FACTOR_REMOVED)
 
 
 async def renew_codes(call: SessionCall) -> CodesView:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PATH: Final = "/files"
 _RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
-_POLICY: Final = "sandbox; default-src 'none'"
+_POLICY: Final = "sandbox; default-src 'none'; base-uri 'none'; frame-ancestors 'self'"
 
 
 class LinkView(msgspec.Struct, frozen=True):

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hub.config import Settings
 
 _NOT_PAGES: Final = ("api/", "webhooks/", "ws", "widget", "sample/")
+# Served from the root, so that it may answer for every page; never kept, so that a fault in it can be mended.
+_WORKER: Final = "sw.js"
+_WORKER_POLICY: Final = "default-src 'none'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 _COMPRESSED: Final = ("text/", "application/javascript", "application/json", "image/svg+xml")
 _WORTH_COMPRESSING_BYTES: Final = 1_000
 _MOST_CACHED_BYTES: Final = 32 * 1024 * 1024
@@ -134,7 +137,11 @@ class Pages:
             file = await self._folder.find(path)
             if file is None:
                 raise HTTPException(404)
-            return file_response(request, file)
+            answer = file_response(request, file)
+            if path == _WORKER:
+                # Its own policy, not a page's: it loads nothing and calls nobody but the API.
+                answer.headers["content-security-policy"] = _WORKER_POLICY
+            return answer
         page = await self._folder.find("index.html")
         return HTMLResponse(_NOT_BUILT, 503) if page is None else page_answer(page.content, self._settings, self._edge)
 

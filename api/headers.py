@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from hub.config import Settings
 
 _PAGE_PATHS_NOT: Final = ("/api/", "/files/", "/webhooks/", "/healthz", "/readyz", "/metrics")
-_DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+# base-uri and frame-ancestors do not fall back to default-src; object-src does, and is named for who only reads names.
+_DATA_POLICY: Final = "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 _YEAR_S: Final = 365 * 24 * 3600
 
 
@@ -40,6 +41,7 @@ def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none
     return "; ".join(
         (
             "default-src 'none'",
+            "object-src 'none'",
             f"script-src 'nonce-{nonce}' 'strict-dynamic'" if nonce else "script-src 'none'",
             f"style-src {assets}",
             f"font-src {assets}",
@@ -47,6 +49,7 @@ def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none
             f"media-src {own} blob:",
             f"connect-src {own} {sockets}",
             f"frame-src {own}",
+            f"worker-src {own}",
             f"manifest-src {own}",
             "base-uri 'none'",
             "form-action 'self'",
@@ -69,7 +72,8 @@ class SecurityHeaders:
             "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
         }
         if edge.secure:
-            common["strict-transport-security"] = f"max-age={_YEAR_S}"
+            # Names below the hub's own are nobody else's: cookies of one could shadow nothing, but a page there could.
+            common["strict-transport-security"] = f"max-age={_YEAR_S}; includeSubDomains"
         self._data = {**common, "content-security-policy": _DATA_POLICY, "cache-control": "no-store"}
         self._page = {**common, "content-security-policy": page_policy(settings, edge), "cache-control": "no-cache"}
 

@@ -7,6 +7,9 @@ from uuid import UUID
 
 import msgspec
 
+from api.etag import Pair, Seen, fields_of, require_mergeable, require_unchanged, wanted_version
+from hub.accounts import policy
+from hub.accounts.model import Permission
 from hub.channels import inboxes, store
 from hub.channels.model import Inbox, InboxAccess, InboxChange
 
@@ -57,6 +60,7 @@ async def change(call: MemberCall) -> InboxWithAccess:
     """Rename an inbox, restrict it or open it to everybody."""
     wanted = await call.decode(InboxChange)
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
+        await require_mergeable(conn, _seen(call), lambda: _read(conn, call), fields_of(wanted))
         changed = await inboxes.change_inbox(conn, call.actor, call.path_id("inbox_id"), wanted)
         return await _with_access(conn, call, changed)
 
@@ -65,7 +69,16 @@ async def set_access(call: MemberCall) -> InboxWithAccess:
     """Say who sees an inbox while it is restricted."""
     wanted = await call.decode(AccessRequest)
     access = InboxAccess(wanted.member_ids, wanted.team_ids)
+
+    async def read_version() -> int:
+        return (await _read(conn, call)).version
+
+    async def read_both() -> Pair:
+        there = await inboxes.list_access(conn, call.actor.workspace_id, [call.path_id("inbox_id")])
+        return inboxes.sorted_access(access), there[call.path_id("inbox_id")]
+
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
+        await require_unchanged(conn, _seen(call), read_version, "access", read_both)
         changed = await inboxes.set_access(conn, call.actor, call.path_id("inbox_id"), access)
         return await _with_access(conn, call, changed)
 
@@ -74,6 +87,17 @@ async def remove(call: MemberCall) -> None:
     """Take an empty inbox away."""
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
         await inboxes.remove_inbox(conn, call.actor, call.path_id("inbox_id"))
+
+
+def _seen(call: MemberCall) -> Seen:
+    return Seen(call.actor.workspace_id, "inbox", wanted_version(call.request))
+
+
+async def _read(conn: TenantConn, call: MemberCall) -> Inbox:
+    """Read the inbox of the path, for who may see it: what it is called is not for others, not even in a clash."""
+    inbox_id = call.path_id("inbox_id")
+    policy.require(call.actor, Permission.INBOXES_MANAGE, inbox_id)
+    return await store.get_inbox(conn, call.actor.workspace_id, inbox_id)
 
 
 async def _with_access(conn: TenantConn, call: MemberCall, inbox: Inbox) -> InboxWithAccess:

@@ -135,7 +135,7 @@ async def accept(call: Call) -> Response | SessionView:
         who = Accepting(login_id=signed_in.login_id, profile=profile, address=call.address)
         await invitations.accept(conn, found, wanted.token, who)
         joined = await store.memberships(conn, signed_in.login_id)
-    return SessionView(LoginView(profile.name, profile.email), joined)
+    return SessionView(LoginView(profile.name, profile.email, profile.time_zone), joined)
 
 
 async def _accept_as_new(call: Call, found: Found, wanted: AcceptRequest) -> Response:

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import msgspec
 
+from api.etag import Seen, fields_of, require_mergeable, wanted_version
 from api.paging import decode_cursor, encode_cursor
 from hub.accounts import members, store
-from hub.accounts.model import Member, MemberChange, MemberFilter
+from hub.accounts.model import Member, MemberChange, MemberFilter, Role
 from hub.accounts.people import HandOver
 from hub.errors import InvalidInput
 
@@ -71,8 +72,11 @@ async def read(call: MemberCall) -> MemberView:
 async def change(call: MemberCall) -> MemberView:
     """Rename a member, give them another role, let them go or take them back."""
     wanted = await call.decode(MemberPatch)
-    async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
-        return MemberView(await members.change_member(conn, call.actor, call.path_id("member_id"), wanted))
+    workspace_id, member_id = call.actor.workspace_id, call.path_id("member_id")
+    seen = Seen(workspace_id, "member", wanted_version(call.request))
+    async with call.resources.database.transaction([workspace_id]) as conn:
+        await require_mergeable(conn, seen, lambda: store.get_member(conn, workspace_id, member_id), _changes(wanted))
+        return MemberView(await members.change_member(conn, call.actor, member_id, wanted))
 
 
 async def deactivate(call: MemberCall) -> MemberView:
@@ -94,6 +98,14 @@ async def leave(call: MemberCall) -> None:
     wanted = await call.decode(DeactivationRequest)
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
         await members.leave(conn, call.actor, wanted.hand_over_to)
+
+
+def _changes(wanted: MemberPatch) -> dict[str, object]:
+    """What somebody is here is one thing in two fields: who is given a role loses the custom one, and back."""
+    standing: dict[str, object] = {}
+    if wanted.role is not None or wanted.custom_role_id is not None:
+        standing = {"role": wanted.role or Role.VIEWER, "custom_role_id": wanted.custom_role_id}
+    return fields_of(wanted) | standing
 
 
 def read_after(cursor: str) -> UUID | None:

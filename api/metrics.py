@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from api.listener import WorkerListener
     from api.webhooks import WebhookMetrics, WebhookTiming
+    from hub.access.cache import AccessCache
+    from hub.keys.rates import CallRates
     from hub.realtime.broker_redis import RedisBroker
     from hub.realtime.connections import Counters
     from hub.realtime.hub import RealtimeHub
@@ -89,11 +91,15 @@ class EdgeMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read the counters."""
-        calls = {name: getattr(self._counted, name) for name in self._counted.__slots__ if name != "items"}
+        calls = {
+            name: getattr(self._counted, name) for name in self._counted.__slots__ if name not in ("items", "unrouted")
+        }
         yield _counter("hub_webhook_calls", "Webhook calls by what became of them.", "outcome", calls)
         answers = (((channel, str(status)), float(n)) for (channel, status), n in self._timing.calls.items())
         yield counter("hub_webhook_answers", "Webhook calls by channel and status.", ("channel", "status"), answers)
         yield histograms("hub_webhook_seconds", "Time to answer a webhook.", "channel", self._timing.seconds)
+        text = "Items of accounts that nobody connected here."
+        yield CounterMetricFamily("hub_webhook_unrouted", text, value=self._counted.unrouted)
         yield CounterMetricFamily("hub_webhook_items", "Items put on the ingress streams.", value=self._counted.items)
 
 
@@ -108,6 +114,37 @@ class ThrottleMetrics(Collector):
         yield _counter("hub_throttle_refused", "Attempts refused, by what was tried.", "kind", self._throttle.refused)
         alone = self._throttle.counting.failures
         yield CounterMetricFamily("hub_throttle_fallbacks", "Attempts counted without Redis.", value=alone)
+
+
+class CallRateMetrics(Collector):
+    """Calls a minute: counted, refused, counted without Redis."""
+
+    def __init__(self, rates: CallRates) -> None:
+        self._rates = rates
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counters."""
+        held = self._rates
+        yield _counter("hub_call_rates", "Calls of members and keys by what the limits said.", "outcome", held.counts)
+        alone = held.counting.failures
+        yield CounterMetricFamily("hub_call_rate_fallbacks", "Calls counted without Redis.", value=alone)
+
+
+class AccessMetrics(Collector):
+    """How often who calls was known without asking Postgres."""
+
+    def __init__(self, access: AccessCache) -> None:
+        self._access = access
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counters."""
+        held = self._access
+        text = "Look-ups of who calls: hit, or why Postgres was asked."
+        yield _counter("hub_access_lookups", text, "outcome", held.outcomes)
+        text = "Times the cache's Redis did not answer in time."
+        yield CounterMetricFamily("hub_access_redis_failures", text, value=held.line.redis.failures)
+        text = "Endings that Redis could not be told at the first try."
+        yield CounterMetricFamily("hub_access_ending_failures", text, value=held.endings.failures)
 
 
 def _counter(name: str, text: str, label: str, values: Mapping[str, int] | Mapping[int, int]) -> Metric:

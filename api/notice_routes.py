@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from api import notices
+from api import notices, push_browsers
 from api.route import Access, Route
 from hub.accounts.model import Permission
 
 _API: Final = "/api/v1"
 _WORKSPACE: Final = "/api/v1/workspaces/{workspace_id}"
+_BROWSER: Final = f"{_API}/push-subscriptions/{{subscription_id}}"
 _PAGING: Final = {"before": "The next of the page before.", "limit": "Rows on a page, 1-200; 50 by default."}
 
 NOTICE_ROUTES: Final[tuple[Route, ...]] = (
@@ -27,6 +28,14 @@ NOTICE_ROUTES: Final[tuple[Route, ...]] = (
         notices.mark_read,
         Permission.INBOX_READ,
         body=notices.MarkRequest,
+        answer=notices.MarkedView,
+    ),
+    Route(
+        "POST",
+        f"{_WORKSPACE}/notices/unread",
+        notices.mark_unread,
+        Permission.INBOX_READ,
+        body=notices.UnreadRequest,
         answer=notices.MarkedView,
     ),
     Route(
@@ -70,6 +79,11 @@ NOTICE_ROUTES: Final[tuple[Route, ...]] = (
         status=204,
         body=notices.EndRequest,
     ),
+    Route(
+        "GET", f"{_API}/push-subscriptions", push_browsers.read_all, Access.SESSION, answer=push_browsers.BrowsersView
+    ),
+    Route("DELETE", _BROWSER, push_browsers.remove, Access.SESSION, status=204),
+    Route("POST", f"{_BROWSER}/test", push_browsers.try_out, Access.SESSION, answer=push_browsers.TriedView),
     # The link's signature says whose; mail programs bring neither cookies nor an Origin.
     Route(
         "GET",

@@ -81,6 +81,19 @@ class MarkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: datetime | None = None
 
 
+class UnreadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    What is to be unread again: one of the two.
+
+    Attributes:
+        ids: These.
+        read_at: All that one call marked: its answer's ``at``.
+    """
+
+    ids: Annotated[list[UUID], msgspec.Meta(max_length=200)] | None = None
+    read_at: datetime | None = None
+
+
 class SeenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``until``: ``at`` of the newest notice that was shown; left out: now."""
 
@@ -88,9 +101,12 @@ class SeenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MarkedView(msgspec.Struct, frozen=True):
+    """``at``: the moment of it; marking as unread takes it to undo exactly this."""
+
     changed: int
     unread: int
     unseen: int
+    at: datetime
 
 
 class SettingsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,11 +196,24 @@ async def mark_read(call: MemberCall) -> MarkedView:
     """Mark some notices, or all, as read."""
     wanted = await call.decode(MarkRequest)
     actor = call.actor
+    at = clock.now()
+    times = at, _aware("until", wanted.until) or at
     async with call.resources.database.transaction([actor.workspace_id]) as conn:
-        until = _aware(wanted.until)
-        changed = await actions.mark_read(conn, actor.workspace_id, actor.member_id, wanted.ids, until)
+        changed = await actions.mark_read(conn, actor.workspace_id, actor.member_id, wanted.ids, times)
         counts = await store.count_new(conn, actor.workspace_id, actor.member_id, actor.visible_inboxes)
-    return MarkedView(changed, counts.unread, counts.unseen)
+    return MarkedView(changed, counts.unread, counts.unseen, at)
+
+
+async def mark_unread(call: MemberCall) -> MarkedView:
+    """Take back that some notices were read."""
+    wanted = await call.decode(UnreadRequest)
+    if (wanted.ids is None) is (wanted.read_at is None):
+        raise InvalidInput("ids", "Name either ids or read_at.")
+    actor, at = call.actor, _aware("read_at", wanted.read_at)
+    async with call.resources.database.transaction([actor.workspace_id]) as conn:
+        changed = await actions.mark_unread(conn, actor.workspace_id, actor.member_id, wanted.ids, at)
+        counts = await store.count_new(conn, actor.workspace_id, actor.member_id, actor.visible_inboxes)
+    return MarkedView(changed, counts.unread, counts.unseen, clock.now())
 
 
 async def mark_seen(call: MemberCall) -> MarkedView:
@@ -192,9 +221,9 @@ async def mark_seen(call: MemberCall) -> MarkedView:
     wanted = await call.decode(SeenRequest)
     actor = call.actor
     async with call.resources.database.transaction([actor.workspace_id]) as conn:
-        changed = await actions.mark_seen(conn, actor.workspace_id, actor.member_id, _aware(wanted.until))
+        changed = await actions.mark_seen(conn, actor.workspace_id, actor.member_id, _aware("until", wanted.until))
         counts = await store.count_new(conn, actor.workspace_id, actor.member_id, actor.visible_inboxes)
-    return MarkedView(changed, counts.unread, counts.unseen)
+    return MarkedView(changed, counts.unread, counts.unseen, clock.now())
 
 
 async def read_settings(call: MemberCall) -> SettingsView:
@@ -300,9 +329,9 @@ def _read_before(text: str) -> tuple[datetime, UUID] | None:
     return moment, row_id
 
 
-def _aware(moment: datetime | None) -> datetime | None:
+def _aware(field: str, moment: datetime | None) -> datetime | None:
     if moment is not None and moment.tzinfo is None:
-        raise InvalidInput("until", "Say the time with its zone.")
+        raise InvalidInput(field, "Say the time with its zone.")
     return moment
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import re
@@ -22,7 +23,7 @@ from api.openapi_parts import (
     responses_of_problems,
     security_of,
 )
-from api.route import Access
+from api.route import VERSIONED_METHODS, Access
 from hub.accounts.model import MemberAdded, MemberChanged, Permission, WorkspaceChanged
 from hub.accounts.people import RoleChanged, RoleRemoved, TeamChanged, TeamRemoved
 from hub.channels.model import ChannelAccountChanged, ChannelAccountConnected, InboxChanged, InboxRemoved
@@ -57,12 +58,31 @@ _EVENTS: Final[Any] = (
 
 async def read(call: Call) -> Response:
     """Answer the document."""
-    return Response(call.request.app.state.openapi, media_type="application/json")
+    written: Written = call.request.app.state.openapi
+    return Response(await written.text(), media_type="application/json")
 
 
-def encoded(routes: Sequence[Route]) -> bytes:
-    """Return the document of a route table as JSON."""
-    return json.dumps(document(routes), ensure_ascii=False).encode()
+class Written:
+    """
+    The document of a process as JSON, made when it is first asked for: it takes a third of a second, which neither the
+    start of a process nor its event loop should wait for.
+
+    Args:
+        routes: The table.
+    """
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = routes
+        self._making: asyncio.Task[bytes] | None = None
+
+    async def text(self) -> bytes:
+        """Return the document; everybody who asks meanwhile waits for the one making of it."""
+        if self._making is None:
+            self._making = asyncio.create_task(asyncio.to_thread(self._make))
+        return await asyncio.shield(self._making)
+
+    def _make(self) -> bytes:
+        return json.dumps(document(self._routes), ensure_ascii=False).encode()
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
@@ -147,10 +167,10 @@ def _parameters(route: Route) -> list[dict[str, object]]:
         {"name": name, "in": "query", "required": False, "description": text, "schema": _simple(name)}
         for name, text in route.query.items()
     ]
-    is_signed_in = isinstance(route.access, Permission) or route.access is Access.SESSION
+    is_signed_in = isinstance(route.access, Permission) or route.access in (Access.SESSION, Access.OPERATOR)
     if route.method == "POST" and is_signed_in:
         parameters.append(IDEMPOTENCY_PARAMETER)
-    if route.method == "PATCH" and route.versioned:
+    if route.method in VERSIONED_METHODS and route.versioned:
         parameters.append(IF_MATCH_PARAMETER)
     return parameters
 
@@ -181,7 +201,7 @@ def _responses(route: Route, schemas: _Schemas) -> dict[str, object]:
 
 def _headers(route: Route) -> dict[str, object]:
     names = ["ETag"] if route.versioned else []
-    if isinstance(route.access, Permission) or route.access is Access.SESSION:
+    if isinstance(route.access, Permission) or route.access in (Access.SESSION, Access.OPERATOR):
         names += ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
         if route.method == "POST":
             names.append("Idempotent-Replayed")

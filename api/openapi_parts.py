@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from api.errors import PROBLEM_TYPE
-from api.route import Access
+from api.route import VERSIONED_METHODS, Access
 from hub.accounts.model import Permission
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ SECURITY_SCHEMES: Final = {
 
 HEADERS: Final = {
     "ETag": {
-        "description": "The row's version; send it back as `If-Match` of a PATCH.",
+        "description": "The row's version; send it back as `If-Match` of a change.",
         "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
         "example": '"1042"',
     },
@@ -115,7 +115,7 @@ def problem_statuses(route: Route) -> dict[int, str]:
     statuses = {503}
     if isinstance(route.access, Permission):
         statuses |= {401, 403, 404, 429}
-    elif route.access is Access.SESSION:
+    elif route.access in (Access.SESSION, Access.OPERATOR):
         statuses |= {401, 403, 429}
     if route.body is not None:
         statuses |= {400, 413, 415, 422}
@@ -123,7 +123,7 @@ def problem_statuses(route: Route) -> dict[int, str]:
         statuses |= {422}
     if route.method in ("POST", "PATCH", "PUT"):
         statuses |= {409}
-    if route.method == "PATCH" and route.versioned:
+    if route.method in VERSIONED_METHODS and route.versioned:
         statuses |= {412, 422}
     return {status: _PROBLEMS[status][0] for status in sorted(statuses)}
 
@@ -137,7 +137,7 @@ def security_of(route: Route) -> list[dict[str, list[str]]]:
     """Say how a caller of a route may show who they are."""
     if isinstance(route.access, Permission) and not route.people_only:
         return [{"cookie": []}, {"session": []}, {"api_key": []}]
-    if isinstance(route.access, Permission) or route.access is Access.SESSION:
+    if isinstance(route.access, Permission) or route.access in (Access.SESSION, Access.OPERATOR):
         return [{"cookie": []}, {"session": []}]
     return [{"visitor": []}] if route.access is Access.VISITOR else []
 

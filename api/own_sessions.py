@@ -10,6 +10,8 @@ from api.session import announce_revocation
 from hub.accounts import passwords as rules
 from hub.accounts import store as accounts
 from hub.errors import InvalidInput
+from hub.notices import security
+from hub.notices.model import News
 from hub.signin import actions, store
 from hub.signin.model import Session
 from hub.throttle import Allowance
@@ -91,4 +93,5 @@ async def change_password(call: SessionCall) -> EndedView:
         ended = await actions.change_password(conn, login, who.session_id, password_hash)
         joined = await accounts.memberships(conn, who.login_id)
     announce_revocation(call, joined)
+    await security.tell_login(parts.database, who.login_id, News.PASSWORD_CHANGED)
     return EndedView(len(ended))

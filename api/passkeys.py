@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from api.factors import person_of, site_of
+from api.issuers import configured_issuers
+from hub.notices import security
+from hub.notices.model import News
 from hub.signin.factors import actions
 from hub.signin.factors.model import Passkey
 from hub.signin.factors.wire import Attestation, CreationOptions
@@ -64,6 +67,7 @@ async def create(call: SessionCall) -> NewPasskeyView:
         passkey, codes = await actions.add_passkey(
             conn, site_of(call), person_of(call), call.signed_in.session_id, (wanted.name, wanted.attestation)
         )
+    await security.tell_login(call.resources.database, call.signed_in.login_id, News.FACTOR_ADDED)
     return NewPasskeyView(passkey, codes)
 
 
@@ -79,4 +83,5 @@ async def remove(call: SessionCall) -> None:
     """Take a passkey away."""
     passkey_id = call.path_id("passkey_id")
     async with call.resources.database.across() as conn:
-        await actions.remove_passkey(conn, person_of(call), passkey_id)
+        await actions.remove_passkey(conn, person_of(call), passkey_id, configured_issuers(call))
+    await security.tell_login(call.resources.database, call.signed_in.login_id, News.FACTOR_REMOVED)

@@ -46,6 +46,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.WORKSPACE_MANAGE,
         body=workspaces.WorkspaceRequest,
         answer=workspaces.WorkspaceView,
+        versioned="workspace",
     ),
     Route(
         "POST",
@@ -120,6 +121,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         members.read,
         Permission.INBOX_READ,
         answer=members.MemberView,
+        versioned="member",
     ),
     Route(
         "PATCH",
@@ -129,6 +131,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         body=members.MemberPatch,
         answer=members.MemberView,
         step_up=True,
+        versioned="member",
     ),
     Route(
         "POST",
@@ -178,6 +181,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         body=roles.RolePatch,
         answer=roles.RoleView,
         step_up=True,
+        versioned="role",
     ),
     Route(
         "DELETE",
@@ -210,6 +214,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.TEAMS_MANAGE,
         body=teams.TeamPatch,
         answer=teams.TeamView,
+        versioned="team",
     ),
     Route(
         "DELETE",
@@ -255,6 +260,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         Permission.INBOXES_MANAGE,
         body=InboxChange,
         answer=inboxes.InboxWithAccess,
+        versioned="inbox",
     ),
     Route(
         "PUT",
@@ -264,6 +270,7 @@ PEOPLE: Final[tuple[Route, ...]] = (
         body=inboxes.AccessRequest,
         answer=inboxes.InboxWithAccess,
         step_up=True,
+        versioned="inbox",
     ),
     Route(
         "DELETE",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from api.etag import Seen, fields_of, require_mergeable, wanted_version
 from hub.accounts import people_store, policy, roles
 from hub.accounts.model import GRANTABLE, Permission, Role
 from hub.accounts.people import CustomRole
@@ -100,8 +101,12 @@ async def create(call: MemberCall) -> RoleView:
 async def change(call: MemberCall) -> RoleView:
     """Rename a role or change what it allows."""
     wanted = await call.decode(RolePatch)
-    role_id = call.path_id("role_id")
-    async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
+    workspace_id, role_id = call.actor.workspace_id, call.path_id("role_id")
+    seen = Seen(workspace_id, "role", wanted_version(call.request))
+    async with call.resources.database.transaction([workspace_id]) as conn:
+        await require_mergeable(
+            conn, seen, lambda: people_store.get_role(conn, workspace_id, role_id), fields_of(wanted)
+        )
         changed = await roles.change_role(conn, call.actor, role_id, name=wanted.name, permissions=wanted.permissions)
     return RoleView(changed)
 

@@ -22,6 +22,8 @@ Handler = (
 )
 
 UNSAFE_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# Methods whose calls name the version they saw, where the answer has one.
+VERSIONED_METHODS: Final = ("PATCH", "PUT")
 _PATH_NAME: Final = re.compile(r"{([a-z_]+)(?::[a-z]+)?}")
 
 
@@ -32,6 +34,8 @@ class Access(StrEnum):
     OPEN = "open"
     # Anybody signed in.
     SESSION = "session"
+    # An operator of the installation, with a second factor or a fresh proof; never an API key.
+    OPERATOR = "operator"
     # A visitor of live chat: the handler checks their token, cookies are not looked at.
     VISITOR = "visitor"
     # A vendor: the handler checks the call's signature, cookies are not looked at.
@@ -45,7 +49,7 @@ class Route:
 
     Attributes:
         path: With names in braces; a route with a permission has ``{workspace_id}``.
-        handler: Gets a ``MemberCall`` with a permission, a ``SessionCall`` with SESSION, else a ``Call``.
+        handler: Gets a ``MemberCall`` with a permission, a ``SessionCall`` with SESSION or OPERATOR, else a ``Call``.
         access: The permission it needs, or who else may call.
         status: Of an answer that is a struct; an answer of None is 204.
         body: Struct of the request, for the OpenAPI document.
@@ -54,6 +58,7 @@ class Route:
         people_only: Whether API keys and personal access tokens are refused.
         shows_secret: Whether the answer holds what is shown once only, and is therefore never kept for a repeated call.
         versioned: Field of the answer with a row that has a ``version``: the answer's ETag.
+        entered: A route for SESSION that an operator in somebody's workspace may call too, with that session.
         step_up: Dangerous: only for a person who proved who they are in the last ten minutes, never for a key.
     """
 
@@ -69,6 +74,7 @@ class Route:
     shows_secret: bool = False
     versioned: str = ""
     step_up: bool = False
+    entered: bool = False
 
     @property
     def path_names(self) -> tuple[str, ...]:

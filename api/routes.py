@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from api import (
+    account_health,
     attachments,
     channel_accounts,
     channels,
@@ -27,12 +28,21 @@ from api import (
     widget,
 )
 from api.audit_routes import AUDIT_ROUTES
+from api.change_routes import CHANGE_ROUTES
+from api.connect_routes import CONNECT_ROUTES
 from api.factor_routes import FACTOR_ROUTES
+from api.home_routes import HOME_ROUTES
+from api.image_routes import IMAGE_ROUTES
+from api.issuer_routes import ISSUER_ROUTES
 from api.key_routes import KEY_ROUTES
 from api.notice_routes import NOTICE_ROUTES
+from api.operator_routes import OPERATOR_ROUTES
 from api.people_routes import PEOPLE
+from api.privacy_routes import PRIVACY_ROUTES
 from api.route import Access, Route
 from api.sign_in_routes import SIGN_IN_ROUTES
+from api.text_routes import TEXT_ROUTES
+from api.upkeep_routes import UPKEEP
 from hub.accounts.model import Permission
 
 _API: Final = "/api/v1"
@@ -58,7 +68,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST", f"{_API}/session", session.create, Access.OPEN, body=session.SignInRequest, answer=session.SessionView
     ),
-    Route("GET", f"{_API}/session", session.read, Access.SESSION, answer=session.SessionView),
+    Route("GET", f"{_API}/session", session.read, Access.SESSION, answer=session.SessionView, entered=True),
     # Open: a browser whose session has ended must still be able to drop its cookie.
     Route("DELETE", f"{_API}/session", session.remove, Access.OPEN, status=204),
     Route(
@@ -158,7 +168,10 @@ ROUTES: Final[tuple[Route, ...]] = (
         f"{_CONVERSATION}/messages/{{message_id}}/html",
         mails.read_html,
         Permission.INBOX_READ,
-        query={"remote": "1 lets pictures from elsewhere load; 0 by default.", "theme": "light or dark."},
+        query={
+            "remote": "1 shows pictures from elsewhere, 0 does not; by default as kept for the sender.",
+            "theme": "light or dark.",
+        },
     ),
     Route(
         "GET", f"{_CONVERSATION}/reply-defaults", mails.read_defaults, Permission.INBOX_READ, answer=mails.ReplyDefaults
@@ -196,6 +209,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=contacts.ContactChange,
         versioned="contact",
     ),
+    *IMAGE_ROUTES,
     # Files.
     Route(
         "POST",
@@ -224,7 +238,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("GET", "/files/{token}", files.read, Access.OPEN),
     # Channels.
-    Route("GET", f"{_API}/channels", channels.read_all, Access.SESSION, answer=channels.ChannelsView),
+    *CONNECT_ROUTES,
+    Route("GET", f"{_API}/channels", channels.read_all, Access.SESSION, answer=channels.ChannelsView, entered=True),
     Route(
         "GET",
         _ACCOUNTS,
@@ -254,7 +269,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST",
         f"{_ACCOUNT}/test",
-        channel_accounts.test,
+        account_health.test,
         Permission.CHANNELS_MANAGE,
         answer=channel_accounts.TestedView,
     ),
@@ -367,7 +382,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     *AUDIT_ROUTES,
     # What a member is told.
     *NOTICE_ROUTES,
+    *HOME_ROUTES,
     *FACTOR_ROUTES,
     *SIGN_IN_ROUTES,
+    *ISSUER_ROUTES,
+    *CHANGE_ROUTES,
     *PEOPLE,
+    *UPKEEP,
+    *PRIVACY_ROUTES,
+    *TEXT_ROUTES,
+    *OPERATOR_ROUTES,
 )

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api import auth, session
 from api.factors import Code, person_of, sealer_of, site_of, wrong_code
-from api.session import answer_with_cookie
+from api.session import Carried, answer_with_cookie, carried_by
 from hub import clock
 from hub.accounts import sessions
 from hub.accounts import store as accounts
@@ -23,6 +23,7 @@ from hub.signin.factors.model import PROOF_LIFETIME, Method, Person, Purpose
 from hub.signin.factors.proving import Asked
 from hub.signin.factors.telling import note
 from hub.signin.factors.wire import Assertion, RequestOptions
+from hub.signin.issuers import actions as issuers
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -70,11 +71,13 @@ class PasskeySignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         assertion: What ``navigator.credentials.get`` gave, by its ``toJSON``.
         bearer: Whether the answer carries the token, for clients without cookies; no cookie is set then.
+        refresh: With ``bearer``: the token is good for 15 minutes and comes with one to renew it.
     """
 
     ceremony: Token
     assertion: Assertion
     bearer: bool = False
+    refresh: bool = False
 
 
 class ChallengeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,6 +142,7 @@ async def begin_sign_in(call: Call) -> SignInOptionsView:
 async def sign_in(call: Call) -> Response:
     """Sign in by a passkey alone: having it and finger, face or PIN are two factors."""
     wanted = await call.decode(PasskeySignIn)
+    carried = carried_by(bearer=wanted.bearer, refresh=wanted.refresh)
     await call.resources.throttle.take((Allowance(f"passkey:tried:{call.address}", times=60, window_s=900),))
     bound_to = _bound_to_page(wanted.ceremony)
     asked = Asked(site_of(call), Purpose.SIGN_IN, bound_to, address=call.address)
@@ -146,7 +150,7 @@ async def sign_in(call: Call) -> Response:
         login_id = await proving.by_passkey(conn, asked, wanted.assertion)
     if login_id is None:
         raise NotSignedIn(_REFUSED)
-    return await session.start_session(call, login_id, bearer=wanted.bearer)
+    return await session.start_session(call, login_id, carried)
 
 
 async def begin_second_factor(call: Call) -> RequestView:
@@ -174,10 +178,12 @@ async def finish_sign_in(call: Call) -> Response:
         # Somebody finished it in another window: what was shown here is not used up.
         if holds and not await challenges.use_challenge(conn, sessions.token_hash(wanted.challenge)):
             raise InvalidInput("challenge", _TOO_LATE)
+        if holds:
+            await issuers.finish_held_link(conn, wanted.challenge, call.address)
     if not holds:
         raise wrong_code() if wanted.assertion is None else InvalidInput("assertion", _REFUSED)
     await call.resources.throttle.forget(allowances)
-    return await session.start_session(call, waiting.login_id, bearer=waiting.bearer)
+    return await session.start_session(call, waiting.login_id, Carried(waiting.bearer, waiting.refreshable))
 
 
 async def begin_proof(call: SessionCall) -> RequestView:
@@ -236,6 +242,8 @@ async def _check_password(call: SessionCall, standing: Standing, password: str) 
     async with call.resources.database.across() as conn:
         login = await accounts.find_login(conn, call.signed_in.email)
     if login is None or not await call.resources.passwords.matches(login.password_hash, password):
+        async with call.resources.database.across() as conn:
+            await note(conn, person_of(call), "second_factor.refused", {"method": "password"})
         raise InvalidInput("password", "This password is wrong.")
 
 
@@ -247,11 +255,10 @@ async def _rotate(call: SessionCall) -> Response:
         OWASP ASVS 5.0 7.2.4 (May 2025): a new token at authentication and re-authentication ends the old one.
     """
     token = clock.new_token()
-    session_id = call.signed_in.session_id
     hashes = sessions.token_hash(call.token), sessions.token_hash(token)
     async with call.resources.database.across() as conn:
         # Somebody signed out, or proved themselves in another tab, between the check and here.
-        if not await store.rotate_session(conn, session_id, *hashes):
+        if not await store.rotate_session(conn, call.signed_in, *hashes):
             raise NotSignedIn
         await note(conn, person_of(call), "session.proved")
     proved_until = clock.now() + PROOF_LIFETIME

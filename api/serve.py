@@ -24,7 +24,8 @@ from api.server import DrainingServer
 from api.webhooks import WebhookDeps, WebhookGate, WebhookTiming
 from api.ws import SocketEdge, make_ws_protocol
 from api.ws_arrivals import Arrivals
-from connectors.accounts import account_of
+from connectors.account_notes import AccountNotes
+from connectors.accounts import account_of, app_account
 from connectors.metrics import worker_name
 from hub import log
 from hub.descriptors import Room, raise_limit
@@ -218,6 +219,8 @@ def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:
         timing=WebhookTiming(one.id for one in resources.registry.manifests()),
         tracer=resources.tracer,
         account_of=lambda route: account_of(route, routes.open(route).credentials, settings),
+        notes=resources.notes or AccountNotes(),
+        app_account=lambda channel: app_account(channel, settings),
     )
     resources.metrics.register(EdgeMetrics(deps.metrics, deps.timing))
     return WebhookGate(app, deps)

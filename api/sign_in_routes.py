@@ -38,8 +38,15 @@ SIGN_IN_ROUTES: Final[tuple[Route, ...]] = (
         answer=sign_up.MailSent,
     ),
     Route("GET", f"{_API}/sessions", own_sessions.read_all, Access.SESSION, answer=own_sessions.SessionsView),
-    Route("DELETE", f"{_API}/sessions", own_sessions.remove_others, Access.SESSION, answer=own_sessions.EndedView),
-    Route("DELETE", f"{_API}/sessions/{{session_id}}", own_sessions.remove, Access.SESSION, status=204),
+    Route(
+        "DELETE",
+        f"{_API}/sessions",
+        own_sessions.remove_others,
+        Access.SESSION,
+        answer=own_sessions.EndedView,
+        step_up=True,
+    ),
+    Route("DELETE", f"{_API}/sessions/{{session_id}}", own_sessions.remove, Access.SESSION, status=204, step_up=True),
     Route(
         "PUT",
         f"{_API}/password",

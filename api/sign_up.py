@@ -94,7 +94,7 @@ async def verify(call: Call) -> Response:
     password_hash = await call.resources.passwords.make_hash(wanted.password)
     async with call.resources.database.across() as conn:
         login = await actions.verify(conn, wanted.token, name, password_hash)
-    return await start_session(call, login.id, bearer=False)
+    return await start_session(call, login.id)
 
 
 async def ask_for_reset(call: Call) -> MailSent:

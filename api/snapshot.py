@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from api.feature_flags import names_on
 from hub.accounts import people_store, policy
 from hub.accounts import store as accounts
 from hub.accounts.model import Actor, Member, Permission, Workspace
@@ -43,6 +44,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         contacts: Of these conversations.
         reads: The reader's own marks in these conversations.
         roles: The workspace's own; who has one is named by ``custom_role_id``.
+        flags: Names of the features that are on.
     """
 
     epoch: int
@@ -59,13 +61,16 @@ class Snapshot(msgspec.Struct, frozen=True):
     reads: list[ReadMark]
     teams: list[Team]
     roles: list[CustomRole]
+    flags: list[str] = []
 
 
 async def read(call: MemberCall) -> Snapshot:
     """Return the state and its cursor."""
     limit = call.query_int("limit", 50, low=1, high=200)
+    flags = await names_on(call, call.actor.workspace_id)
     async with call.resources.database.snapshot([call.actor.workspace_id]) as conn:
-        return await read_snapshot(conn, call.actor, call.resources.database.epoch, limit)
+        snapshot = await read_snapshot(conn, call.actor, call.resources.database.epoch, limit)
+    return msgspec.structs.replace(snapshot, flags=flags)
 
 
 async def read_snapshot(conn: TenantConn, actor: Actor, epoch: int, limit: int) -> Snapshot:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from api.etag import Seen, require_mergeable, wanted_version
 from hub.accounts import people_store, teams
 from hub.accounts.people import Team
 from hub.accounts.teams import TeamChange
@@ -72,5 +73,11 @@ async def remove_member(call: MemberCall) -> TeamView:
 
 
 async def _change(call: MemberCall, change: TeamChange) -> TeamView:
-    async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
-        return TeamView(await teams.change_team(conn, call.actor, call.path_id("team_id"), change))
+    workspace_id, team_id = call.actor.workspace_id, call.path_id("team_id")
+    seen = Seen(workspace_id, "team", wanted_version(call.request))
+    # Putting one in and taking one out clash with nothing.
+    fields = {"name": change.name, "member_ids": None if change.member_ids is None else sorted(set(change.member_ids))}
+    said = {name: value for name, value in fields.items() if value is not None}
+    async with call.resources.database.transaction([workspace_id]) as conn:
+        await require_mergeable(conn, seen, lambda: people_store.get_team(conn, workspace_id, team_id), said)
+        return TeamView(await teams.change_team(conn, call.actor, team_id, change))

@@ -94,7 +94,9 @@ class Uploads:
         """
         limit_bytes = min(CHUNK_BYTES, self._limit(limit_bytes))
         _refuse_long(request, limit_bytes)
-        row = await self.begin(workspace_id, wanted, limit_bytes)
+        length = request.headers.get("content-length", "")
+        announced = int(length[:18]) if length.isascii() and length.isdigit() else 0
+        row = await self.begin(workspace_id, msgspec.structs.replace(wanted, announced_bytes=announced), limit_bytes)
         try:
             row = _not_empty(await self._take_part(row, request, limit_bytes))
         except BaseException:

@@ -1,5 +1,5 @@
 """
-The edge for vendors: ``POST|GET /webhooks/{channel}/{channel_account_id}``.
+The edge for vendors: ``POST|GET /webhooks/{channel}/{channel_account_id}``, and ``…/app`` for the installation's app.
 
 A call is verified over its raw bytes, cut into items, and answered 2xx only once all of them are kept for good: on the
 ingress stream, or in Postgres while Redis is away (``connectors/ingress.py``). Nothing else here touches Postgres, so
@@ -22,11 +22,20 @@ from starlette.responses import Response
 
 from api.errors import PROBLEM_TYPE, problem_of
 from api.webhook_body import Body, BodyBudget, BodyLate, CallerGone
+from api.webhook_routing import Recipients, no_app
+from connectors.account_notes import AccountNotes
 from connectors.base import WebhookReply, WebhookRequest
-from connectors.raw_items import ITEM_LIMIT_BYTES
+from connectors.key_sets import KeySets
 from hub import clock, tracing
-from hub.envelope import StreamItem
-from hub.errors import HubError, MalformedPayload, NotFound, SignatureRejected, TooLarge, Unavailable
+from hub.errors import (
+    HubError,
+    MalformedPayload,
+    NotFound,
+    SignatureRejected,
+    SigningKeyUnknown,
+    TooLarge,
+    Unavailable,
+)
 from hub.log import get_logger
 from hub.metrics import Distribution
 
@@ -36,11 +45,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from connectors.base import Account, Connector, RawItem
+    from connectors.base import Account, Connector
     from hub.channels.model import Route
+    from hub.envelope import StreamItem
 
 PREFIX = "/webhooks/"
-KEY_LIMIT_CHARS = 300
+# In place of an account: the installation's own app at the vendor calls for all of them.
+APP = "app"
 _ID_CHARS = 36
 
 _encoder = msgspec.json.Encoder()
@@ -53,6 +64,7 @@ class Connectors(Protocol):
 
 class Routes(Protocol):
     async def find(self, account_id: UUID) -> Route: ...
+    def named(self, channel: str, external_ref: str) -> Sequence[Route]: ...
 
 
 class Appending(Protocol):
@@ -61,7 +73,7 @@ class Appending(Protocol):
 
 @dataclass(slots=True)
 class WebhookMetrics:
-    """What the edge did in this process, in calls (``items``: items stored); read by /metrics."""
+    """What the edge did in this process, in calls (``items``: stored; ``unrouted``: of accounts nobody connected)."""
 
     stored: int = 0
     items: int = 0
@@ -72,6 +84,7 @@ class WebhookMetrics:
     too_large: int = 0
     unavailable: int = 0
     failed: int = 0
+    unrouted: int = 0
 
 
 class WebhookTiming:
@@ -107,9 +120,13 @@ class WebhookDeps:
         base_url: The address vendors call us at, without a trailing slash; never the request's Host.
         streams: Takes items for good (``connectors.ingress``).
         account_of: Opens an account for its connector (``connectors.accounts``).
+        app_account: What stands for an account where the installation's app at a channel's vendor calls; ``NotFound``
+            where there is none.
         bodies: What large calls of this process may hold together.
         timing: Counts calls by channel.
         tracer: Begins the trace of what a call brings.
+        notes: What accounts' pages show.
+        keys: Keys of the issuers whose tokens some channels' calls carry.
     """
 
     base_url: str
@@ -117,10 +134,13 @@ class WebhookDeps:
     connectors: Connectors
     streams: Appending
     account_of: Callable[[Route], Account]
+    app_account: Callable[[str], Account] = no_app
     metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
     bodies: BodyBudget = field(default_factory=BodyBudget)
     timing: WebhookTiming = field(default_factory=lambda: WebhookTiming(()))
     tracer: tracing.Tracer = tracing.NO_TRACER
+    notes: AccountNotes = field(default_factory=AccountNotes)
+    keys: KeySets = field(default_factory=KeySets)
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -215,8 +235,8 @@ async def _take(scope: Scope, receive: Receive, deps: WebhookDeps) -> WebhookRep
         raise _Refused(405, Problem("method_not_allowed", "Webhooks are POST or GET."))
     channel, account_id = _parse_path(scope["path"])
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    route = await deps.routes.find(account_id)
-    if route.channel != channel:
+    route = None if account_id is None else await deps.routes.find(account_id)
+    if route is not None and route.channel != channel:
         raise NotFound("channel account")
     connector = deps.connectors.get(channel)
     if connector.verify is None or connector.split is None:
@@ -229,26 +249,59 @@ async def _take(scope: Scope, receive: Receive, deps: WebhookDeps) -> WebhookRep
             body=await body.read(receive, headers.get("content-length", "")),
             received_at=clock.now(),
         )
-        return await _store(request, route, connector, deps)
+        try:
+            return await _store(request, route, connector, deps)
+        except SignatureRejected:
+            if route is not None:
+                place = route.workspace_id, route.id
+                deps.notes.went_wrong(
+                    place, "webhook", "signature", "A call was not signed with this account's secret."
+                )
+            raise
+        except MalformedPayload as error:
+            if route is not None:
+                deps.notes.went_wrong((route.workspace_id, route.id), "webhook", "malformed", error.message)
+            raise
 
 
-async def _store(request: WebhookRequest, route: Route, connector: Connector, deps: WebhookDeps) -> WebhookReply:
+async def _store(request: WebhookRequest, route: Route | None, connector: Connector, deps: WebhookDeps) -> WebhookReply:
     if connector.verify is None or connector.split is None:
         raise NotFound("webhook of this channel")
-    handshake = connector.verify(request, deps.account_of(route))
+    account = deps.app_account(connector.manifest.id) if route is None else deps.account_of(route)
+    handshake = await _verify(request, connector, account, deps.keys)
     if handshake is not None:
         deps.metrics.handshakes += 1
         return handshake
-    items = _stream_items(route, connector.split(request), request)
+    recipients = Recipients(request, connector, deps)
+    items = recipients.address(route, connector.split(request))
+    deps.metrics.unrouted += recipients.unrouted
+    recipients.note(deps.notes, items)
     with deps.tracer.span("stream.append", kind="producer", attributes={"hub.items": len(items)}):
         await _append(deps.streams, items)
     deps.metrics.stored += 1
     deps.metrics.items += len(items)
-    return connector.stored_reply
+    return connector.stored_reply if connector.reply is None else connector.reply(request, account)
 
 
-def _parse_path(path: str) -> tuple[str, UUID]:
+async def _verify(
+    request: WebhookRequest, connector: Connector, account: Account, keys: KeySets
+) -> WebhookReply | None:
+    if connector.verify is None:
+        raise NotFound("webhook of this channel")
+    try:
+        return connector.verify(request, await keys.attach(connector, account))
+    except SigningKeyUnknown:
+        newer = await keys.attach_newer(connector, account)
+        if newer is None:
+            raise
+        return connector.verify(request, newer)
+
+
+def _parse_path(path: str) -> tuple[str, UUID | None]:
+    """Return channel and account; None for the address of the installation's app, which has many accounts."""
     channel, _, account = path[len(PREFIX) :].partition("/")
+    if account == APP:
+        return channel, None
     # UUID() is generous about braces and missing dashes: only the form we hand out is an address.
     if len(account) != _ID_CHARS:
         raise NotFound("channel account")
@@ -264,33 +317,6 @@ def _url(scope: Scope, base_url: str) -> str:
     path = raw_path.partition(b"?")[0].decode("latin-1")
     query: bytes = scope["query_string"]
     return f"{base_url}{path}?{query.decode('latin-1')}" if query else f"{base_url}{path}"
-
-
-def _stream_items(route: Route, raw_items: Sequence[RawItem], request: WebhookRequest) -> list[StreamItem]:
-    """Address the items; all of them are checked before the first one is stored."""
-    account_id = str(route.id)
-    received_at_ms = int(request.received_at.timestamp() * 1000)
-    items: list[StreamItem] = []
-    for raw in raw_items:
-        # App-level webhooks, one address for many accounts, come with the channels that have them.
-        if raw.account_ref and raw.account_ref != route.external_ref:
-            raise NotFound("channel account")
-        if not 0 < len(raw.key) <= KEY_LIMIT_CHARS:
-            raise MalformedPayload("An item has no usable id.")
-        if len(raw.body) > ITEM_LIMIT_BYTES:
-            raise TooLarge(ITEM_LIMIT_BYTES)
-        items.append(
-            StreamItem(
-                workspace_id=route.workspace_id,
-                channel_account_id=account_id,
-                channel=route.channel,
-                key=raw.key,
-                body=raw.body,
-                received_at_ms=received_at_ms,
-                trace=tracing.current(),
-            )
-        )
-    return items
 
 
 async def _append(streams: Appending, items: list[StreamItem]) -> None:

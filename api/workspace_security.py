@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from hub.notices import security
+from hub.notices.model import News
 from hub.signin.factors import insisting, store
 
 if TYPE_CHECKING:
@@ -51,5 +53,6 @@ async def reset_member(call: MemberCall) -> None:
     member_id = call.path_id("member_id")
     async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
         await insisting.reset_member(conn, call.actor, member_id, call.address)
+        await security.tell_member(conn, call.actor.workspace_id, member_id, News.FACTOR_REMOVED)
     if call.resources.realtime is not None:
         call.resources.realtime.announce_revocation([call.actor.workspace_id])

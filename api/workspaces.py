@@ -6,17 +6,23 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from api.etag import Seen, fields_of, require_mergeable, wanted_version
+from api.feature_flags import is_on
 from hub.accounts import domains, invitation_store, people_store, store, workspaces
 from hub.accounts.domains import DomainChange
 from hub.accounts.invitations import Accepting
 from hub.accounts.model import Membership, Role, Workspace
 from hub.accounts.people import DeletedWorkspace, Domain, Joinable
-from hub.errors import NotFound
+from hub.errors import Forbidden, NotFound
+from hub.installation.model import Flag
+from hub.notices import store as notices
 from hub.throttle import Allowance
 
 if TYPE_CHECKING:
     from api.call import MemberCall, SessionCall
 
+# Whoever is in more has the rest counted when they go there.
+_MOST_COUNTED: Final = 50
 _MOST_WORKSPACE_ID: Final = 2**63 - 1
 
 
@@ -32,6 +38,19 @@ class WorkspacesView(msgspec.Struct, frozen=True):
     workspaces: list[Membership]
     joinable: list[Joinable]
     deleted: list[DeletedWorkspace]
+
+
+class UnreadRow(msgspec.Struct, frozen=True):
+    """Of one workspace: how many notices its member has not read."""
+
+    workspace_id: int
+    unread: int
+
+
+class UnreadView(msgspec.Struct, frozen=True):
+    """Workspaces with something unread; those that are not listed have nothing, or are closed to the caller."""
+
+    workspaces: list[UnreadRow]
 
 
 class WorkspaceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,8 +98,26 @@ async def read_all(call: SessionCall) -> WorkspacesView:
         )
 
 
+async def read_unread(call: SessionCall) -> UnreadView:
+    """Count what the caller has not read in each of their workspaces, each in a transaction of its own."""
+    login_id, database = call.signed_in.login_id, call.resources.database
+    async with database.across() as conn:
+        joined = (await store.memberships(conn, login_id))[:_MOST_COUNTED]
+        # Leaves out who lacks a second factor that the workspace asks for.
+        actors = await store.load_actors(conn, [(one.workspace_id, login_id) for one in joined])
+    found = []
+    for actor in actors.values():
+        async with database.snapshot([actor.workspace_id]) as conn:
+            counts = await notices.count_new(conn, actor.workspace_id, actor.member_id, actor.visible_inboxes)
+        if counts.unread:
+            found.append(UnreadRow(actor.workspace_id, counts.unread))
+    return UnreadView(found)
+
+
 async def create(call: SessionCall) -> MembershipView:
     """Make a workspace; the caller owns it."""
+    if not await is_on(call, Flag.NEW_WORKSPACES):
+        raise Forbidden("New workspaces cannot be made here now.")
     wanted = await call.decode(WorkspaceRequest)
     key = f"workspace:login:{call.signed_in.login_id}"
     await call.resources.throttle.take((Allowance(key, times=10, window_s=86_400),))
@@ -93,7 +130,10 @@ async def create(call: SessionCall) -> MembershipView:
 async def change(call: MemberCall) -> WorkspaceView:
     """Rename the workspace."""
     wanted = await call.decode(WorkspaceRequest)
-    async with call.resources.database.transaction([call.actor.workspace_id]) as conn:
+    workspace_id = call.actor.workspace_id
+    seen = Seen(workspace_id, "workspace", wanted_version(call.request))
+    async with call.resources.database.transaction([workspace_id]) as conn:
+        await require_mergeable(conn, seen, lambda: store.get_workspace(conn, workspace_id), fields_of(wanted))
         return WorkspaceView(await workspaces.rename_workspace(conn, call.actor, wanted.name))
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from msgspec import structs
+
 from api.call import Resources, required
-from api.conversations import NewMessage, queue, visible
+from api.conversations import NewMessage, move_read_mark, queue
 from api.files import file_limits
 from api.livechat_send import VisitorDraft, receive_from_visitor
 from hub import clock
@@ -27,7 +29,9 @@ from hub.inbox.model import MessageKind
 from hub.keys import actions as keys
 from hub.keys import store as key_store
 from hub.keys.token import PEPPER_PURPOSE, Pepper, is_key
+from hub.limits import actions as limits
 from hub.realtime.ports import Grant, Sent, VisitorThread
+from hub.realtime.protocol import CloseCode, ProtocolViolation
 from hub.realtime.tickets import SocketTickets
 
 if TYPE_CHECKING:
@@ -65,6 +69,7 @@ class SocketPorts:
             facts = await self._tickets.redeem(hello.ticket)
             if hello.workspace_id not in (None, facts.workspace_id):
                 raise Forbidden
+            await self._require_socket_room(facts.workspace_id)
             return await self._member_grant(facts.workspace_id, facts.session_id, facts.login_id)
         token = hello.bearer or handshake.cookie_token
         if token is None:
@@ -73,10 +78,12 @@ class SocketPorts:
             raise InvalidInput("workspace_id", "Name the workspace.")
         if is_key(token):
             _, actor = await keys.find_actor(self._database, self._pepper, token, hello.workspace_id)
+            await self._require_socket_room(hello.workspace_id)
             # Every role of a person may read; a key may have been made without.
             policy.require(actor, Permission.INBOX_READ)
             return _grant_of(actor, actor.key_id or actor.member_id)
         signed_in, actor = await accounts.find_actor(self._database, sessions.token_hash(token), hello.workspace_id)
+        await self._require_socket_room(hello.workspace_id)
         return _grant_of(actor, signed_in.session_id)
 
     def authorise_visitor(self, token: str, address: str) -> Grant | None:
@@ -92,19 +99,22 @@ class SocketPorts:
         """Read grants again; None where the session ended or the subject may not come in any more."""
         members = [one for one in grants if one.session_id is not None and one.login_id is not None]
         live: dict[UUID, UUID] = {}
+        entered: dict[UUID, int] = {}
         actors: dict[tuple[int, UUID], Actor] = {}
         if members:
-            key_ids = {one.login_id for one in members if one.login_id and is_of_key(one)}
+            key_ids = {one.login_id for one in members if one.login_id and one.is_key}
             session_ids = {one.session_id for one in members if one.session_id} - key_ids
-            wanted = {(one.workspace_id, one.login_id) for one in members if one.login_id and not is_of_key(one)}
+            wanted = {(one.workspace_id, one.login_id) for one in members if one.login_id and not one.is_key}
             async with self._database.across() as conn:
                 live = await accounts.live_sessions(conn, list(session_ids))
                 actors = await accounts.load_actors(conn, list(wanted))
                 by_key = await keys.find_actors(conn, key_ids) if key_ids else {}
+                entered = await accounts.entered_sessions(conn, list(session_ids))
             live |= {key_id: key_id for key_id in by_key}
             actors |= {(actor.workspace_id, key_id): actor for key_id, actor in by_key.items()}
         return [
-            _renewed(one, live, actors) if one.kind == "member" else await self._renew_visitor(one) for one in grants
+            _renewed(one, live, actors, entered) if one.kind == "member" else await self._renew_visitor(one)
+            for one in grants
         ]
 
     async def revoked_sessions(self, within_s: float) -> Sequence[UUID]:
@@ -136,6 +146,8 @@ class SocketPorts:
         """Queue a message or add a note; a visitor's message is received like any channel's."""
         if grant.kind == "visitor":
             return await self._send_from_visitor(grant, frame)
+        if await self._is_entered(grant):
+            raise Forbidden("An operator writes nothing in somebody's workspace.")
         if frame.conversation_id is None:
             raise InvalidInput("conversation_id", "Name the conversation.")
         chosen = frame.addressing or Addressing()
@@ -145,10 +157,12 @@ class SocketPorts:
             text=frame.text,
             attachments=frame.attachments,
             seen_seq=frame.seen_seq,
+            reply_to=frame.reply_to,
             subject=chosen.subject,
             to=chosen.to,
             cc=chosen.cc,
             bcc=chosen.bcc,
+            template=frame.template,
         )
         sent = await queue(self._resources, await self._actor(grant), frame.conversation_id, new)
         return Sent(sent.message_id, sent.seq, sent.conversation_id)
@@ -163,11 +177,12 @@ class SocketPorts:
         if frame.conversation_id is None:
             raise InvalidInput("conversation_id", "Name the conversation.")
         actor = await self._actor(grant)
+        if await self._is_entered(grant):
+            return  # what an operator looks at stays unread for the member they are here as
         if actor.kind == "key":
             raise Forbidden("An API key of the workspace reads nothing for anybody: it has no read marks.")
         async with self._database.transaction([grant.workspace_id]) as conn:
-            await visible(conn, actor, frame.conversation_id, Permission.INBOX_READ)
-            await actions.mark_read(conn, grant.workspace_id, frame.conversation_id, grant.subject_id, frame.seq)
+            await move_read_mark(conn, self._resources, actor, frame.conversation_id, frame.seq)
 
     async def event_ranges(self, wanted: Sequence[LogRange]) -> Mapping[LogRange, Sequence[LoggedEvent]]:
         """Return the events of each range in order, whoever may see them."""
@@ -216,6 +231,19 @@ class SocketPorts:
         """Return the installation's epoch as the database last told it."""
         return self._database.epoch
 
+    async def _require_socket_room(self, workspace_id: int) -> None:
+        """Whoever was here a moment ago comes back by a resume ticket and is not asked; visitors never are."""
+        async with self._database.transaction([workspace_id]) as conn:
+            most = await limits.find_socket_limit(conn, workspace_id)
+        if most is not None:
+            text = f"This workspace may have at most {most:,} sockets open."
+            raise ProtocolViolation(CloseCode.TOO_MANY, text, retry_after_s=60.0)
+
+    async def _is_entered(self, grant: Grant) -> bool:
+        if grant.may_reply or grant.session_id is None or grant.is_key:
+            return False
+        return await accounts.find_entered(self._database, grant.session_id) is not None
+
     # ── members ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _member_grant(self, workspace_id: int, session_id: UUID, login_id: UUID) -> Grant:
@@ -227,7 +255,7 @@ class SocketPorts:
         if grant.login_id is None:
             raise NotSignedIn
         async with self._database.transaction([grant.workspace_id]) as conn:
-            if is_of_key(grant):
+            if grant.is_key:
                 actor = (await keys.find_actors(conn, [grant.login_id])).get(grant.login_id)
                 if actor is None:
                     raise NotSignedIn
@@ -304,11 +332,6 @@ def _tenants(wanted: Iterable[VisitorThread | LogRange | ConversationRange | Vis
     return sorted({one.workspace_id for one in wanted})
 
 
-def is_of_key(grant: Grant) -> bool:
-    """A key is its own session and its own login: no session has its login's id."""
-    return grant.login_id is not None and grant.login_id == grant.session_id
-
-
 def _grant_of(actor: Actor, session_id: UUID) -> Grant:
     return Grant(
         kind="member",
@@ -323,11 +346,17 @@ def _grant_of(actor: Actor, session_id: UUID) -> Grant:
     )
 
 
-def _renewed(grant: Grant, live: Mapping[UUID, UUID], actors: Mapping[tuple[int, UUID], Actor]) -> Grant | None:
+def _renewed(
+    grant: Grant,
+    live: Mapping[UUID, UUID],
+    actors: Mapping[tuple[int, UUID], Actor],
+    entered: Mapping[UUID, int],
+) -> Grant | None:
     """Return a member's grant as the rights are now; None where the session ended or they left."""
     if grant.session_id is None or grant.login_id is None or live.get(grant.session_id) != grant.login_id:
         return None
     actor = actors.get((grant.workspace_id, grant.login_id))
     if actor is None or not policy.may(actor, Permission.INBOX_READ):
         return None
-    return _grant_of(actor, grant.session_id)
+    renewed = _grant_of(actor, grant.session_id)
+    return structs.replace(renewed, may_reply=False) if grant.session_id in entered else renewed

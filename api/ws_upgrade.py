@@ -12,6 +12,7 @@ from websockets.datastructures import MultipleValuesError
 from websockets.server import ServerProtocol
 from websockets.utils import accept_key
 
+from api.auth import entered_name
 from hub import clock
 from hub.realtime.opening import come_back_in_s
 from hub.realtime.ports import Handshake
@@ -171,8 +172,10 @@ class Gate:
 
 
 def _cookie(headers: Iterable[str], name: str) -> str | None:
-    for header in headers:
-        value = cookie_parser(header).get(name)
-        if value:
-            return value
+    """An operator's stay in a workspace goes before their own session, as for calls."""
+    found = [cookie_parser(header) for header in headers]
+    for wanted in (entered_name(name), name):
+        for cookies in found:
+            if cookies.get(wanted):
+                return cookies[wanted]
     return None

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from connectors.base import Account
 from hub.channels.signing import signing_key
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +45,10 @@ def account_of(route: Route, credentials: Mapping[str, str], settings: Settings)
     return Account(
         id=str(route.id),
         workspace_id=route.workspace_id,
-        credentials=credentials,
+        credentials=with_app(route.channel, credentials, settings),
         settings=route.settings,
         webhook_url=webhook_url(route.channel, route.id, settings),
-        base_url=_demo_base_url(route, credentials) if route.demo else _vendor_base_url(route.channel, settings),
+        base_url=_demo_base_url(route, credentials) if route.demo else vendor_base_url(route.channel, settings),
         signing_key=signing_key(settings.secret_key, route.workspace_id, route.id) if settings.secret_key else b"",
         reach=_reach(route, settings),
     )
@@ -57,6 +57,44 @@ def account_of(route: Route, credentials: Mapping[str, str], settings: Settings)
 def webhook_url(channel: str, account_id: UUID, settings: Settings) -> str:
     """Return our address for a channel account, as its vendor calls it."""
     return f"{settings.base_url}/webhooks/{channel}/{account_id}"
+
+
+def app_account(channel: str, settings: Settings) -> Account:
+    """
+    Make what stands for an account where the installation's own app at a vendor calls, for any of its accounts.
+
+    Raises:
+        NotFound: The installation has no app there.
+    """
+    app = settings.oauth_apps.get(channel)
+    if app is None:
+        raise NotFound("app of this channel")
+    return Account(
+        id="",
+        workspace_id=0,
+        credentials=app.credentials(),
+        settings={},
+        webhook_url=f"{settings.base_url}/webhooks/{channel}/app",
+        base_url=vendor_base_url(channel, settings),
+    )
+
+
+def with_app(channel: str, credentials: Mapping[str, str], settings: Settings) -> Mapping[str, str]:
+    """
+    Add the installation's app to an account that has none of its own.
+
+    Args:
+        channel: The account's.
+        credentials: As they are stored; whoever has a ``client_id`` of their own keeps all of their own.
+        settings: Hold the apps.
+
+    Returns:
+        What the connector is shown; never stored.
+    """
+    app = settings.oauth_apps.get(channel)
+    if app is None or credentials.get("client_id"):
+        return credentials
+    return {**app.credentials(), **credentials}
 
 
 def is_loopback(url: str) -> bool:
@@ -83,7 +121,8 @@ def _reach(route: Route, settings: Settings) -> Reach:
     return "any" if settings.allow_private_hosts else "public"
 
 
-def _vendor_base_url(channel: str, settings: Settings) -> str:
+def vendor_base_url(channel: str, settings: Settings) -> str:
+    """Return where a channel's vendor is, if it is not at its own address."""
     url = settings.vendor_base_urls.get(channel, "")
     if url and not (url.startswith("https://") or is_loopback(url)):
         name = f"HUB_VENDOR_URL_{channel.upper()}"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from connectors.account_notes import AccountNotes
+from connectors.acting import CANNOT_ACT, NEVER_SENT, act_of
 from connectors.base import Account, Charge, Connector
+from connectors.breaker import Breaker
 from connectors.buckets import Buckets
 from connectors.outbox import DeliveryStore
 from connectors.outcomes import (
@@ -22,6 +25,7 @@ from connectors.outcomes import (
     NOT_RENDERED,
     RECORD_AGAIN_S,
     REMOVED,
+    REST_S,
     STOP_ASKING_AFTER,
     WAIT,
     Counters,
@@ -30,8 +34,10 @@ from connectors.outcomes import (
     throttle_wait_s,
 )
 from connectors.reach import Reach
+from connectors.rules import rules_of
 from connectors.traces import OutboundTraces
 from hub import clock, log
+from hub.envelope import SendResult
 from hub.errors import (
     ConnectorError,
     ConnectorErrorInfo,
@@ -41,6 +47,8 @@ from hub.errors import (
     Unavailable,
 )
 from hub.inbox.deliveries import Claimed, Due
+from hub.inbox.wanted import WantedAct
+from hub.inbox.windows import why_refused
 from hub.metrics import Distribution
 from hub.tracing import NO_TRACER, Attributes, Tracer
 
@@ -54,13 +62,15 @@ class OpenAccount(Protocol):
 
         Args:
             channel_account_id: Which one.
-            fresh: Read it anew, not from a cache.
+            fresh: The vendor refused its keys: read them anew, and renew them where the channel can.
 
         Returns:
-            The account with its secrets, and its connector.
+            The account with its secrets, its token good for a while, and its connector.
 
         Raises:
             NotFound: It was removed, or is so new that it is not known here yet.
+            ConnectorError: Its token has ended and was not renewed; AUTH: the account says by now that it needs a
+                sign-in.
         """
         ...
 
@@ -79,6 +89,8 @@ class Attempts:
 
     Attributes:
         traces: Of what queued the messages, where the process hears of it.
+        notes: What accounts' pages show.
+        breaker: Says which vendors are left alone for now.
     """
 
     def __init__(
@@ -94,6 +106,7 @@ class Attempts:
         self._missing_for_s = missing_for_s
         self.counters = Counters()
         self.traces = OutboundTraces()
+        self.notes = AccountNotes(now)
         self._tracer = tracer
         self._outcomes = Outcomes(store, now, self.counters)
         self._store = store
@@ -105,6 +118,9 @@ class Attempts:
         self._missing_since_s: dict[UUID, float] = {}
         self._log = log.get_logger("dispatch")
         self._reach = Reach(self._log, clock.monotonic_s)
+        self.breaker = Breaker()
+        # Accounts whose vendor answered this process since it was last said to be away, by anybody.
+        self._reached: set[UUID] = set()
 
     async def deliver(self, wanted: Due) -> bool:
         """
@@ -123,6 +139,9 @@ class Attempts:
             account, connector = await self._open_account(wanted.channel_account_id)
         except NotFound:
             return await self._drop(wanted)
+        except ConnectorError as error:
+            # Nothing was claimed: it stays queued, for the sign-in or for the vendor's return.
+            raise Unavailable(error.message, error.retry_after_s or REST_S) from error
         self._missing_since_s.pop(wanted.channel_account_id, None)
         claimed = await self._store.claim(wanted, LEASE_S)
         if claimed is None:
@@ -131,7 +150,9 @@ class Attempts:
         attributes: Attributes = {"hub.channel": wanted.channel, "hub.message_id": str(wanted.message_id)}
         parent = self.traces.of(wanted.message_id)
         with self._tracer.span("dispatch", kind="consumer", parent=parent, attributes=attributes):
-            if claimed.was_sending:
+            if claimed.act is not None:
+                step = await self._act(claimed, claimed.act, account, connector)
+            elif claimed.was_sending:
                 step = self._outcomes.lose(claimed, LOST)
             elif claimed.was_unknown:
                 step = await self._ask(claimed, account, connector)
@@ -144,6 +165,16 @@ class Attempts:
 
     async def _send(self, claimed: Claimed, account: Account, connector: Connector) -> Step:
         """Send a claimed message at most once; returns the step that records what came of it."""
+        why = why_refused(
+            rules_of(connector.manifest.capabilities),
+            claimed.outbound.window_expires_at,
+            is_human=claimed.outbound.author_is_human,
+            template=claimed.outbound.template,
+            now=self._now(),
+        )
+        if why is not None:
+            # It waited too long: the window has closed since it was queued.
+            return self._outcomes.conclude(claimed, why)
         try:
             calls = connector.render(claimed.outbound, account)
             charges = tuple(connector.charges(account, claimed.outbound))
@@ -161,18 +192,62 @@ class Attempts:
                     result = await connector.send(account, claimed.outbound, calls)
         except Exception as error:  # loop: whatever a vendor's SDK raises is an outcome of this message
             info = connector.classify(error)
-            if not self._reach.failed(claimed.due, info):
+            self.notes.went_wrong(_place(claimed), "send", info.code, info.message)
+            if self._reach.failed(claimed.due, info):
+                await self._note_outage(claimed.due)
+            else:
+                await self._note_answer(claimed.due)
                 self._note(claimed, "send refused", f"{info.klass.value} {info.code}")
             if info.klass is ErrorClass.RATE_LIMITED:
                 return self._outcomes.put_back(claimed, await self._penalise(info, charges), info)
-            if info.klass is ErrorClass.AUTH and await self._has_newer_keys(account, claimed):
-                return self._outcomes.put_back(claimed, 0.0, info)
+            if info.klass is ErrorClass.AUTH:
+                after = await self._after_refusal(account, claimed, info)
+                if after is None:
+                    return self._outcomes.put_back(claimed, 0.0, info)
+                info = after
+            return self._outcomes.conclude(claimed, info, connector.manifest.retry_after_s)
+        self._reach.answered(claimed.due)
+        await self._note_answer(claimed.due)
+        for charge in charges:
+            self._throttled.pop(charge.key, None)
+        self.counters.sent += 1
+        self.notes.message_went(*_place(claimed))
+        return lambda: self._store.mark_sent(claimed, result)
+
+    # ── edits, deletions, reactions, reading marks ──────────────────────────────────────────────────────────────
+
+    async def _act(self, claimed: Claimed, wanted: WantedAct, account: Account, connector: Connector) -> Step:
+        """Do something at the vendor about a message; done twice it comes to the same, so doubt means again."""
+        if connector.act is None:
+            return self._outcomes.fail(claimed, CANNOT_ACT)
+        if wanted.external_id == "" and not connector.manifest.capabilities.visitors:
+            return self._outcomes.fail(claimed, NEVER_SENT)
+        charges = tuple(connector.charges(account, claimed.outbound))
+        wait_s = await self._take(charges, may_hold=True)
+        if wait_s > 0:
+            return self._outcomes.put_back(claimed, wait_s, WAIT)
+        try:
+            with self._call(claimed.due.channel):
+                async with asyncio.timeout(CALL_TIMEOUT_S):
+                    await connector.act(account, act_of(claimed, wanted))
+        except Exception as error:  # loop: whatever a vendor's SDK raises is an outcome of this act
+            info = connector.classify(error)
+            if not self._reach.failed(claimed.due, info):
+                self._note(claimed, "act refused", f"{wanted.kind} {info.klass.value} {info.code}")
+            if info.klass is ErrorClass.RATE_LIMITED:
+                return self._outcomes.put_back(claimed, await self._penalise(info, charges), info)
+            if info.klass is ErrorClass.AUTH:
+                after = await self._after_refusal(account, claimed, info)
+                if after is None:
+                    return self._outcomes.put_back(claimed, 0.0, info)
+                info = after
+            if info.klass is ErrorClass.AMBIGUOUS:
+                return self._outcomes.retry(claimed, info)
             return self._outcomes.conclude(claimed, info)
         self._reach.answered(claimed.due)
         for charge in charges:
             self._throttled.pop(charge.key, None)
-        self.counters.sent += 1
-        return lambda: self._store.mark_sent(claimed, result)
+        return lambda: self._store.mark_sent(claimed, SendResult(()))
 
     @contextmanager
     def _call(self, channel: str) -> Iterator[None]:
@@ -185,13 +260,17 @@ class Attempts:
             taken_s = clock.monotonic_s() - began_s
             self.counters.call_seconds.setdefault(channel, Distribution()).observe(taken_s)
 
-    async def _has_newer_keys(self, account: Account, claimed: Claimed) -> bool:
-        """Say whether the refused keys were only our cache's: a member may just have mended them."""
+    async def _after_refusal(
+        self, account: Account, claimed: Claimed, info: ConnectorErrorInfo
+    ) -> ConnectorErrorInfo | None:
+        """Say what refused keys come to; None: there are newer ones, of a member or of a renewal just made."""
         try:
             fresh, _ = await self._open_account(claimed.due.channel_account_id, fresh=True)
+        except ConnectorError as error:
+            return error.info
         except HubError:
-            return False
-        return fresh.credentials != account.credentials
+            return info
+        return None if fresh.credentials != account.credentials else info
 
     async def _take(self, charges: Sequence[Charge], *, may_hold: bool) -> float:
         """Take the tokens; a member's reply waits a little for them, bulk goes back into the queue at once."""
@@ -223,6 +302,11 @@ class Attempts:
         except Exception as error:  # loop: a vendor that cannot be asked is asked again
             info = connector.classify(error)
             self._note(claimed, "reconcile failed", f"{info.klass.value} {info.code}")
+            if info.klass is ErrorClass.AUTH:
+                after = await self._after_refusal(account, claimed, info)
+                if after is None:
+                    return self._outcomes.ask_again(claimed, timedelta())
+                info = after
             if info.klass in (ErrorClass.AUTH, ErrorClass.ACCOUNT):
                 return self._outcomes.stop_account(claimed, info)
             if age < STOP_ASKING_AFTER:
@@ -248,6 +332,24 @@ class Attempts:
             await self._outcomes.fail(claimed, REMOVED)()
         return True
 
+    async def _note_outage(self, due: Due) -> None:
+        """Count a vendor's failure; when that opens the account's breaker, members are told since when."""
+        if self.breaker.failed(due.channel_account_id, due.channel):
+            self._reached.discard(due.channel_account_id)
+            await self._say_reach(due, is_reached=False)
+
+    async def _note_answer(self, due: Due) -> None:
+        """Close the breakers; the first answer in a while takes back what members were told, by whichever process."""
+        self.breaker.answered(due.channel_account_id, due.channel)
+        if due.channel_account_id not in self._reached:
+            await self._say_reach(due, is_reached=True)
+            self._reached.add(due.channel_account_id)
+
+    async def _say_reach(self, due: Due, *, is_reached: bool) -> None:
+        # What came of the message matters more: it is recorded whether or not this could be said.
+        with suppress(HubError):
+            await self._store.note_reach(due, is_reached=is_reached)
+
     # ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _record(self, claimed: Claimed, step: Step, lease_ends_s: float) -> None:
@@ -271,3 +373,7 @@ class Attempts:
             channel=claimed.due.channel,
             reason=reason,
         )
+
+
+def _place(claimed: Claimed) -> tuple[int, UUID]:
+    return claimed.due.workspace_id, claimed.due.channel_account_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hub.audit import actions, heads_file
+from hub.audit import actions
 from hub.jobs import DUE_LIMIT, TICK_S, Job
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def audit_jobs(database: Database, keys: HeadKeys, data_dir: Path) -> list[Job]:
 
     async def sign() -> int:
         heads = await actions.sign_heads(database, keys)
-        heads_file.add_heads(data_dir, heads, keys.newest)
+        await actions.copy_heads(database, data_dir, heads, keys.newest)
         # Not the number: so many heads do not mean that there are others.
         return min(len(heads), 1)
 

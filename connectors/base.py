@@ -1,8 +1,8 @@
 """
 The interface of a channel: a frozen dataclass of functions, one folder each, found by its ``manifest.toml``.
 
-A connector knows the envelope and the errors, never the store. ``verify``, ``split``, ``parse`` and ``render`` are
-pure; the others talk to the vendor and raise ``ConnectorError``.
+A connector knows the envelope and the errors, never the store. ``verify``, ``split``, ``reply``, ``parse`` and
+``render`` are pure; the others talk to the vendor and raise ``ConnectorError``.
 """
 
 from __future__ import annotations
@@ -14,140 +14,16 @@ from typing import Literal
 
 import msgspec
 
-from hub.envelope import AttachmentRef, InboundItem, OutboundMessage, SendResult
+from connectors.described import Capabilities as Capabilities
+from connectors.described import Field as Field
+from connectors.described import Limit as Limit
+from connectors.described import Manifest as Manifest
+from connectors.described import Preset as Preset
+from connectors.oauth import Granted as Granted
+from connectors.oauth import OAuth as OAuth
+from connectors.oauth import OAuthApp as OAuthApp
+from hub.envelope import AttachmentRef, Identity, InboundItem, OutboundMessage, SendResult, Template
 from hub.errors import ConnectorErrorInfo
-
-
-class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    One input of the connect form.
-
-    Attributes:
-        name: Key in ``credentials`` or ``settings``.
-        label: What members read.
-        help: One sentence under the input, may name where to find the value.
-        kind: How it is entered.
-        required: Whether the form can be saved without it.
-        pattern: Regular expression a value must match whole; empty means any.
-        options: For ``select``.
-        default: Value shown at first.
-        generated: Made by the hub when the account is connected, never entered; shown once when it is renewed.
-    """
-
-    name: str
-    label: str
-    help: str = ""
-    kind: Literal["text", "secret", "email", "phone", "url", "select", "checkbox", "multiline", "color"] = "text"
-    required: bool = True
-    pattern: str = ""
-    options: tuple[str, ...] = ()
-    default: str = ""
-    generated: bool = False
-
-
-class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What the channel can do; drives the composer and the validation, so no other code names a channel.
-
-    Attributes:
-        text_limit: Longest text, in ``text_limit_unit``.
-        segments: Whether the composer shows SMS segments.
-        receipts: Delivery states the vendor reports.
-        visitors: Whether contacts come over our own sockets.
-        start_conversation: Whether we may write first.
-        subject: Whether messages have a subject line.
-        copies: Whether messages go to several people (to, cc, bcc).
-        html: Whether messages may come formatted.
-        attachments: Whether files go out.
-        attachment_limit_bytes: Largest file, 0 for the hub's own limit.
-        attachment_total_bytes: Largest sum of a message's files, 0 for any.
-        attachment_limit_count: Most files of one message, 0 for the hub's own limit.
-        attachment_mimes: What may be sent, e.g. ``image/*``; empty means anything.
-    """
-
-    text_limit: int
-    text_limit_unit: Literal["chars", "utf16", "bytes"] = "chars"
-    segments: bool = False
-    receipts: tuple[Literal["sent", "delivered", "read"], ...] = ()
-    typing_in: bool = False
-    typing_out: bool = False
-    reply: bool = False
-    react: bool = False
-    edit: bool = False
-    delete: bool = False
-    attachments: bool = False
-    attachment_limit_bytes: int = 0
-    attachment_total_bytes: int = 0
-    attachment_limit_count: int = 0
-    attachment_mimes: tuple[str, ...] = ()
-    subject: bool = False
-    copies: bool = False
-    html: bool = False
-    visitors: bool = False
-    start_conversation: bool = True
-
-
-class Limit(msgspec.Struct, frozen=True):
-    """``rate`` tokens per ``per_s`` seconds, at most ``burst`` saved up."""
-
-    rate: float
-    per_s: float
-    burst: int
-
-
-class Preset(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    Settings of a well-known provider, filled into the connect form.
-
-    Attributes:
-        id: Short name.
-        label: What members read.
-        domains: Mail domains that mean this provider, e.g. ``gmail.com``.
-        values: Settings to fill in.
-        help: What a member must do there first, e.g. make an app password.
-    """
-
-    id: str
-    label: str
-    domains: tuple[str, ...] = ()
-    values: Mapping[str, str] = {}
-    help: str = ""
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    ``manifest.toml``.
-
-    Attributes:
-        id: The channel, equal to the folder's name.
-        transport: How items come in.
-        unknown_policy: What to do with a send nobody confirmed: leave it to a person, or send again.
-        limits: Rate limits by bucket name; a customer's account may override them in its settings.
-        events: What it reads, e.g. ``message``; each has a fixture ``<event>.in.json`` or ``<event>.<case>.in.json``.
-        read_on: The day the vendor's documentation was read.
-        presets: Providers whose settings we know.
-        rank: Place on the first screen, lowest first.
-        webhook_limit_bytes: Longest body of a call, at most 25 MiB; the default is more than most vendors ever send.
-    """
-
-    id: str
-    name: str
-    summary: str
-    transport: Literal["webhook", "poll", "socket", "own"]
-    docs_url: str
-    read_on: str
-    capabilities: Capabilities
-    unknown_policy: Literal["at_most_once", "at_least_once"]
-    credentials: tuple[Field, ...] = ()
-    settings: tuple[Field, ...] = ()
-    limits: Mapping[str, tuple[Limit, ...]] = {}
-    events: tuple[str, ...] = ()
-    needs_public_url: bool = False
-    setup_steps: tuple[str, ...] = ()
-    presets: tuple[Preset, ...] = ()
-    rank: int = 100
-    webhook_limit_bytes: int = 1024 * 1024
-
 
 Reach = Literal["public", "loopback", "any"]
 
@@ -164,6 +40,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         read_file: Gives the bytes of an ``OutboundAttachment`` by its id; None where nothing is sent.
         reach: Which servers may be connected to where a member names them: any but private ones, only this computer
             (the demo), or any (the operator says so).
+        keys: For ``verify``: the documents of ``Connector.key_sets``, as fetched, by their addresses.
     """
 
     id: str
@@ -175,6 +52,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     signing_key: bytes = b""
     read_file: Callable[[str], AsyncIterator[bytes]] | None = None
     reach: Reach = "public"
+    keys: Mapping[str, bytes] = {}
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,11 +88,13 @@ class RawItem(msgspec.Struct, frozen=True, kw_only=True):
         key: Dedupe key, stable over the vendor's retries, 1-300 characters.
         body: What ``parse`` will read.
         account_ref: For app-level webhooks: the vendor's own id of the account; empty means the account in the URL.
+        hint: Says only that there is something: ``expand`` fetches it.
     """
 
     key: str
     body: bytes
     account_ref: str = ""
+    hint: bool = False
 
 
 class ParseContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,6 +159,28 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, str]
 
 
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Something to do at the vendor about a message, or in a thread. Done twice it must come to the same.
+
+    Attributes:
+        id: Ours, UUID text; for correlation.
+        to: The contact's identity on this channel account.
+        thread_key: The vendor's thread.
+        external_id: The message; for ``mark_read`` the newest inbound one, for ``typing`` empty.
+        text: For ``edit``: what it says from now on.
+        emoji: For ``react`` and ``unreact``.
+    """
+
+    id: str
+    kind: Literal["edit", "delete", "react", "unreact", "mark_read", "typing"]
+    to: Identity
+    thread_key: str
+    external_id: str = ""
+    text: str = ""
+    emoji: str = ""
+
+
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """
     What the vendor said of an account's keys.
@@ -290,6 +192,21 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
     external_ref: str = ""
     warnings: tuple[str, ...] = ()
+
+
+class Maintained(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What was renewed at the vendor.
+
+    Attributes:
+        next_at: When to come again, well before what was renewed ends.
+        settings: To keep in the account's settings, over what is there.
+        credentials: To keep in the account's credentials, over what is there.
+    """
+
+    next_at: datetime
+    settings: Mapping[str, str] = {}
+    credentials: Mapping[str, str] = {}
 
 
 async def _no_check(account: Account) -> Checked:  # noqa: ARG001  a channel without keys has nothing to check
@@ -304,6 +221,10 @@ def _no_charges(account: Account, message: OutboundMessage) -> tuple[Charge, ...
     return ()
 
 
+def _no_key_sets(account: Account) -> tuple[str, ...]:  # noqa: ARG001
+    return ()
+
+
 def _no_counts() -> Mapping[str, int]:
     return {}
 
@@ -314,9 +235,14 @@ class Connector:
     The functions of one channel.
 
     Attributes:
-        verify: Checks a call's signature; returns a reply for a handshake, else None. Raises SignatureRejected.
+        verify: Checks a call's signature; returns a reply for a handshake, else None. Raises SignatureRejected;
+            SigningKeyUnknown where newer ``keys`` may help.
+        key_sets: Pure: addresses of the key sets (JWKS) ``verify`` needs, where a token of the vendor's identity
+            service proves who calls.
         split: Cuts a verified call into raw items. Raises MalformedPayload.
         stored_reply: What the vendor gets once the items are stored.
+        reply: The same where it depends on the call, e.g. what a phone exchange is to do with a caller; goes before
+            ``stored_reply``. Pure. Raises MalformedPayload, which is answered 400.
         parse: Reads one raw item. Raises MalformedPayload, UnsupportedPayload.
         render: Makes the vendor calls of one message. Raises ConnectorError (CONTENT, UNSUPPORTED).
         check: Asks the vendor whether the keys are good, before they are saved. Raises ConnectorError, InvalidInput.
@@ -325,10 +251,20 @@ class Connector:
             (either). Raises ConnectorError when it could not be asked.
         classify: Turns whatever ``send`` or ``check`` let through into our words.
         charges: What a send takes from which rate buckets.
+        act: Edits, deletes, reacts, marks read or shows typing, as the capabilities say. Raises ConnectorError.
         poll: For polled channels: batches after a cursor. May go on for ever; closing it frees everything.
         fetch: The bytes of an attachment, in pieces. Raises ConnectorError.
         keeps_raw: Attachments are parts of the raw item: it is kept until they are fetched.
+        oauth: How it is connected where people sign in at the vendor.
+        test: "Send a test": does what shows that messages go out, and says in words what. Raises ConnectorError.
         counts: What the channel counts in this process, ever-growing, by name; for /metrics.
+        expand: Fetches what a hint speaks of: batches after a cursor, the same cursor as ``poll``'s. Ends when it has
+            all. Raises ConnectorError.
+        maintain: Renews watches and subscriptions at the vendor; called at connect and then when it said. Raises
+            ConnectorError; AUTH when only a person can mend it.
+        backfill: History from before the account was connected, once: batches after a cursor of its own, with progress.
+            Ends when it has all. Raises ConnectorError.
+        list_templates: Which templates the vendor knows. Raises ConnectorError.
     """
 
     manifest: Manifest
@@ -337,12 +273,21 @@ class Connector:
     send: Callable[[Account, OutboundMessage, Sequence[Call]], Awaitable[SendResult]]
     classify: Callable[[BaseException], ConnectorErrorInfo]
     verify: Callable[[WebhookRequest, Account], WebhookReply | None] | None = None
+    key_sets: Callable[[Account], Sequence[str]] = _no_key_sets
     split: Callable[[WebhookRequest], Sequence[RawItem]] | None = None
     stored_reply: WebhookReply = WebhookReply()
+    reply: Callable[[WebhookRequest, Account], WebhookReply] | None = None
     check: Callable[[Account], Awaitable[Checked]] = _no_check
     reconcile: Callable[[Account, OutboundMessage], Awaitable[SendResult | None]] = _never_confirmed
     charges: Callable[[Account, OutboundMessage], Sequence[Charge]] = _no_charges
+    act: Callable[[Account, Act], Awaitable[None]] | None = None
     poll: Callable[[Account, str | None], AsyncIterator[PolledBatch]] | None = None
     fetch: Callable[[Account, AttachmentRef, RawReader], AsyncIterator[bytes]] | None = None
     keeps_raw: bool = False
+    oauth: OAuth | None = None
+    test: Callable[[Account], Awaitable[str]] | None = None
     counts: Callable[[], Mapping[str, int]] = _no_counts
+    expand: Callable[[Account, RawItem, str | None], AsyncIterator[PolledBatch]] | None = None
+    maintain: Callable[[Account, datetime], Awaitable[Maintained]] | None = None
+    backfill: Callable[[Account, str | None], AsyncIterator[PolledBatch]] | None = None
+    list_templates: Callable[[Account], Awaitable[Sequence[Template]]] | None = None

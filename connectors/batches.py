@@ -10,13 +10,15 @@ import asyncio
 from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
 
 import msgspec
 
-from connectors import dead_letters, raw_items
+from connectors import dead_letters, raw_items, upkeep
 from connectors.backoff import Backoff
+from connectors.base import RawItem
 from connectors.batch_spans import BatchSpans
-from connectors.entries import BatchPorts, Failed, Parsed, Skipped, read_entry
+from connectors.entries import BatchPorts, Failed, Hinted, Parsed, Skipped, read_entry
 from connectors.failures import FOREIGN_KEY_VIOLATION, describe, is_systemic, must_wait, split
 from connectors.raw_items import reference_of
 from hub import clock
@@ -100,16 +102,18 @@ class BatchStore:
         ordinary = [one for one in entries if not is_cautious or one.deliveries <= MAX_DELIVERIES]
         failed: list[Failed] = []
         skipped: list[Skipped] = []
+        hinted: list[Hinted] = []
         left = 0
         for some in [ordinary, *([one] for one in suspects)]:
-            async with aclosing(self._groups(some, failed, skipped)) as groups:
+            async with aclosing(self._groups(some, failed, skipped, hinted)) as groups:
                 async for group in groups:
                     left += await self._store_groups(deque([group]), failed)
         await self._skip(skipped)
+        await self._note_hints(hinted)
         return left + await self._settle(failed)
 
     async def _groups(
-        self, entries: Sequence[Entry], failed: list[Failed], skipped: list[Skipped]
+        self, entries: Sequence[Entry], failed: list[Failed], skipped: list[Skipped], hinted: list[Hinted]
     ) -> AsyncGenerator[list[Parsed]]:
         """
         Read entries and give them in groups of one transaction's size; an entry is never spread over two.
@@ -118,6 +122,7 @@ class BatchStore:
             entries: Oldest first.
             failed: Takes what has an error of its own.
             skipped: Takes what needs only its acknowledgement.
+            hinted: Takes what is only to be noted.
         """
         group: list[Parsed] = []
         items, size_bytes = 0, 0
@@ -127,6 +132,8 @@ class BatchStore:
                     failed.append(one)
                 case Skipped() as one:
                     skipped.append(one)
+                case Hinted() as one:
+                    hinted.append(one)
                 case Parsed() as one:
                     if group and (items + len(one.received) > MAX_ITEMS or size_bytes + one.size_bytes > MAX_BYTES):
                         yield group
@@ -155,6 +162,24 @@ class BatchStore:
     async def _skip(self, skipped: Sequence[Skipped]) -> None:
         await self._ports.streams.ack(self._partition, [one.entry.id for one in skipped])
         await self._forget([one.item for one in skipped if one.item is not None])
+
+    async def _note_hints(self, hinted: Sequence[Hinted]) -> None:
+        """Note hints for those who read their accounts, COMMIT, then acknowledge: nobody waits for a vendor here."""
+        backoff = Backoff()
+        while hinted:
+            try:
+                async with self._ports.database.transaction(sorted({one.item.workspace_id for one in hinted})) as conn:
+                    for one in hinted:
+                        raw = RawItem(key=one.item.key, body=one.body, hint=True)
+                        await upkeep.keep_hint(conn, one.item.workspace_id, UUID(one.item.channel_account_id), raw)
+            except Exception as error:  # loop: only the system's errors are waited out
+                if not is_systemic(error):
+                    raise
+                await self._wait(backoff, error)
+            else:
+                await self._skip([Skipped(one.entry, one.item) for one in hinted])
+                self._ports.hinted()
+                return
 
     async def _store_groups(self, groups: deque[list[Parsed]], failed: list[Failed]) -> int:
         """

@@ -35,7 +35,7 @@ async def in_thread(function: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = function()
-        except BaseException as raised:  # whatever it is, it belongs to the waiting task
+        except BaseException as raised:  # edge: whatever it is, it belongs to the waiting task
             error = raised
         try:
             loop.call_soon_threadsafe(settle, result, error)

@@ -14,12 +14,28 @@ import msgspec
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from connectors.base import Charge
+from connectors.base import Charge, Limit
 from hub import clock
 
 # A key nobody uses is forgotten once its bucket is full again; penalties are at most a day.
 PENALTY_LIMIT_S = 86_400.0
 _LONGEST_MEMORY_S = 2 * 86_400
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One key's buckets now.
+
+    Attributes:
+        left: Tokens in each of the key's limits, in their order; below zero after a large message.
+        burst: The most each holds.
+        blocked_s: Seconds for which the vendor wants nothing of this key, 0.0 when it takes what there is.
+    """
+
+    key: str
+    left: tuple[float, ...]
+    burst: tuple[int, ...]
+    blocked_s: float = 0.0
 
 
 class Buckets(Protocol):
@@ -36,6 +52,10 @@ class Buckets(Protocol):
         Returns:
             0.0 when taken; else the seconds (> 0) after which it is worth asking again.
         """
+        ...
+
+    async def peek(self, charges: Sequence[Charge]) -> list[Level]:
+        """Say how full each charge's buckets are, without taking anything; in the order of the charges."""
         ...
 
     async def penalise(self, key: str, wait_s: float) -> None:
@@ -83,6 +103,23 @@ class MemoryBuckets:
         self._levels.update(levels)
         return 0.0
 
+    async def peek(self, charges: Sequence[Charge]) -> list[Level]:
+        """Say how full buckets are; see ``Buckets``."""
+        now = self._now_s()
+        return [
+            Level(
+                key=charge.key,
+                left=tuple(self._left(charge.key, index, limit, now) for index, limit in enumerate(charge.limits)),
+                burst=tuple(limit.burst for limit in charge.limits),
+                blocked_s=max(0.0, self._blocked_until.get(charge.key, now) - now),
+            )
+            for charge in charges
+        ]
+
+    def _left(self, key: str, index: int, limit: Limit, now: float) -> float:
+        level, since = self._levels.get((key, index), (float(limit.burst), now))
+        return min(float(limit.burst), level + (now - since) * limit.rate / limit.per_s)
+
     async def penalise(self, key: str, wait_s: float) -> None:
         """Let nobody take from a key for a while; see ``Buckets``."""
         until = self._now_s() + min(wait_s, PENALTY_LIMIT_S)
@@ -124,6 +161,24 @@ end
 return '0'
 """
 
+# KEYS and ARGV[1] as in _TAKE; writes nothing. Answers a JSON list of [blocked seconds, level, …], one a key.
+_PEEK = """
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local answer = {}
+for i, charge in ipairs(cjson.decode(ARGV[1])) do
+  local key = KEYS[i]
+  local one = {math.max(0, (tonumber(redis.call('HGET', key, 'b') or '0') - now) / 1000000)}
+  for j, limit in ipairs(charge.limits) do
+    local stored = redis.call('HMGET', key, 'l' .. j, 's' .. j)
+    local level, since = tonumber(stored[1] or limit[2]), tonumber(stored[2] or now)
+    one[j + 1] = math.min(limit[2], level + math.max(now - since, 0) / 1000000 * limit[1])
+  end
+  answer[i] = one
+end
+return cjson.encode(answer)
+"""
+
 _PENALISE = """
 local t = redis.call('TIME')
 local wait = tonumber(ARGV[1])
@@ -148,6 +203,7 @@ class RedisBuckets:
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._take = client.register_script(_TAKE)
+        self._peek = client.register_script(_PEEK)
         self._penalise = client.register_script(_PENALISE)
         self._local = MemoryBuckets()
         # How often Redis was away; for /metrics.
@@ -157,18 +213,34 @@ class RedisBuckets:
         """Take all charges, or none; see ``Buckets``."""
         if not charges:
             return 0.0
-        wanted = [
-            {"cost": charge.cost, "limits": [(limit.rate / limit.per_s, limit.burst) for limit in charge.limits]}
-            for charge in charges
-        ]
         keys = [_key(charge.key) for charge in charges]
-        arguments: list[bytes | int] = [msgspec.json.encode(wanted), _LONGEST_MEMORY_S]
+        arguments: list[bytes | int] = [_encode(charges), _LONGEST_MEMORY_S]
         try:
             answer = await cast("Awaitable[bytes | str]", self._take(keys=keys, args=arguments))
         except (RedisError, OSError):
             self.fallbacks += 1
             return await self._local.take(charges)
         return float(answer)
+
+    async def peek(self, charges: Sequence[Charge]) -> list[Level]:
+        """Say how full buckets are; see ``Buckets``. While Redis is away, as this process knows them."""
+        if not charges:
+            return []
+        try:
+            keys = [_key(charge.key) for charge in charges]
+            answer = await cast("Awaitable[bytes | str]", self._peek(keys=keys, args=[_encode(charges)]))
+        except (RedisError, OSError):
+            self.fallbacks += 1
+            return await self._local.peek(charges)
+        return [
+            Level(
+                key=charge.key,
+                left=tuple(row[1:]),
+                burst=tuple(limit.burst for limit in charge.limits),
+                blocked_s=row[0],
+            )
+            for charge, row in zip(charges, msgspec.json.decode(answer, type=list[list[float]]), strict=True)
+        ]
 
     async def penalise(self, key: str, wait_s: float) -> None:
         """Let nobody take from a key for a while; see ``Buckets``."""
@@ -178,6 +250,15 @@ class RedisBuckets:
             await cast("Awaitable[bytes | str]", self._penalise(keys=[_key(key)], args=arguments))
         except (RedisError, OSError):
             self.fallbacks += 1
+
+
+def _encode(charges: Sequence[Charge]) -> bytes:
+    return msgspec.json.encode(
+        [
+            {"cost": charge.cost, "limits": [(limit.rate / limit.per_s, limit.burst) for limit in charge.limits]}
+            for charge in charges
+        ]
+    )
 
 
 def _key(key: str) -> str:

@@ -71,5 +71,9 @@ class CountedDeliveries:
         await self._store.stop_account(wanted, info)
         self._count(wanted, "account_stopped")
 
+    async def note_reach(self, wanted: Due, *, is_reached: bool) -> None:
+        """Note whether the vendor can be reached."""
+        await self._store.note_reach(wanted, is_reached=is_reached)
+
     def _count(self, due: Due, outcome: str) -> None:
         self.outcomes[due.channel, outcome] += 1

@@ -29,13 +29,15 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         last_item_at: When the last item came through this account.
         progress: While history is read.
         lag_s: Seconds since the vendor was last asked or listened to.
-        error: Why it cannot be read at the moment, in words.
+        error: Why it cannot be read, or looked after, at the moment, in words.
+        unreachable_since: Since when what we send cannot reach the vendor; None while it can.
     """
 
     last_item_at: datetime | None = None
     progress: Progress | None = None
     lag_s: float | None = None
     error: str | None = None
+    unreachable_since: datetime | None = None
 
 
 class Poll(msgspec.Struct, frozen=True):
@@ -106,6 +108,7 @@ async def list_health(
             progress=msgspec.json.decode(row["progress"], type=Progress) if row["progress"] else None,
             lag_s=row["lag_s"],
             error=row["error"],
+            unreachable_since=row["unreachable_since"],
         )
         for row in rows
     }

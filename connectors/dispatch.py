@@ -20,6 +20,7 @@ from connectors.attempt import Attempts, OpenAccount
 from connectors.base import Account, Connector
 from connectors.outbox import DeliveryStore
 from connectors.registry import ConnectorRegistry
+from connectors.renewal import Renewals
 from hub import clock, log
 from hub.channels.routes import ChannelRoutes
 from hub.config import Settings
@@ -42,6 +43,7 @@ def open_with(
     registry: ConnectorRegistry,
     settings: Settings,
     read_files: Callable[[int], FileReader] | None = None,
+    renewals: Renewals | None = None,
 ) -> OpenAccount:
     """
     Make the opener of accounts over the process's routes.
@@ -51,6 +53,7 @@ def open_with(
         registry: Knows the channels.
         settings: Our public address, and where vendors are.
         read_files: Makes what gives connectors the files of a workspace; None where nothing is sent.
+        renewals: Keeps tokens fresh; None where no channel has any.
 
     Returns:
         What ``Attempts`` needs.
@@ -61,9 +64,12 @@ def open_with(
             await routes.refresh()
         route = await routes.find(channel_account_id)
         account = account_of(route, routes.open(route).credentials, settings)
+        connector = registry.get(route.channel)
+        if renewals is not None:
+            account = await renewals.fresh(route, account, connector, refused=fresh)
         if read_files is not None:
             account = msgspec.structs.replace(account, read_file=read_files(route.workspace_id))
-        return account, registry.get(route.channel)
+        return account, connector
 
     return open_account
 
@@ -131,7 +137,7 @@ class Dispatcher:
         now_s = clock.monotonic_s()
         self._resting_until_s = {one: until_s for one, until_s in self._resting_until_s.items() if until_s > now_s}
         full = [one for one, count in self._places.items() if count >= PLACES_PER_ACCOUNT]
-        return [*full, *self._resting_until_s]
+        return [*full, *self._resting_until_s, *self.attempts.breaker.waiting()]
 
     def _may_start(self, wanted: Due) -> bool:
         account = wanted.channel_account_id
@@ -139,11 +145,13 @@ class Dispatcher:
             wanted.id not in self._running
             and (account, wanted.thread_key) not in self._threads
             and self._places[account] < PLACES_PER_ACCOUNT
+            and self.attempts.breaker.may_call(account, wanted.channel)
         )
 
     def _start(self, wanted: Due) -> None:
         self._places[wanted.channel_account_id] += 1
         self._threads.add((wanted.channel_account_id, wanted.thread_key))
+        self.attempts.breaker.began(wanted.channel_account_id, wanted.channel)
         self._running[wanted.id] = asyncio.create_task(self._carry_out(wanted))
 
     async def _carry_out(self, wanted: Due) -> None:
@@ -164,6 +172,7 @@ class Dispatcher:
             )
         finally:
             del self._running[wanted.id]
+            self.attempts.breaker.ended(account, wanted.channel)
             self._threads.discard((account, wanted.thread_key))
             self._places[account] -= 1
             if not self._places[account]:

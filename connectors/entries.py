@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -20,7 +20,7 @@ import msgspec
 from connectors.base import ParseContext
 from connectors.raw_items import INLINE_LIMIT_BYTES, reference_of
 from hub import clock, html
-from hub.envelope import StreamItem
+from hub.envelope import ItemKind, StreamItem
 from hub.errors import MalformedPayload, NotFound, Unavailable, UnsupportedPayload
 from hub.inbox.batch import Formatted, Outcome, ReceivedItem
 from hub.log import get_logger
@@ -80,6 +80,7 @@ class IntakeMetrics:
 
     Attributes:
         outcomes: Items by what ``receive`` made of them: ``stored``, ``duplicate``, …
+        hints: Entries that only said that there is something, noted.
         failures: Entries that failed by an error of their own, each time.
         put_off: Times a workspace was left alone because somebody kept it locked, or its statements took too long.
         orphaned: Entries of workspaces that no longer exist, acknowledged.
@@ -94,6 +95,7 @@ class IntakeMetrics:
     batches: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     unsupported: int = 0
+    hints: int = 0
     failures: int = 0
     put_off: int = 0
     dead_letters: int = 0
@@ -115,6 +117,7 @@ class BatchPorts:
         turns: Taken for each batch: a partition that waits for its turn gathers a larger batch meanwhile.
         loads: Taken for each body that travelled by reference, until it is parsed: bounds memory.
         signing_key: Of one channel account (``hub.channels.signing``).
+        hinted: Told after COMMIT that hints wait.
         sanitise: Cleans the HTML of an item (``hub.html``); what it makes is the only HTML that is stored.
     """
 
@@ -129,6 +132,7 @@ class BatchPorts:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     sanitise: Callable[[str], Formatted] = sanitise_html
     tracer: Tracer = NO_TRACER
+    hinted: Callable[[], None] = lambda: None
     signing_key: Callable[[int, UUID], bytes] = lambda workspace_id, account_id: b""  # noqa: ARG005  tests sign nothing
 
 
@@ -167,10 +171,20 @@ class Skipped:
     item: StreamItem | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Hinted:
+    """An entry that only says that there is something: noted for whoever reads its account, then acknowledged."""
+
+    entry: Entry
+    item: StreamItem
+    body: bytes
+
+
+Read = Parsed | Failed | Skipped | Hinted
 Loader = Callable[[StreamItem], Awaitable[bytes | None]]
 
 
-async def read_entry(ports: BatchPorts, partition: int, entry: Entry, load: Loader) -> Parsed | Failed | Skipped:
+async def read_entry(ports: BatchPorts, partition: int, entry: Entry, load: Loader) -> Read:
     """
     Decode an entry and have its channel's connector parse it.
 
@@ -210,7 +224,7 @@ async def read_entry(ports: BatchPorts, partition: int, entry: Entry, load: Load
     return Failed(entry, item, MalformedPayload("The body of this item has gone from the database."), is_final=True)
 
 
-async def _parse(ports: BatchPorts, entry: Entry, item: StreamItem, body: bytes) -> Parsed | Failed | Skipped:
+async def _parse(ports: BatchPorts, entry: Entry, item: StreamItem, body: bytes) -> Read:
     account_id = UUID(item.channel_account_id)
     try:
         route = await ports.routes.find(account_id)
@@ -225,6 +239,8 @@ async def _parse(ports: BatchPorts, entry: Entry, item: StreamItem, body: bytes)
             signing_key=ports.signing_key(item.workspace_id, account_id),
         )
         connector = ports.connectors.get(item.channel)
+        if item.hint:
+            return _hinted(ports, entry, item, body, connector)
         if len(body) <= INLINE_LIMIT_BYTES:
             found = connector.parse(body, context)
         else:
@@ -241,9 +257,18 @@ async def _parse(ports: BatchPorts, entry: Entry, item: StreamItem, body: bytes)
         return Skipped(entry, item)
     has_parts = connector.keeps_raw and any(one.attachments for one in found)
     raw_item_id = (reference_of(item) or clock.new_id()) if has_parts else None
-    received = [_receive(ports, item, account_id, one, raw_item_id) for one in found]
+    window_s = connector.manifest.capabilities.window_s
+    received = [_receive(ports, item, account_id, _windowed(one, window_s), raw_item_id) for one in found]
     size_bytes = len(item.body) + sum(_size_bytes(one) for one in found)
     return Parsed(entry, item, received, size_bytes, raw_item_id)
+
+
+def _hinted(ports: BatchPorts, entry: Entry, item: StreamItem, body: bytes, connector: Connector) -> Read:
+    if connector.expand is None:
+        ports.metrics.unsupported += 1
+        return Skipped(entry, item)
+    ports.metrics.hints += 1
+    return Hinted(entry, item, body)
 
 
 def _receive(
@@ -257,7 +282,15 @@ def _receive(
         item=msgspec.structs.replace(one, html=None) if one.html else one,
         formatted=ports.sanitise(one.html) if one.html else None,
         raw_item_id=raw_item_id if one.attachments else None,
+        historical=item.historical,
     )
+
+
+def _windowed(item: InboundItem, window_s: int) -> InboundItem:
+    """Say until when a message lets us answer, where the vendor left that to its documentation."""
+    if not window_s or item.kind is not ItemKind.MESSAGE or not item.opens_window or item.window_expires_at:
+        return item
+    return msgspec.structs.replace(item, window_expires_at=item.occurred_at + timedelta(seconds=window_s))
 
 
 def _size_bytes(item: InboundItem) -> int:

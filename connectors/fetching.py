@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from connectors.account_notes import AccountNotes
 from hub import clock
 from hub.attachments import actions, store
 from hub.attachments.store import Settled
@@ -62,6 +63,7 @@ class Fetcher:
         self._keeper = keeper
         self._open_account = open_account
         self._limit_bytes = limit_bytes
+        self.notes = AccountNotes()
         self._hint = asyncio.Event()
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._places: Counter[UUID | None] = Counter()
@@ -130,6 +132,11 @@ class Fetcher:
         except TooLarge:
             settled = _failed(row, f"The file is larger than {self._limit_bytes // 1_000_000} MB.")
         except ConnectorError as error:
+            if row.channel_account_id is not None:
+                place = row.workspace_id, row.channel_account_id
+                self.notes.went_wrong(place, "fetch", error.info.code, error.info.message)
+            if error.info.klass is ErrorClass.AUTH:
+                await self._renew(row)
             if error.info.klass not in _FINAL and row.attempt < ATTEMPTS:
                 await self._put_off(row, error.info.retry_after_s, error.info.code)
                 return
@@ -167,6 +174,12 @@ class Fetcher:
         async with asyncio.timeout(FETCH_TIMEOUT_S):
             part = await self._keeper.store(row.workspace_id, _translated(connector, chunks), self._limit_bytes)
         return await self._keeper.check(row, [part])
+
+    async def _renew(self, row: AttachmentRow) -> None:
+        """After refused keys: the next try has newer ones, where there are any."""
+        if row.channel_account_id is not None:
+            with suppress(HubError):
+                await self._open_account(row.channel_account_id, fresh=True)
 
     async def _open(self, row: AttachmentRow) -> tuple[Account, Connector]:
         """One just connected may be missing from a cache for a minute; one that was removed stays missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
@@ -71,9 +72,10 @@ def read_changes(
     Raises:
         InvalidInput: As ``read_form``.
     """
-    generated = {one.name for one in manifest.credentials if one.generated}
-    kept = {name: value for name, value in old.credentials.items() if name in generated}
-    entered = {name: value for name, value in old.credentials.items() if name not in generated}
+    # What the hub made and what a vendor granted was not entered, so it cannot be cleared here either.
+    enterable = {one.name for one in manifest.credentials if not one.generated}
+    kept = {name: value for name, value in old.credentials.items() if name not in enterable}
+    entered = {name: value for name, value in old.credentials.items() if name in enterable}
     # What no form asks for (any more) stays: it was not entered here, so it cannot be cleared here.
     known = {one.name for one in manifest.settings}
     unasked = {name: value for name, value in old.settings.items() if name not in known}
@@ -84,7 +86,13 @@ def read_changes(
 
 def generate_credentials(manifest: Manifest, new_secret: Callable[[], str]) -> dict[str, str]:
     """Make the credentials that nobody enters."""
-    return {one.name: new_secret() for one in manifest.credentials if one.generated}
+    return {one.name: generate(one, new_secret) for one in manifest.credentials if one.generated}
+
+
+def generate(field: Field, new_secret: Callable[[], str]) -> str:
+    """Make the value of one credential that nobody enters, written as its users read it."""
+    value = new_secret()
+    return value if field.shape == "token" else f"whsec_{base64.b64encode(value.encode()).decode()}"
 
 
 def _read_group(group: Group, fields: tuple[Field, ...], given: Mapping[str, str]) -> dict[str, str]:

@@ -6,20 +6,25 @@ No retries and no pool: whether a request may be repeated is the delivery queue'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from connectors.accounts import is_loopback
+from connectors.base import Reach
+from connectors.hosts import may_reach
 from hub import clock
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
+from hub.net import resolve
 
 ANSWER_LIMIT_BYTES: Final = 1024 * 1024
 TIMEOUT_S: Final = 10.0
 _LONGEST_RETRY_AFTER_S: Final = 86_400.0
+_UNKNOWN: Final = ConnectorErrorInfo(ErrorClass.PERMANENT, "host_unknown", "There is no server at this address.")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +35,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         vendor: Its name, as members read it in an error.
         body: JSON is written by the caller, with its ``content-type``.
         timeout_s: For connecting, and for each wait for bytes.
+        reach: For an address a member entered: where it may lead, looked up once and checked. None: the vendor's own.
+        limit_bytes: Longest answer that is read.
+        read_refusal: Says what an answer that is no success means, where its body says more than its status. None:
+            ``refusal``.
     """
 
     vendor: str
@@ -38,6 +47,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     body: bytes = b""
     timeout_s: float = TIMEOUT_S
+    reach: Reach | None = None
+    limit_bytes: int = ANSWER_LIMIT_BYTES
+    read_refusal: Callable[[Answer, str], ConnectorErrorInfo] | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -63,16 +75,23 @@ async def ask(request: Request) -> Answer:
 
     never_left = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
     # A proxy of the environment has no way to our loopback, where emulators are.
-    use_environment = not is_loopback(request.url)
+    use_environment = request.reach is None and not is_loopback(request.url)
+    place = _Place(request.url, {}, {}) if request.reach is None else await _checked_place(request, request.reach)
     try:
         async with (
             httpx.AsyncClient(timeout=request.timeout_s, trust_env=use_environment) as client,
-            client.stream(request.method, request.url, headers=dict(request.headers), content=request.body) as response,
+            client.stream(
+                request.method,
+                place.url,
+                headers={**request.headers, **place.headers},
+                content=request.body,
+                extensions=place.extensions,
+            ) as response,
         ):
             body = bytearray()
             async for piece in response.aiter_bytes():
                 body += piece
-                if len(body) > ANSWER_LIMIT_BYTES:
+                if len(body) > request.limit_bytes:
                     raise ConnectorError(_ambiguous("too_large", f"{request.vendor}'s answer could not be read."))
             answer = Answer(response.status_code, dict(response.headers), bytes(body))
     except never_left as error:
@@ -82,7 +101,7 @@ async def ask(request: Request) -> Answer:
         words = f"{request.vendor} did not answer; it may have acted on the request."
         raise ConnectorError(_ambiguous("no_answer", words)) from error
     if not 200 <= answer.status < 300:
-        raise ConnectorError(refusal(answer, request.vendor))
+        raise ConnectorError((request.read_refusal or refusal)(answer, request.vendor))
     return answer
 
 
@@ -142,6 +161,38 @@ def read_retry_after(value: str, now: datetime) -> float | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
     return min(max((moment - now).total_seconds(), 0.0), _LONGEST_RETRY_AFTER_S)
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Where a request really goes: an address that was checked, while certificate and ``Host`` stay the name's."""
+
+    url: str
+    headers: Mapping[str, str]
+    extensions: dict[str, str]
+
+
+async def _checked_place(request: Request, reach: Reach) -> _Place:
+    """Look a member's address up, once, and refuse it unless all it leads to may be reached."""
+    try:
+        parts = urlsplit(request.url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise ConnectorError(_UNKNOWN) from error
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+        raise ConnectorError(_UNKNOWN)
+    if parts.scheme == "http" and reach == "public":
+        words = "Plain http is not private. Use an address that starts with https://."
+        raise ConnectorError(ConnectorErrorInfo(ErrorClass.PERMANENT, "host_refused", words))
+    try:
+        found = await resolve(host, port)
+    except (OSError, UnicodeError, TimeoutError) as error:
+        raise ConnectorError(_UNKNOWN) from error
+    if not found or not all(may_reach(one, reach) for one in found):
+        words = f"{host} is in a private network, which this installation does not connect to."
+        raise ConnectorError(ConnectorErrorInfo(ErrorClass.PERMANENT, "host_refused", words))
+    netloc = f"[{found[0]}]:{port}" if ":" in found[0] else f"{found[0]}:{port}"
+    url = parts._replace(netloc=netloc, fragment="").geturl()
+    return _Place(url, {"host": parts.netloc}, {"sni_hostname": host})
 
 
 def _ambiguous(code: str, words: str) -> ConnectorErrorInfo:

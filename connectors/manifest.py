@@ -80,10 +80,11 @@ def _check_values(folder: Path, manifest: Manifest) -> None:
         raise _wrong(folder, "id", f"must be the folder's name, in small letters, digits and _, not {manifest.id!r}")
     if not _DAY.fullmatch(manifest.read_on):
         raise _wrong(folder, "read_on", 'must be a day as text, like "2026-11-22"')
-    if manifest.capabilities.text_limit < 1:
-        raise _wrong(folder, "capabilities.text_limit", "must be 1 or more")
+    if manifest.capabilities.text_limit < 0:
+        raise _wrong(folder, "capabilities.text_limit", "must be 0 or more")
     if not 1 <= manifest.webhook_limit_bytes <= ITEM_LIMIT_BYTES:
         raise _wrong(folder, "webhook_limit_bytes", f"must be from 1 to {ITEM_LIMIT_BYTES}")
+    _check_times(folder, manifest)
     for group, inputs in (("credentials", manifest.credentials), ("settings", manifest.settings)):
         _check_inputs(folder, group, inputs)
     settings = {one.name for one in manifest.settings}
@@ -96,6 +97,14 @@ def _check_values(folder: Path, manifest: Manifest) -> None:
                 raise _wrong(folder, f"limits.{bucket}[{number}]", "rate, per_s and burst must be above zero")
     if not (folder / ICON).is_file():
         raise _wrong(folder, ICON, "is missing: the channel's icon belongs next to the manifest")
+
+
+def _check_times(folder: Path, manifest: Manifest) -> None:
+    if any(pause_s < 1 for pause_s in manifest.retry_after_s):
+        raise _wrong(folder, "retry_after_s", "each pause must be 1 second or more")
+    capabilities = manifest.capabilities
+    if capabilities.window_s < 0 or 0 < capabilities.human_window_s < capabilities.window_s:
+        raise _wrong(folder, "capabilities.human_window_s", "must not be shorter than window_s")
 
 
 def _check_inputs(folder: Path, group: str, inputs: tuple[Field, ...]) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _INTAKE_COUNTS = (
     ("batches", "Batches stored."),
+    ("hints", "Entries that only said that there is something, noted."),
     ("failures", "Entries that failed by an error of their own, each time."),
     ("put_off", "Times a locked workspace was left for later."),
     ("orphaned", "Entries of workspaces that are gone, acknowledged."),
@@ -129,6 +130,12 @@ class DispatchCollector(Collector):
         yield histograms("hub_dispatch_call_seconds", "Calls to vendors.", "channel", held.call_seconds)
         yield GaugeMetricFamily("hub_dispatch_in_flight", "Deliveries under way.", value=self._dispatcher.in_flight)
         yield CounterMetricFamily("hub_dispatch_errors", "Deliveries put off by an error of ours.", value=held.errors)
+        breaker = self._dispatcher.attempts.breaker
+        accounts, channels = breaker.count_open()
+        text = "Vendors left alone for now, by what of theirs does not answer."
+        rows = (("account", float(accounts)), ("channel", float(channels)))
+        yield gauge("hub_dispatch_breakers_open", text, "of", rows)
+        yield CounterMetricFamily("hub_dispatch_breakers_opened", "Times a breaker opened.", value=breaker.opened)
         yield CounterMetricFamily("hub_dispatch_reconciled", "Unknown ones a vendor knew.", value=held.reconciled)
         fallbacks = self._buckets.fallbacks
         yield CounterMetricFamily(

@@ -11,11 +11,12 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from hub.channels.actions import mark_needs_sign_in
+from connectors import upkeep
+from hub.channels.actions import mark_needs_sign_in, mark_paused
 from hub.db import Database
 from hub.envelope import SendResult
-from hub.errors import Conflict, ConnectorErrorInfo, NotFound
-from hub.inbox import deliveries
+from hub.errors import Conflict, ConnectorErrorInfo, ErrorClass, NotFound
+from hub.inbox import acts, deliveries
 from hub.inbox.deliveries import Claimed, Due
 
 
@@ -53,7 +54,11 @@ class DeliveryStore(Protocol):
         ...
 
     async def stop_account(self, wanted: Due, info: ConnectorErrorInfo) -> None:
-        """Mark its channel account as needing attention, with the words; its queue stays."""
+        """Stop its channel account, with the words: paused for ACCOUNT, else to be signed in; its queue stays."""
+        ...
+
+    async def note_reach(self, wanted: Due, *, is_reached: bool) -> None:
+        """Note whether the vendor of its account can be reached, for members to see."""
         ...
 
 
@@ -95,14 +100,20 @@ class PostgresDeliveries:
         """Record that the vendor took it."""
         try:
             async with self._database.transaction([claimed.due.workspace_id]) as conn:
-                await deliveries.mark_sent(conn, claimed, result)
+                if claimed.act is not None:
+                    await acts.mark_done(conn, claimed)
+                else:
+                    await deliveries.mark_sent(conn, claimed, result)
         except asyncpg.UniqueViolationError as error:
             raise Conflict("The vendor's id belongs to another message.") from error
 
     async def mark_failed(self, claimed: Claimed, info: ConnectorErrorInfo) -> None:
         """Record that it will not be sent."""
         async with self._database.transaction([claimed.due.workspace_id]) as conn:
-            await deliveries.mark_failed(conn, claimed, info)
+            if claimed.act is not None:
+                await acts.mark_failed(conn, claimed, info)
+            else:
+                await deliveries.mark_failed(conn, claimed, info)
 
     async def retry_later(
         self, claimed: Claimed, due_at: datetime, info: ConnectorErrorInfo, *, charge_attempt: bool
@@ -121,8 +132,14 @@ class PostgresDeliveries:
         async with self._database.transaction([claimed.due.workspace_id]) as conn:
             await deliveries.leave_unknown(conn, claimed, info)
 
+    async def note_reach(self, wanted: Due, *, is_reached: bool) -> None:
+        """Note whether the vendor can be reached."""
+        async with self._database.transaction([wanted.workspace_id]) as conn:
+            await upkeep.note_reach(conn, wanted.workspace_id, wanted.channel_account_id, is_reached=is_reached)
+
     async def stop_account(self, wanted: Due, info: ConnectorErrorInfo) -> None:
         """Mark its channel account as needing attention; one removed meanwhile needs none."""
         with contextlib.suppress(NotFound):
             async with self._database.transaction([wanted.workspace_id]) as conn:
-                await mark_needs_sign_in(conn, wanted.workspace_id, wanted.channel_account_id, info.message)
+                mark = mark_paused if info.klass is ErrorClass.ACCOUNT else mark_needs_sign_in
+                await mark(conn, wanted.workspace_id, wanted.channel_account_id, info.message)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from connectors.base import Connector
 from connectors.outbox import DeliveryStore
@@ -24,6 +26,7 @@ GIVE_UP_AFTER = timedelta(hours=24)
 FIRST_RECHECK = timedelta(seconds=20)
 LAST_RECHECK = timedelta(seconds=120)
 RECORD_AGAIN_S = 0.5
+REST_S = 2.0
 ASK_AGAIN = timedelta(seconds=60)
 STOP_ASKING_AFTER = timedelta(minutes=15)
 
@@ -70,9 +73,11 @@ class Outcomes:
         self._now = now
         self._counters = counters
 
-    def conclude(self, claimed: Claimed, info: ConnectorErrorInfo) -> Step:
-        """Do with a refused message what its error class asks for."""
+    def conclude(self, claimed: Claimed, info: ConnectorErrorInfo, schedule_s: Sequence[int] = ()) -> Step:
+        """Do with a refused message what its error class asks for; ``schedule_s`` is the channel's, if it has one."""
         match info.klass:
+            case ErrorClass.RETRYABLE if schedule_s:
+                return self._retry_on_schedule(claimed, info, schedule_s)
             case ErrorClass.RETRYABLE:
                 return self.retry(claimed, info)
             case ErrorClass.RATE_LIMITED:
@@ -96,6 +101,16 @@ class Outcomes:
             return self.fail(claimed, info)
         self._counters.retried += 1
         due_at = self._now() + timedelta(seconds=pause_s)
+        return lambda: self._store.retry_later(claimed, due_at, info, charge_attempt=True)
+
+    def _retry_on_schedule(self, claimed: Claimed, info: ConnectorErrorInfo, schedule_s: Sequence[int]) -> Step:
+        """Try again when the channel's schedule says so; nothing was sent. After its last pause the message fails."""
+        tries = claimed.outbound.attempt
+        if tries > len(schedule_s):
+            words = f"{info.message} Given up after {tries} tries."
+            return self.fail(claimed, msgspec.structs.replace(info, message=words))
+        self._counters.retried += 1
+        due_at = self._now() + timedelta(seconds=max(schedule_s[tries - 1], info.retry_after_s or 0.0))
         return lambda: self._store.retry_later(claimed, due_at, info, charge_attempt=True)
 
     def put_back(self, claimed: Claimed, wait_s: float, info: ConnectorErrorInfo) -> Step:
@@ -148,10 +163,12 @@ class Outcomes:
 
     def apply_policy(self, claimed: Claimed, connector: Connector) -> Step:
         """Nobody knows: a channel whose vendor drops doubles sends again, any other leaves it to a person."""
-        may_repeat = connector.manifest.unknown_policy == "at_least_once" and not self._is_too_old(claimed, 0.0)
-        if may_repeat:
+        schedule_s, tries = connector.manifest.retry_after_s, claimed.outbound.attempt
+        may_repeat = tries <= len(schedule_s) if schedule_s else not self._is_too_old(claimed, 0.0)
+        if may_repeat and connector.manifest.unknown_policy == "at_least_once":
             self._counters.retried += 1
-            due_at = self._now()
+            begun_at = claimed.outbound.attempted_at or self._now()
+            due_at = begun_at + timedelta(seconds=schedule_s[tries - 1]) if schedule_s else self._now()
             return lambda: self._store.retry_later(claimed, due_at, NOT_CONFIRMED, charge_attempt=True)
         self._counters.left_unknown += 1
         return lambda: self._store.leave_unknown(claimed, NOT_CONFIRMED)

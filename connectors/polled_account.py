@@ -1,24 +1,32 @@
-"""A polled account's loop: iterates its connector, stores what it yields, and says once when it fails and recovers."""
+"""
+The loop of an account that is read: follows hints, iterates ``poll``, stores what they yield, says once when it fails.
+
+All of it runs under one lease; history is read beside it (``connectors/history.py``).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
-from connectors import cursors
+from connectors import cursors, upkeep
+from connectors.account_notes import AccountNotes
 from connectors.base import Account, Connector, PolledBatch, RawItem
+from connectors.history import HistoryReader
 from hub import clock, tracing
 from hub.channels.actions import mark_needs_sign_in
 from hub.envelope import StreamItem
-from hub.errors import ConnectorErrorInfo, ErrorClass, HubError, NotFound, Unavailable
+from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, HubError, NotFound, Unavailable
 from hub.log import get_logger
+from hub.oauth_settings import APP_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -93,6 +101,7 @@ class PollingPorts:
         pause_s: First and longest pause after a failure.
         repeat_s: Pause after an iterator that ended: it had read all there was.
         tracer: Begins the traces of what is read.
+        notes: What accounts' pages show.
     """
 
     database: PollingDatabase
@@ -100,6 +109,7 @@ class PollingPorts:
     registry: Connectors
     open_account: OpenAccount
     metrics: PollingMetrics = field(default_factory=PollingMetrics)
+    notes: AccountNotes = field(default_factory=AccountNotes)
     tracer: tracing.Tracer = tracing.NO_TRACER
     pause_s: tuple[float, float] = (FIRST_PAUSE_S, LONGEST_PAUSE_S)
     repeat_s: float = REPEAT_S
@@ -123,23 +133,34 @@ class PolledAccount:
         self._cursor = cursor
         self._account: Account | None = None
         self._failures = 0
+        self._woken = asyncio.Event()
+        self._history: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._run(), name=f"poll-{route.id}")
 
     @property
     def ended(self) -> bool:
-        """Whether the loop ended by itself: the lease has gone, or a member must look."""
+        """Whether the loop ended by itself: the lease has gone, all is read, or a member must look."""
         return self._task.done()
 
     def is_of(self, route: Route, credentials: Mapping[str, str]) -> bool:
         """Say whether an account is still as it was when the loop began."""
-        if self._account is not None and credentials != self._account.credentials:
-            return False
+        if self._account is not None:
+            # The connector was shown the installation's app as well, which is not of the account.
+            own = {name: value for name, value in self._account.credentials.items() if name not in APP_NAMES}
+            if own != {name: value for name, value in credentials.items() if name not in APP_NAMES}:
+                return False
         return route.settings == self._route.settings
+
+    def wake(self) -> None:
+        """Look at once: a hint waits for the account."""
+        self._woken.set()
 
     async def close(self) -> None:
         """End the loop, its connection, and the lease."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [self._task] if self._history is None else [self._task, self._history]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._ports.metrics.down.discard(self._poll.account_id)
         with suppress(HubError, TimeoutError):
             async with asyncio.timeout(RELEASE_S), self._transaction() as conn:
@@ -149,8 +170,10 @@ class PolledAccount:
         while True:
             started_s = clock.monotonic_s()
             try:
-                await self._read()
-                await asyncio.sleep(self._ports.repeat_s)
+                if await self._read():
+                    await self._rest()
+                elif not await self._outlast_history():
+                    return
             except LeaseLost:
                 return
             except Exception as error:  # loop: one account's trouble is its own; classified, kept and waited out
@@ -160,16 +183,88 @@ class PolledAccount:
                     return
                 await asyncio.sleep(self._pause_s())
 
-    async def _read(self) -> None:
+    async def _read(self) -> bool:
+        """Follow what hints wait, then read on; False where there is nothing but hints to read."""
         account, connector = await self._ports.open_account(self._poll.account_id)
         self._account = account
+        self._start_history(connector)
+        self._woken.clear()
+        if connector.expand is not None:
+            await self._follow_hints(account, connector.expand)
         if connector.poll is None:
-            raise LeaseLost
+            return False
         batches = cast("AsyncGenerator[PolledBatch, None]", connector.poll(account, self._cursor))
         async with aclosing(batches):
-            async for batch in batches:
+            while (batch := await self._next(batches)) is not None:
                 await self._store(batch)
                 self._note_up()
+        return True
+
+    async def _follow_hints(
+        self, account: Account, expand: Callable[[Account, RawItem, str | None], AsyncIterator[PolledBatch]]
+    ) -> None:
+        """One expand for all hints that wait: the newest says what they all said. They go once all is stored."""
+        while True:
+            async with self._transaction() as conn:
+                hints = await upkeep.list_hints(conn, self._poll)
+            if not hints:
+                return
+            batches = cast("AsyncGenerator[PolledBatch, None]", expand(account, hints[-1], self._cursor))
+            async with aclosing(batches):
+                async for batch in batches:
+                    await self._store(batch)
+            async with self._transaction() as conn:
+                await upkeep.drop_hints(conn, self._poll, [one.key for one in hints])
+            self._note_up()
+
+    async def _next(self, batches: AsyncGenerator[PolledBatch, None]) -> PolledBatch | None:
+        """Wait for a batch; None at the end, or when a hint came meanwhile: the cursor is kept, so nothing is lost."""
+        step = asyncio.ensure_future(anext(batches, None))
+        woken = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait((step, woken), return_when=asyncio.FIRST_COMPLETED)
+            return step.result() if step.done() else None
+        finally:
+            woken.cancel()
+            if not step.done():
+                step.cancel()
+                await asyncio.gather(step, return_exceptions=True)
+
+    async def _rest(self) -> None:
+        """Pause after an iterator that had read all there was, unless a hint comes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._ports.repeat_s):
+                await self._woken.wait()
+
+    # ── history ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _start_history(self, connector: Connector) -> None:
+        if connector.backfill is None or self._history is not None:
+            return
+        reader = HistoryReader(
+            self._ports.database,
+            self._poll,
+            self._ports.open_account,
+            self._append_history,
+            pause_s=self._ports.pause_s,
+        )
+        self._history = asyncio.create_task(reader.run(), name=f"history-{self._poll.account_id}")
+
+    async def _append_history(self, raw: RawItem) -> None:
+        await self._append(raw, clock.now_ms(), is_historical=True)
+
+    async def _outlast_history(self) -> bool:
+        """Where there is nothing to poll: wait for the next hint while history is read; False once it is."""
+        if self._history is None or self._history.done():
+            return False
+        woken = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait((woken, self._history), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+        return self._woken.is_set()
+
+    # ── storing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _store(self, batch: PolledBatch) -> None:
         """Items first, all of them on disk, then the cursor behind them."""
@@ -184,7 +279,7 @@ class PolledAccount:
         self._ports.metrics.batches += 1
         self._ports.metrics.items += len(batch.items)
 
-    async def _append(self, raw: RawItem, received_at_ms: int) -> None:
+    async def _append(self, raw: RawItem, received_at_ms: int, *, is_historical: bool = False) -> None:
         """Put one item on its stream; each begins a trace, as each call of a webhook does."""
         with self._ports.tracer.span("poll", kind="consumer", attributes={"hub.channel": self._route.channel}):
             await self._ports.append(
@@ -196,6 +291,7 @@ class PolledAccount:
                     body=raw.body,
                     received_at_ms=received_at_ms,
                     trace=tracing.current(),
+                    historical=is_historical,
                 )
             )
 
@@ -207,8 +303,13 @@ class PolledAccount:
             return True
         info = self._describe(error)
         self._ports.metrics.failures += 1
-        if info.klass in _STOPPING and not await self._has_newer_keys() and await self._sign_out(info):
-            return True
+        if not isinstance(error, Unavailable):
+            place = self._poll.workspace_id, self._poll.account_id
+            self._ports.notes.went_wrong(place, "read", info.code, info.message)
+        if info.klass in _STOPPING:
+            info = await self._after_refusal(info)
+            if info.klass in _STOPPING and await self._sign_out(info):
+                return True
         # That a store of ours is away has been said by whoever lost it; it is not the account's trouble.
         # Nor is one connection that broke after it had held: servers cut them, and the next attempt follows at once.
         if not isinstance(error, Unavailable) and self._failures:
@@ -219,7 +320,9 @@ class PolledAccount:
         return False
 
     def _describe(self, error: Exception) -> ConnectorErrorInfo:
-        if isinstance(error, HubError) and not hasattr(error, "info"):
+        if isinstance(error, ConnectorError):
+            return error.info
+        if isinstance(error, HubError):
             return ConnectorErrorInfo(ErrorClass.RETRYABLE, error.code, error.message)
         return self._ports.registry.get(self._route.channel).classify(error)
 
@@ -235,13 +338,16 @@ class PolledAccount:
         _log.warning("polled_account_signed_out", **self._facts(), reason=info.code)
         return True
 
-    async def _has_newer_keys(self) -> bool:
-        """Say whether the refused keys were only our cache's: a member may just have mended them."""
+    async def _after_refusal(self, info: ConnectorErrorInfo) -> ConnectorErrorInfo:
+        """Say what refused keys come to: nothing to stop for where a member or a renewal has just mended them."""
         try:
             fresh, _ = await self._ports.open_account(self._poll.account_id, fresh=True)
+        except ConnectorError as error:
+            return error.info
         except HubError:
-            return False
-        return self._account is not None and fresh.credentials != self._account.credentials
+            return info
+        is_newer = self._account is not None and fresh.credentials != self._account.credentials
+        return msgspec.structs.replace(info, klass=ErrorClass.RETRYABLE) if is_newer else info
 
     def _pause_s(self) -> float:
         first_s, longest_s = self._ports.pause_s

@@ -1,5 +1,7 @@
 """
-Reads polled channels: one loop a connected account, held by one worker at a time, items first and the cursor after.
+Reads accounts: polled ones always, others while hints wait or history is unread.
+
+One loop an account, held by one worker at a time, items first and the cursor after.
 
 A crash between the two reads again, and the dedupe key absorbs it. Called by ``connectors/work.py``; one account's
 loop is ``connectors/polled_account.py``.
@@ -8,9 +10,10 @@ loop is ``connectors/polled_account.py``.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from connectors import cursors
+from connectors import cursors, history, upkeep
 from connectors.polled_account import PolledAccount, PollingMetrics, PollingPorts
 from hub import clock
 from hub.channels.model import AccountStatus
@@ -75,6 +78,10 @@ class Polling:
         self._running: dict[UUID, PolledAccount] = {}
         # What was there at the last renewal; anything else is new and is not kept waiting for the next one.
         self._offered: set[UUID] = set()
+        # Accounts with hints (True) or history to read, as last looked at; those whose wish for history is noted.
+        self._to_read: dict[UUID, bool] = {}
+        self._noted: set[UUID] = set()
+        self._hinted = asyncio.Event()
 
     @property
     def held(self) -> set[UUID]:
@@ -90,13 +97,21 @@ class Polling:
         """Read until cancelled; then close every connection and release the leases, within five seconds."""
         try:
             while True:
+                self._hinted.clear()
                 await self._look()
-                await asyncio.sleep(self._look_every_s)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._look_every_s):
+                        await self._hinted.wait()
         finally:
             await self._close(list(self._running), CLOSE_S)
 
+    def hint(self) -> None:
+        """Look now: a hint was noted in this process. Others look each second."""
+        self._hinted.set()
+
     async def _look(self) -> None:
         """Close what is no longer to be read, renew what is, and take what nobody reads."""
+        await self._look_for_hints()
         wanted = {one.id: one for one in self._routes.known() if self._is_polled(one)}
         stale = [
             one
@@ -111,6 +126,28 @@ class Polling:
             await self._close(list(self._running), CLOSE_S)
         if now_s >= self._renew_at_s or not self._offered.issuperset(wanted):
             await self._renew(wanted)
+        for account_id, has_hints in self._to_read.items():
+            if has_hints and account_id in self._running:
+                self._running[account_id].wake()
+
+    async def _look_for_hints(self) -> None:
+        """Ask which accounts have something waiting; what was known stays while the store is away."""
+        try:
+            await self._note_history()
+            async with self._ports.database.across() as conn:
+                self._to_read = await upkeep.accounts_to_read(conn, MOST_ACCOUNTS)
+        except HubError as error:
+            if not isinstance(error, Unavailable):
+                _log.warning("hints_not_looked_at", reason=error.code)
+
+    async def _note_history(self) -> None:
+        """Note for each account whose member asked for its history that it is to be read, once in its life."""
+        for route in self._routes.known():
+            if route.id in self._noted or not history.is_wanted(route.settings) or not self._has(route, "backfill"):
+                continue
+            async with self._ports.database.transaction([route.workspace_id]) as conn:
+                await upkeep.want_history(conn, route.workspace_id, route.id)
+            self._noted.add(route.id)
 
     async def _renew(self, wanted: dict[UUID, Route]) -> None:
         started_s = clock.monotonic_s()
@@ -166,9 +203,14 @@ class Polling:
             return False
 
     def _is_polled(self, route: Route) -> bool:
+        return self._has(route, "poll") or (route.id in self._to_read and self._has(route, "expand", "backfill"))
+
+    def _has(self, route: Route, *functions: str) -> bool:
+        """Say whether an account is in use and its channel has one of these functions."""
         if route.status is not AccountStatus.CONNECTED:
             return False
         try:
-            return self._ports.registry.get(route.channel).poll is not None
+            connector = self._ports.registry.get(route.channel)
         except HubError:
             return False
+        return any(getattr(connector, name) is not None for name in functions)

@@ -114,11 +114,16 @@ UPDATE channel_cursor SET error = $4, checked_at = clock_timestamp()
 WHERE workspace_id = $1 AND channel_account_id = $2 AND holder = $3
 
 -- name: list_poll_health
--- How reading the polled accounts of a workspace goes; $2 is NULL for all of them.
-SELECT channel_account_id, last_item_at, progress::text AS progress, error,
-       extract(epoch FROM clock_timestamp() - checked_at)::float8 AS lag_s
-FROM channel_cursor
-WHERE workspace_id = $1 AND ($2::uuid[] IS NULL OR channel_account_id = ANY ($2::uuid[]))
+-- How reading and looking after the accounts of a workspace goes; $2 is NULL for all of them.
+SELECT a.id AS channel_account_id, c.last_item_at,
+       coalesce(c.progress, CASE WHEN u.history_done_at IS NULL THEN u.history_progress END)::text AS progress,
+       coalesce(c.error, u.maintain_error, u.history_error) AS error,
+       extract(epoch FROM clock_timestamp() - c.checked_at)::float8 AS lag_s, u.unreachable_since
+FROM channel_account a
+LEFT JOIN channel_cursor c ON c.workspace_id = a.workspace_id AND c.channel_account_id = a.id
+LEFT JOIN channel_upkeep u ON u.workspace_id = a.workspace_id AND u.channel_account_id = a.id
+WHERE a.workspace_id = $1 AND ($2::uuid[] IS NULL OR a.id = ANY ($2::uuid[]))
+  AND (c.channel_account_id IS NOT NULL OR u.channel_account_id IS NOT NULL)
 
 -- name: insert_raw_item
 -- Keeps the bytes of an item that is too large for a stream, or whose attachments are parts of it.

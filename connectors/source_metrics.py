@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from connectors.drain import SpoolDrain
+    from connectors.images import ImageFetcher
     from connectors.ingress import IngressMetrics
     from connectors.polling import Polling
     from connectors.registry import ConnectorRegistry
+    from connectors.renewal import RenewalMetrics
     from hub.attachments.keeping import KeepingMetrics
 
 
@@ -64,6 +66,18 @@ class FileMetrics(Collector):
         yield counter("hub_files_checked", "Files checked; unreadable ones are ready too.", ("outcome",), rows)
 
 
+class ImageMetrics(Collector):
+    """What became of the images that mails name."""
+
+    def __init__(self, images: ImageFetcher) -> None:
+        self._images = images
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counter."""
+        rows = (((outcome,), float(amount)) for outcome, amount in self._images.counted.items())
+        yield counter("hub_images", "Remote images asked for, by outcome.", ("outcome",), rows)
+
+
 class PollingCollector(Collector):
     """How this process reads polled accounts."""
 
@@ -81,6 +95,22 @@ class PollingCollector(Collector):
         yield GaugeMetricFamily("hub_polled_accounts", "Accounts read by this worker.", value=len(self._polling.held))
         text = "Accounts of this worker that cannot be read now."
         yield GaugeMetricFamily("hub_polled_accounts_down", text, value=len(held.down))
+
+
+class RenewalCollector(Collector):
+    """Tokens this process renewed."""
+
+    def __init__(self, counted: RenewalMetrics) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the counters."""
+        held = self._counted
+        done = {"renewed": held.renewed, "put_off": held.failed, "signed_out": held.signed_out, "waited": held.waited}
+        rows = (((outcome,), float(amount)) for outcome, amount in done.items())
+        yield counter(
+            "hub_token_renewals", "Tokens renewed, and why not; waited: for another worker.", ("outcome",), rows
+        )
 
 
 class ChannelCollector(Collector):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from email.utils import parseaddr
 from typing import TYPE_CHECKING, Final
 
 from hub.jobs import Job, expiry_job
@@ -20,7 +19,7 @@ from hub.notices import digest, reactions, store
 from hub.notices.digest import DigestLinks, Digests
 from hub.notices.pushing import Pushing
 from hub.push import keys as push_keys
-from hub.push.sending import PushSender, ensure_key
+from hub.push.sending import PushSender, contact_of, ensure_key
 from hub.reactor import Reaction, Reactor
 from hub.realtime.presence_redis import RedisPresence
 
@@ -44,11 +43,13 @@ class Telling:
     Attributes:
         reactor: Cancelled at the end: what it did is committed or never happened.
         postman: Stopped at the end, with the mail in hand finished.
+        pushing: Run by a job; kept for its counts.
         jobs: For ``hub.jobs.run``.
     """
 
     reactor: Reactor
     postman: Postman
+    pushing: Pushing
     jobs: tuple[Job, ...]
 
 
@@ -66,7 +67,7 @@ async def make_telling(settings: Settings, database: Database, sealer: Sealer, r
     async with database.across() as conn:
         await mailer.keep_key(conn, mail_vault.newest)
         push_key = await ensure_key(conn, sealer.derive_keys(push_keys.PURPOSE))
-    pushing = Pushing(database, PushSender(push_key, _contact(settings)))
+    pushing = Pushing(database, PushSender(push_key, contact_of(settings)))
     jobs = [
         Job("pushes", PUSHES_EVERY_S, pushing.run_due),
         expiry_job("old_notices", database, store.old_notices, store.drop_notices, NOTICES_KEPT),
@@ -77,12 +78,6 @@ async def make_telling(settings: Settings, database: Database, sealer: Sealer, r
     return Telling(
         reactor=Reactor(database, [Reaction(reactions.ROOM, reactions.TYPES, reactions.react)]),
         postman=Postman(database, mail_vault, settings.mail),
+        pushing=pushing,
         jobs=tuple(jobs),
     )
-
-
-def _contact(settings: Settings) -> str:
-    """Whom a push service writes to when our pushes make trouble; Apple's refuses an address that is none."""
-    if settings.mail is not None:
-        return f"mailto:{parseaddr(settings.mail.sender)[1]}"
-    return settings.public_url or "mailto:operator@localhost.invalid"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import signal
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -17,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from connectors import files, intake, raw_items
+from connectors.account_notes import AccountNotes
 from connectors.attempt import Attempts, OpenAccount
 from connectors.audit_jobs import audit_jobs
 from connectors.buckets import RedisBuckets
@@ -28,15 +30,20 @@ from connectors.fetching import Fetcher
 from connectors.hand_overs import hand_over_job
 from connectors.intake import IntakeDeps
 from connectors.leases import Leases
+from connectors.maintaining import Maintaining
 from connectors.metrics import AppendMetrics, DispatchCollector, IntakeCollector, JobCollector, StoreMetrics
 from connectors.outbox import PostgresDeliveries
 from connectors.polled_account import PollingPorts
 from connectors.polling import Polling
+from connectors.privacy_jobs import privacy_jobs
 from connectors.raw_items import keep_large
 from connectors.registry import ConnectorRegistry
+from connectors.renewal import Renewals
 from connectors.slots import worker_slot
-from connectors.source_metrics import ChannelCollector, DrainCollector, FileMetrics, PollingCollector
+from connectors.source_metrics import ChannelCollector, DrainCollector, FileMetrics, PollingCollector, RenewalCollector
 from connectors.telling import make_telling
+from connectors.telling_metrics import TellingMetrics
+from connectors.text_jobs import text_job
 from hub import jobs, log
 from hub.attachments.keeping import Keeper
 from hub.attachments.links import PURPOSE, FileLinks
@@ -58,6 +65,7 @@ from hub.realtime.broker import publish_signals
 from hub.realtime.broker_redis import RedisBroker
 from hub.signin import store as sign_ins
 from hub.streams import PARTITIONS, IngressStreams
+from hub.texts.keyring import Keyring
 from hub.tracing import Tracer, open_tracer
 
 if TYPE_CHECKING:
@@ -163,21 +171,31 @@ async def _work(settings: Settings) -> None:
         stack.push_async_callback(streams.close)
         registry = ConnectorRegistry.load()
         sealer = Sealer(read_keys(settings.secret_key))
+        database.keyring = Keyring(sealer)
         routes = ChannelRoutes(database, sealer)
         hints.routes = routes
         slot = stack.enter_context(worker_slot(settings.data_dir))
         leases = Leases(database, slot, PARTITIONS)
         keeper = Keeper(database, Blobs.open(settings))
-        open_account = open_with(routes, registry, settings, partial(files.make_reader, database, keeper.blobs))
+        renewals, notes = Renewals(database, sealer, routes, settings), AccountNotes()
+        renewals.notes = notes
+        readers = partial(files.make_reader, database, keeper.blobs)
+        open_account = open_with(routes, registry, settings, readers, renewals)
         hints.fetcher = Fetcher(database, keeper, open_account, settings.max_file_bytes)
+        hints.fetcher.notes = notes
         address = files.make_address(FileLinks(sealer.derive_keys(PURPOSE)), settings.base_url)
         sending = _sending(settings, PostgresDeliveries(database, address), stack)
         attempts = Attempts(sending.deliveries, sending.buckets, open_account, tracer=tracer)
+        attempts.notes = notes
         dispatcher = Dispatcher(sending.deliveries, attempts)
         hints.dispatcher = dispatcher
         hints.broker = RedisBroker(settings.redis_ephemeral_url)
         await hints.broker.start(hints, hears_all=True)
         stack.push_async_callback(hints.broker.stop)
+        ports_of_polling = dataclasses.replace(
+            _polling_ports(database, streams, registry, open_account, tracer), notes=notes
+        )
+        polling = Polling(ports_of_polling, routes, leases.holder)
         ports = BatchPorts(
             database=database,
             streams=streams,
@@ -186,15 +204,17 @@ async def _work(settings: Settings) -> None:
             receive=actions.receive,
             signing_key=partial(signing_key, settings.secret_key),
             tracer=tracer,
+            hinted=polling.hint,
         )
         drain = SpoolDrain(database, streams, leases.held)
-        ports_of_polling = _polling_ports(database, streams, registry, open_with(routes, registry, settings), tracer)
-        polling = Polling(ports_of_polling, routes, leases.holder)
         counted, lag = jobs.JobMetrics(), LoopLag()
         telling = await make_telling(settings, database, sealer, sending.redis)
         hints.reactor = telling.reactor
         due = [*_due_jobs(settings, database, streams, leases, drain, keeper), *telling.jobs]
+        due.append(Maintaining(database, routes, registry, open_account, sealer).job())
         due += audit_jobs(database, HeadKeys(sealer.derive_keys(KEY_PURPOSE)), settings.data_dir)
+        due.append(text_job(database))
+        due += privacy_jobs(database, streams, keeper.blobs, sealer, sending.redis)
         collectors = (
             StoreMetrics(database, hints.broker, streams),
             AppendMetrics(streams.metrics),
@@ -204,7 +224,9 @@ async def _work(settings: Settings) -> None:
             DrainCollector(drain),
             FileMetrics(keeper.metrics),
             PollingCollector(polling),
+            RenewalCollector(renewals.metrics),
             ChannelCollector(registry),
+            TellingMetrics(telling),
         )
         exchange = MetricsExchange(sending.redis, _exported(collectors, lag), "work", slot)
         loops = [
@@ -215,6 +237,7 @@ async def _work(settings: Settings) -> None:
             asyncio.create_task(telling.reactor.run(), name="reactor"),
             asyncio.create_task(lag.run(), name="loop_lag"),
             asyncio.create_task(exchange.run(), name="metrics"),
+            asyncio.create_task(notes.run(database), name="account_notes"),
         ]
         finishing = [
             asyncio.create_task(dispatcher.run(stop), name="dispatch"),

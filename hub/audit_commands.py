@@ -10,8 +10,8 @@ import msgspec
 
 from hub.audit import actions, heads_file, store
 from hub.audit.chain import KEY_PURPOSE, HeadKeys, is_signed
-from hub.audit.model import INSTALLATION
-from hub.audit.verify import ChainWalk, Fault, Finding
+from hub.audit.model import INSTALLATION, Filters
+from hub.audit.verify import MOST_FINDINGS, ChainWalk, Fault, Finding
 from hub.channels.sealing import Sealer, read_keys
 from hub.db import Database
 from hub.embedded.secret import KEY_FILE
@@ -99,7 +99,7 @@ async def sign(settings: Settings) -> list[Head]:
         while await actions.seal_all(database, PAGE):
             pass
         heads = await actions.sign_heads(database, keys)
-    heads_file.add_heads(settings.data_dir, heads, keys.newest)
+        await actions.copy_heads(database, settings.data_dir, heads, keys.newest)
     return heads
 
 
@@ -121,12 +121,16 @@ async def verify(settings: Settings, wanted: Wanted) -> AsyncIterator[ChainRepor
     if wanted.since is not None and not since:
         raise ConfigurationError(f"There are no heads in {wanted.since}.")
     async with _opened(settings) as database:
-        chains = {one.workspace_id for one in await store.chains(database)}
-        chains |= {one.workspace_id for one in (*files, *since)}
+        stored = {one.workspace_id for one in await store.chains(database)}
+        chains = stored | {one.workspace_id for one in (*files, *since)}
         for workspace_id in sorted(chains if wanted.workspace_id is None else {wanted.workspace_id}):
-            copied = [one for one in (*files, *since) if one.workspace_id == workspace_id]
-            start = max((one.position for one in since if one.workspace_id == workspace_id), default=1)
-            yield await _verify_chain(database, workspace_id, _Known(copied, start, trusted))
+            if workspace_id not in stored and await _has_ended(database, workspace_id):
+                continue
+            ours_of_it = [one for one in files if one.workspace_id == workspace_id]
+            theirs = [one for one in since if one.workspace_id == workspace_id]
+            start = max((one.position for one in theirs), default=1)
+            known = _Known([*ours_of_it, *theirs], start, trusted, frozenset(one.position for one in ours_of_it))
+            yield await _verify_chain(database, workspace_id, known)
 
 
 def describe(report: ChainReport) -> str:
@@ -142,11 +146,27 @@ def describe(report: ChainReport) -> str:
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """Heads of one chain from outside the database, the place to begin at, and whose signatures count."""
+    """
+    What is known of one chain from outside the database.
+
+    Attributes:
+        copied: Heads.
+        start: The place to begin at.
+        trusted: Whose signatures count.
+        in_file: Positions of the heads in our own file; empty where it is not looked at.
+    """
 
     copied: list[Head]
     start: int
     trusted: frozenset[bytes]
+    in_file: frozenset[int]
+
+
+async def _has_ended(database: Database, workspace_id: int) -> bool:
+    """Whether a chain that is gone went with its workspace, as the installation's own chain says."""
+    ended = Filters(action="workspace.erased", target_kind="workspace", target_id=str(workspace_id))
+    async with database.snapshot([INSTALLATION]) as conn:
+        return bool(await store.page(conn, INSTALLATION, ended, limit=1))
 
 
 async def _verify_chain(database: Database, workspace_id: int, known: _Known) -> ChainReport:
@@ -158,7 +178,12 @@ async def _verify_chain(database: Database, workspace_id: int, known: _Known) ->
             findings.append(_forged(one))
         elif one.position >= known.start:
             heads[one.position] = one
-    walk = ChainWalk(workspace_id, heads, known.start if known.start in heads else 1)
+    findings.extend(_missing(workspace_id, known.in_file, {one.position for one in stored}))
+    # Before the entries: what is sealed meanwhile only makes the chain longer.
+    async with database.snapshot([workspace_id]) as conn:
+        end = await store.tail(conn, workspace_id)
+    marks = {end.position: end, **heads} if end is not None else heads
+    walk = ChainWalk(workspace_id, marks, known.start if known.start in heads else 1)
     first = known.start if known.start in heads else 1
     while True:
         async with database.snapshot([workspace_id]) as conn:
@@ -183,14 +208,31 @@ async def _stored_heads(database: Database, workspace_id: int, first: int) -> li
             return found
 
 
+def _missing(workspace_id: int, in_file: frozenset[int], stored: set[int]) -> list[Finding]:
+    """Compare the file with the table; heads after the file's newest are another machine's, copied when this signs."""
+    if not in_file:
+        return []
+    from_file = sorted(one for one in stored - in_file if one < max(in_file))
+    from_table = sorted(in_file - stored)
+    return [
+        *(_of_head(workspace_id, Fault.MISSING_HEAD, one, "is not in the file of heads") for one in from_file),
+        *(_of_head(workspace_id, Fault.MISSING_HEAD, one, "is not in the table of heads") for one in from_table),
+    ][:MOST_FINDINGS]
+
+
 def _forged(head: Head) -> Finding:
+    text = "the signature of this head is not good, its key is not known here, or another one says otherwise"
+    return _of_head(head.workspace_id, Fault.FORGED_HEAD, head.position, text)
+
+
+def _of_head(workspace_id: int, fault: Fault, position: int, text: str) -> Finding:
     return Finding(
-        workspace_id=head.workspace_id,
-        fault=Fault.FORGED_HEAD,
-        position=head.position,
-        last_position=head.position,
+        workspace_id=workspace_id,
+        fault=fault,
+        position=position,
+        last_position=position,
         entry_id="",
-        message="the signature of this head is not good, its key is not known here, or another one says otherwise",
+        message=text,
     )
 
 

@@ -15,12 +15,11 @@ import sys
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import asyncpg
-
-from hub import audit_commands, log
+from hub import audit_commands, key_commands, log, operator_commands
 from hub.config import Settings, read_settings
 from hub.demo_process import commands as demo_commands
 from hub.embedded.folders import private_dir
+from hub.embedded.ownership import has_owner
 from hub.embedded.process import last_lines
 from hub.embedded.services import log_path
 from hub.embedded.stopping import until_stopped
@@ -79,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     setup = commands.add_parser("setup", help="make the first workspace and its owner, without a browser")
     setup.add_argument("--workspace", required=True, help="its name")
     setup.add_argument("--email", required=True, help="the owner's address")
-    setup.add_argument("--password", required=True, help="at least 10 characters")
+    setup.add_argument("--password", required=True, help="at least 12 characters")
     setup.add_argument("--name", default="", help="the owner's name; the address's first part when left out")
     setup.add_argument("--json", action="store_true", help="print ids as JSON")
     setup.set_defaults(run=_setup)
@@ -108,6 +107,14 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="check the audit log, sign its heads, show the key")
     audit_commands.add_options(audit)
     audit.set_defaults(run=_audit)
+    keys = commands.add_parser(
+        "keys", help="keys of the installation: what each holds, and everything under the newest"
+    )
+    key_commands.add_options(keys)
+    keys.set_defaults(run=_keys)
+    operators = commands.add_parser("operator", help="who operates this installation: list, grant EMAIL, revoke EMAIL")
+    operator_commands.add_options(operators)
+    operators.set_defaults(run=_operators)
     mail = commands.add_parser("mail", help="mails of the hub's own that have not gone out, with their links: private")
     mail.add_argument("action", choices=("list",))
     mail.add_argument("--limit", type=int, default=50, choices=range(1, 1001), metavar="N", help="default 50")
@@ -305,6 +312,16 @@ def _tail(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _operators(settings: Settings, options: argparse.Namespace) -> int:
+    asyncio.run(operator_commands.run(settings, options, _say))
+    return 0
+
+
+def _keys(settings: Settings, options: argparse.Namespace) -> int:
+    log.configure("keys", level=logging.WARNING)
+    return asyncio.run(key_commands.run(settings, options, _say))
+
+
 def _audit(settings: Settings, options: argparse.Namespace) -> int:
     log.configure("audit", level=logging.WARNING)
     return 0 if asyncio.run(audit_commands.run(settings, options, _say)) else EXIT_FAILED
@@ -370,15 +387,6 @@ def is_coloured() -> bool:
 def _command_line(*arguments: str) -> tuple[str, ...]:
     """Return the command line of one of our commands in this installation, whatever folder it is started from."""
     return (sys.executable, "-P", "-m", "hub.cli", *arguments)
-
-
-async def has_owner(database_url: str) -> bool:
-    """Whether somebody set this installation up; asked as the application's role."""
-    connection = await asyncpg.connect(database_url, server_settings={"role": "hub_app"})
-    try:
-        return bool(await connection.fetchval("SELECT hub_has_owner()"))
-    finally:
-        await connection.close()
 
 
 def _worker_count(text: str) -> int:

@@ -13,6 +13,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import msgspec
 
 from hub.errors import ConfigurationError
+from hub.issuer_settings import IssuerSettings, read_issuers
+from hub.limit_settings import Limits, read_limits
+from hub.oauth_settings import OAuthKeys, read_oauth_apps
+from hub.secret_keys import join_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +96,7 @@ class Settings(msgspec.Struct, frozen=True):
         port_is_set: Whether the operator chose the port (a chosen port that is taken is an error).
         data_dir: Folder of embedded services, logs, key and run files, 0700.
         public_url: Address others reach us at, without a trailing slash; empty means http://localhost:{port}.
-        secret_key: Key-encryption key material, 32 bytes or more; empty means the file in ``data_dir``.
+        secret_key: Key-encryption keys, read by ``hub.secret_keys``; empty means the file in ``data_dir``.
         asset_url: Origin that serves hashed assets (a CDN); empty means ourselves.
         database_url: Postgres for the application; empty means embedded.
         database_owner_url: Postgres for migrations; empty means ``database_url``.
@@ -110,6 +114,10 @@ class Settings(msgspec.Struct, frozen=True):
         database_connections: Most that all workers of one `hub serve` open to Postgres together.
         mail: Where the hub's own mails go out; None keeps them unsent.
         registration_open: Whether anybody may make an account; else members are invited.
+        issuers: Whom people may sign in with instead of a password.
+        limits: What a workspace may use that has no limits of its own (``hub.limits``).
+        oauth_apps: Our apps at vendors whose channels are connected by signing in there, by channel.
+        access_cache: Whether who calls is remembered in the ephemeral Redis; off, Postgres is asked at each call.
     """
 
     host: str
@@ -135,6 +143,10 @@ class Settings(msgspec.Struct, frozen=True):
     database_connections: int = DEFAULT_DATABASE_CONNECTIONS
     mail: MailServer | None = None
     registration_open: bool = False
+    issuers: tuple[IssuerSettings, ...] = ()
+    limits: Limits = Limits()
+    access_cache: bool = True
+    oauth_apps: dict[str, OAuthKeys] = {}
 
     @property
     def base_url(self) -> str:
@@ -163,7 +175,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         port_is_set=bool(env.get("HUB_PORT")),
         data_dir=_data_dir(env),
         public_url=_read_url("HUB_PUBLIC_URL", env),
-        secret_key=env.get("HUB_SECRET_KEY", ""),
+        secret_key=join_keys(env.get("HUB_SECRET_KEY", ""), env.get("HUB_SECRET_KEYS_OLD", "")),
         asset_url=_read_url("HUB_ASSET_URL", env),
         database_url=database_url,
         database_owner_url=env.get("DATABASE_OWNER_URL", database_url),
@@ -186,6 +198,10 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         mail=_read_mail(env),
         registration_open=_read_registration(env),
+        issuers=read_issuers(env),
+        limits=read_limits(env.get("HUB_LIMITS", "")),
+        access_cache=env.get("HUB_ACCESS_CACHE", "on") != "off",
+        oauth_apps=read_oauth_apps(env),
     )
 
 

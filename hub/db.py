@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import aiosql
 import asyncpg
-import msgspec
 
 from hub import clock
 from hub.errors import ConfigurationError, Unavailable
 from hub.log import Dependency, get_logger
 from hub.metrics import Distribution
+from hub.tenant import Notice as Notice
+from hub.tenant import TenantConn as TenantConn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from asyncpg.connection import Connection
     from asyncpg.pool import PoolConnectionProxy
 
-Notice = msgspec.Struct
+    from hub.tenant import Keyring
+
 Isolation = Literal["read_committed", "repeatable_read"]
 CommitHook = Callable[[Sequence[Notice]], None]
 
@@ -115,37 +117,6 @@ def load_queries(path: Path) -> Queries:
     return Queries({name: cast("str", getattr(loaded, name).sql) for name in names})
 
 
-class TenantConn:
-    """A connection inside a transaction that has named its workspaces."""
-
-    def __init__(self, connection: PoolConnectionProxy[Record], workspace_ids: tuple[int, ...]) -> None:
-        self._connection = connection
-        # The tenants this transaction may see and write.
-        self.workspace_ids = workspace_ids
-        # What to tell others once the transaction has committed; dropped with a rollback.
-        self.notices: list[Notice] = []
-
-    async def fetch(self, sql: str, *arguments: object) -> list[Record]:
-        """Run a statement and return its rows."""
-        return await self._connection.fetch(sql, *arguments)
-
-    async def fetchrow(self, sql: str, *arguments: object) -> Record | None:
-        """Run a statement and return its first row, if any."""
-        return await self._connection.fetchrow(sql, *arguments)
-
-    async def fetchval(self, sql: str, *arguments: object) -> object:
-        """Run a statement and return the first column of its first row."""
-        return cast("object", await self._connection.fetchval(sql, *arguments))
-
-    async def execute(self, sql: str, *arguments: object) -> str:
-        """Run a statement and return its command tag, e.g. ``UPDATE 3``."""
-        return await self._connection.execute(sql, *arguments)
-
-    async def executemany(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """Run a statement once a row, in one round trip."""
-        await self._connection.executemany(sql, rows)
-
-
 class PoolUsage:
     """
     How one process's pool fares; read by /metrics.
@@ -175,7 +146,10 @@ class Database:
 
     Attributes:
         usage: How it fares.
+        keyring: Opens and seals texts of workspaces that have them sealed; None where the process has no keys.
     """
+
+    keyring: Keyring | None = None
 
     def __init__(self, pool: asyncpg.Pool[Record], on_commit: CommitHook) -> None:
         self._pool = pool
@@ -321,6 +295,8 @@ class Database:
         """Open a transaction without a tenant: it sees no tenant rows, only the listed ``hub_…`` functions."""
         async with self._session((), isolation="read_committed", readonly=False) as conn:
             yield conn
+        if conn.notices:
+            self._on_commit(conn.notices)
 
     async def ask(self, sql: str, *arguments: object) -> list[Record]:
         """
@@ -356,7 +332,7 @@ class Database:
                 # One round trip: the transaction names its tenants as it begins.
                 await connection.execute(_begin(ids, isolation, readonly=readonly))
                 try:
-                    yield TenantConn(connection, ids)
+                    yield TenantConn(connection, ids, self.keyring)
                 except BaseException:
                     await _roll_back(connection)
                     raise
@@ -387,12 +363,8 @@ async def _roll_back(connection: PoolConnectionProxy[Record]) -> None:
 
 
 async def _keep(connection: Connection[Record]) -> None:
-    """
-    Give a connection back as it is.
-
-    Everything we set ends with its transaction, and we neither LISTEN nor hold session locks: asyncpg's RESET ALL would
-    be a round trip for nothing. (A transaction left open is rolled back by asyncpg before this is called.)
-    """
+    """Give a connection back as it is: asyncpg rolls an open transaction back before, and all we set ends with it."""
+    # asyncpg's RESET ALL would be a round trip for nothing: we neither LISTEN nor hold session locks.
 
 
 def _array(ids: Sequence[int]) -> str:

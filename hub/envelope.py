@@ -7,6 +7,7 @@ Connectors make them (``split``, ``parse``) and take them (``render``, ``send``)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -153,11 +154,19 @@ class InboundItem(msgspec.Struct, frozen=True, kw_only=True):
         thread: On channels without threads of their own: where it may belong.
         attachments: Files to fetch.
         target_external_id: The message that is edited, deleted, reacted to or receipted.
+        reply_to_external_id: For ``MESSAGE``: the one it answers, shown as a quote.
+        reaction: For ``REACTION``: the emoji, in Unicode where the vendor gives a name and we know it.
+        removed: For ``REACTION``: taken back; with no emoji, all of this sender's.
+        revision: For ``EDIT``: orders the edits of one message; 0 means by ``occurred_at``.
+        watermark: For ``RECEIPT`` without a target: everything we sent in this thread up to then.
+        unreadable: For ``MESSAGE``: why there is no text, in words, e.g. "Encrypted message: open it in X."
         correlation_id: Our message id (UUID text), where the vendor echoes it.
         client_message_id: The sending client's own id (UUID text), on channels where the client is ours.
         receipt: For ``RECEIPT``.
         consent: For ``CONSENT``: ``"stop"`` or ``"start"``; a message may carry it too.
         auto_submitted: Sent by a machine: never answered automatically.
+        opens_window: For ``MESSAGE``: whether the channel lets us answer freely because of it.
+        window_expires_at: Until when, where the vendor says so; else the channel's ``window_s`` after ``occurred_at``.
     """
 
     kind: ItemKind
@@ -181,6 +190,14 @@ class InboundItem(msgspec.Struct, frozen=True, kw_only=True):
     receipt: Receipt | None = None
     consent: str | None = None
     auto_submitted: bool = False
+    reply_to_external_id: str | None = None
+    reaction: str = ""
+    removed: bool = False
+    revision: int = 0
+    watermark: datetime | None = None
+    unreadable: str = ""
+    opens_window: bool = True
+    window_expires_at: datetime | None = None
 
 
 class StreamItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +213,8 @@ class StreamItem(msgspec.Struct, frozen=True, kw_only=True):
         received_at_ms: Our clock at the edge, milliseconds since 1970.
         reference: Id (UUID text) of the ``raw_item`` row that holds the bytes; ``body`` is empty then.
         trace: The W3C traceparent of the call it came in with; empty when that is not traced.
+        hint: The vendor only said that there is something: ``expand`` fetches it.
+        historical: From before the account was connected: told to nobody, unread by nobody.
     """
 
     workspace_id: int
@@ -206,6 +225,38 @@ class StreamItem(msgspec.Struct, frozen=True, kw_only=True):
     received_at_ms: int
     reference: str = ""
     trace: str = ""
+    hint: bool = False
+    historical: bool = False
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A text the vendor approved, the only kind it takes once a window has closed.
+
+    Attributes:
+        name: The vendor's name of it.
+        language: As the vendor writes it, e.g. ``de`` or ``en_US``.
+        text: With each variable as ``{{name}}``.
+        variables: Their names, in the order they are asked for.
+        id: Where the vendor sends by id, not by name.
+        status: ``approved`` where it may be sent.
+    """
+
+    name: str
+    language: str
+    text: str
+    variables: tuple[str, ...] = ()
+    id: str = ""
+    status: str = "approved"
+
+
+class TemplateUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A template with what a member put into it; ``variables`` has a text for each of the template's."""
+
+    name: str
+    language: str
+    id: str = ""
+    variables: Mapping[str, str] = {}
 
 
 class OutboundAttachment(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +291,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
         thread_key: The vendor's thread.
         text: Plain text, not longer than the channel's limit.
         reply_to_external_id: The vendor's id of the newest inbound message, where threading needs it.
+        quoted_external_id: The vendor's id of the message its author chose to answer; None where they chose none.
         conversation_id: Where it belongs, UUID text; channels without threads of their own sign it into the message.
         subject: On channels that have one.
         also_to: Who else it is addressed to, on channels where that can be several.
@@ -249,6 +301,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
         quoted: Text of the message it answers, quoted below.
         attachments: Files to send with it.
         author_is_human: False for AI and automations.
+        template: Set where it is sent as a template; ``text`` is then how it reads.
+        window_expires_at: Until when the channel takes free text in this conversation; None where it has no windows.
         attempt: 1 for the first try.
         attempted_at: When the newest try began, by our clock; tells ``reconcile`` where to look. None before any.
     """
@@ -258,6 +312,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     thread_key: str
     text: str
     reply_to_external_id: str | None = None
+    quoted_external_id: str | None = None
     conversation_id: str = ""
     subject: str = ""
     also_to: tuple[Identity, ...] = ()
@@ -267,6 +322,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     quoted: str = ""
     attachments: tuple[OutboundAttachment, ...] = ()
     author_is_human: bool = True
+    template: TemplateUse | None = None
+    window_expires_at: datetime | None = None
     attempt: int = 1
     attempted_at: datetime | None = None
 

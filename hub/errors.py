@@ -96,6 +96,16 @@ class ProofNeeded(Forbidden):
         self.methods = methods
 
 
+class WorkspaceSuspended(Forbidden):
+    """The operator of the installation closed a workspace to its members; ``why`` is in the operator's words."""
+
+    code = "workspace_suspended"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"This workspace is suspended by the people who run this hub. {why}".strip())
+        self.why = why
+
+
 class NotFound(HubError):
     code = "not_found"
 
@@ -121,6 +131,16 @@ class EditClash(Conflict):
         super().__init__("Somebody else changed this meanwhile. Look at both values and choose.", field=field)
         self.yours = yours
         self.theirs = theirs
+
+
+class LimitReached(HubError):
+    """A workspace has as much of something as it may; ``field`` names the limit, ``most`` is it."""
+
+    code = "limit_reached"
+
+    def __init__(self, limit: str, message: str, most: int) -> None:
+        super().__init__(message, field=limit)
+        self.most = most
 
 
 class PreconditionFailed(HubError):
@@ -169,6 +189,10 @@ class SchemaMismatch(HubError):
 
 class SignatureRejected(HubError):
     code = "signature_rejected"
+
+
+class SigningKeyUnknown(SignatureRejected):
+    """The key that signed is not among those we have; newer ones may hold it."""
 
 
 class MalformedPayload(HubError):

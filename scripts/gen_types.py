@@ -17,13 +17,27 @@ from typing import get_args
 import msgspec
 from msgspec import inspect
 
-from api import channel_accounts, conversations, dead_letters, mails, members, session
+from api import (
+    account_health,
+    changes,
+    channel_accounts,
+    connecting,
+    conversations,
+    dead_letters,
+    mails,
+    members,
+    privacy,
+    session,
+    templates,
+    texts,
+)
 from api import contacts as contact_views
 from api.channels import ChannelView
 from api.snapshot import Snapshot
 from hub.accounts import invitations, people
 from hub.accounts import model as accounts
 from hub.channels import model as channels
+from hub.channels.connecting.model import AttemptState
 from hub.contacts import model as contacts
 from hub.demo import model as demo
 from hub.inbox import model as inbox
@@ -50,6 +64,8 @@ ANSWERS: tuple[type, ...] = (
     conversations.ConversationView,
     conversations.ConversationChange,
     conversations.MessagePage,
+    changes.ChangeView,
+    changes.VersionsView,
     contact_views.ContactView,
     contact_views.ContactChange,
     members.MembersView,
@@ -58,9 +74,22 @@ ANSWERS: tuple[type, ...] = (
     dead_letters.DeadLetterDetail,
     dead_letters.ReplayedView,
     channel_accounts.TestedView,
+    account_health.AccountHealth,
+    connecting.SignInView,
+    AttemptState,
     channel_accounts.SecretView,
     mails.ReplyDefaults,
     invitations.Preview,
+    texts.SealingView,
+    templates.TemplatesView,
+    privacy.ExportView,
+    privacy.ExportPage,
+    privacy.PreviewView,
+    privacy.ErasurePage,
+    privacy.ConsentView,
+    privacy.ConsentPage,
+    privacy.PolicyView,
+    privacy.PolicyPage,
 )
 EVENTS: tuple[type, ...] = (
     *get_args(inbox.InboxEvent),

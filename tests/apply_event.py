@@ -38,10 +38,10 @@ def apply_event(state: State, seq: int, event: State) -> State:
     after = copy.deepcopy(state)
     after["cursor"]["seq"] = seq
     kind = event["type"]
-    if kind == "message_status_changed":
-        _change_message(after, seq, event, "status", "error")
-    elif kind == "message_attachments_changed":
-        _change_message(after, seq, event, "attachments")
+    if kind in NEWS:
+        _change_message(after, seq, event, *NEWS[kind])
+    elif kind in ("message_edited", "message_deleted"):
+        _replace_message(after, event)
     elif kind == "conversation_read":
         after["reads"][f"{event['conversation_id']}:{event['member_id']}"] = event["read_seq"]
     elif kind == "conversation_removed":
@@ -62,6 +62,13 @@ def apply_event(state: State, seq: int, event: State) -> State:
     return after
 
 
+# What each of these says anew about a message that is held.
+NEWS = {
+    "message_status_changed": ("status", "error"),
+    "message_attachments_changed": ("attachments",),
+    "reaction_changed": ("reactions",),
+    "message_change_noted": ("change",),
+}
 REMOVALS = {
     "inbox_removed": ("inboxes", "inbox_id"),
     "team_removed": ("teams", "team_id"),
@@ -96,6 +103,19 @@ def _change_message(state: State, seq: int, event: State, *fields: str) -> None:
     held = state["messages"].get(event["message_id"])
     if held is not None and held["version"] < seq:
         held.update({field: event[field] for field in fields}, version=seq)
+
+
+def _replace_message(state: State, event: State) -> None:
+    held = event["message"]["id"] in state["messages"]
+    _put_rows(state, event if held else event | {"message": None})
+    if event["type"] == "message_deleted":
+        _empty_quotes(state, event["message"]["id"])
+
+
+def _empty_quotes(state: State, message_id: str) -> None:
+    for row in state["messages"].values():
+        if row["reply_to"] is not None and row["reply_to"]["message_id"] == message_id:
+            row["reply_to"]["text"] = ""
 
 
 def _remove(state: State, event: State) -> None:

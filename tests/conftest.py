@@ -57,7 +57,8 @@ async def database_urls(services: Services, template: str) -> AsyncIterator[Data
     name = f"t_{os.urandom(6).hex()}"
     admin = await asyncpg.connect(services.owner_url)
     try:
-        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Copied as files: page by page through the log, which is the default, takes twice as long.
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         yield DatabaseUrls(services, name)
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:

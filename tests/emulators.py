@@ -63,3 +63,43 @@ class EmulatedTwilio:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=20) as answer:
             return json.loads(answer.read())
+
+
+class EmulatedVendor:
+    """
+    A running emulator built on ``scripts/emulators/vendor.py``.
+
+    Args:
+        channel: Its module in ``scripts/emulators``.
+        options: Of its command line, ``_`` for ``-``.
+    """
+
+    def __init__(self, channel: str, **options: str) -> None:
+        command = [sys.executable, "-m", f"scripts.emulators.{channel}", "--port", "0"]
+        command += [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.strip().isdigit(), f"the emulator of {channel} did not start"
+        self.base_url = f"http://127.0.0.1:{int(line)}"
+
+    def control(self, op: str, **order: Any) -> Any:
+        """Steer it; see ``Vendor.steer``."""
+        body = json.dumps({"op": op} | order).encode()
+        return self._ask(urllib.request.Request(f"{self.base_url}/_control", data=body, method="POST"))
+
+    def state(self) -> Any:
+        """What it was asked, what it has, what it called."""
+        return self._ask(urllib.request.Request(f"{self.base_url}/_control"))
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _ask(self, request: urllib.request.Request) -> Any:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=60) as answer:
+            return json.loads(answer.read())

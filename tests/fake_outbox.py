@@ -10,13 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from connectors.base import Account, Call, Capabilities, Charge, Connector, Limit, Manifest
+from connectors.base import Account, Act, Call, Capabilities, Charge, Connector, Limit, Manifest
 from hub import clock
 from hub.envelope import Identity, OutboundMessage, SendResult
 from hub.errors import Conflict, ConnectorError, ConnectorErrorInfo, ErrorClass, Unavailable
 from hub.inbox.deliveries import Claimed, Due
 from hub.inbox.model import AuthorKind, MessageKind
 from hub.inbox.rows import MessageRow
+from hub.inbox.wanted import WantedAct
 
 ACCOUNT = UUID(int=1)
 
@@ -46,6 +47,7 @@ class Row:
     charged: int = 0
     info: ConnectorErrorInfo | None = None
     result: SendResult | None = None
+    act: WantedAct | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -62,6 +64,7 @@ class FakeOutbox:
     # How many of the next records, or looks, find the database away.
     away_records: int = 0
     away_looks: int = 0
+    reached: dict[UUID, bool] = field(default_factory=dict)
     taken_external_ids: set[str] = field(default_factory=set)
 
     def add(self, text: str, *, account: UUID = ACCOUNT, thread: str = "t", priority: str = "interactive") -> Row:
@@ -117,6 +120,7 @@ class FakeOutbox:
             was_sending=before == "sending",
             was_unknown=before == "unknown",
             queued_at=row.queued_at,
+            act=row.act,
         )
 
     async def mark_sent(self, claimed: Claimed, result: SendResult) -> None:
@@ -143,6 +147,9 @@ class FakeOutbox:
 
     async def stop_account(self, wanted: Due, info: ConnectorErrorInfo) -> None:
         self.stopped[wanted.channel_account_id] = info.message
+
+    async def note_reach(self, wanted: Due, *, is_reached: bool) -> None:
+        self.reached[wanted.channel_account_id] = is_reached
 
     def row(self, wanted: Due) -> Row:
         return next(row for row in self.rows if row.due.id == wanted.id)
@@ -212,9 +219,12 @@ class ScriptedVendor:
     found: list[SendResult | BaseException | None] = field(default_factory=list)
     policy: str = "at_most_once"
     limits: tuple[Limit, ...] = ()
+    retry_after_s: tuple[int, ...] = ()
+    window_s: int = 0
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     render_error: BaseException | None = None
     sent: list[str] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     running: dict[str, int] = field(default_factory=dict)
     most_running: dict[str, int] = field(default_factory=dict)
@@ -228,7 +238,8 @@ class ScriptedVendor:
             transport="own",
             docs_url="",
             read_on="2026-11-22",
-            capabilities=Capabilities(text_limit=1000),
+            capabilities=Capabilities(text_limit=1000, window_s=self.window_s),
+            retry_after_s=self.retry_after_s,
             unknown_policy=self.policy,  # type: ignore[arg-type]  # a test's word
         )
         return Connector(
@@ -239,6 +250,7 @@ class ScriptedVendor:
             classify=self._classify,
             reconcile=self._reconcile,
             charges=self._charges,
+            act=self._act,
         )
 
     def _render(self, message: OutboundMessage, _account: Account) -> Sequence[Call]:
@@ -269,6 +281,11 @@ class ScriptedVendor:
         if self.answers:
             raise self.answers.pop(0)
         return SendResult((f"vendor-{message.message_id}",))
+
+    async def _act(self, _account: Account, act: Act) -> None:
+        self.acts.append(act)
+        if self.answers:
+            raise self.answers.pop(0)
 
     async def _reconcile(self, _account: Account, message: OutboundMessage) -> SendResult | None:
         self.asked.append(message.text)

@@ -14,7 +14,8 @@ def test_every_test_named_on_the_security_page_exists():
     named = set(re.findall(r"`(test_\w+)`", PAGE.read_text()))
     there = {
         name
-        for path in (ROOT / "tests").rglob("test_*.py")
+        for folder in ("tests", "connectors")
+        for path in (ROOT / folder).rglob("test_*.py")
         for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
     }
     assert len(named) > 60

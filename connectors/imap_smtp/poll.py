@@ -85,7 +85,7 @@ class _WatchThread:
             while (future := self._wanted.get()) is not None:
                 try:
                     batch = next(batches)
-                except BaseException as error:  # whatever it is, it belongs to the waiting task
+                except BaseException as error:  # edge: whatever it is, it belongs to the waiting task
                     self._tell(_fail, future, error)
                 else:
                     self._tell(_answer, future, batch)

@@ -19,7 +19,7 @@ from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, Unsupport
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from connectors.base import Account, ParseContext
+    from connectors.base import Account, Act, ParseContext
     from hub.envelope import InboundItem, OutboundMessage
 
 ANY_SITE = "Any website can show this chat. List your websites to change that."
@@ -38,6 +38,10 @@ def render(message: OutboundMessage, account: Account) -> Sequence[Call]:  # noq
 async def send(account: Account, message: OutboundMessage, calls: Sequence[Call]) -> SendResult:  # noqa: ARG001
     """Report the message as sent: it is in the conversation, and a visitor who is away finds it there later."""
     return SendResult(external_ids=())
+
+
+async def act(account: Account, wanted: Act) -> None:
+    """Do nothing: the event of the change is what the visitor's socket receives."""
 
 
 async def check(account: Account) -> Checked:
@@ -60,4 +64,5 @@ CONNECTOR = Connector(
     send=send,
     classify=classify,
     check=check,
+    act=act,
 )

@@ -52,9 +52,10 @@ _SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _RETURNED = re.compile(
-    r"^(?:-{2,}.*(?:copy of (?:the|your) message|original message|returned message|"
+    # Two dashes, not "two or more": the dots take the others, and a line of dashes would be read once for each of them.
+    r"^(?:--.*(?:copy of (?:the|your) message|original message|returned message|"
     r"message header|below this line|"
-    r"unsent message).*|.*original message (?:headers?|follows).*|.*-{2,} ?original message ?-{2,}.*|"
+    r"unsent message).*|.*original message (?:headers?|follows).*|.*-- ?original message ?--.*|"
     r".*below this line is a copy.*)$",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -64,6 +64,18 @@ def compose_mail(message: OutboundMessage, files: Sequence[MailFile], settings: 
     return ComposedMail(message_id=own_id, sender=sender, recipients=recipients, content=content)
 
 
+def compose_html(message: OutboundMessage, inline: Sequence[MailFile], marker: str) -> str:
+    """
+    Write only the formatted text of a mail, for vendors that are given its parts and write the mail themselves.
+
+    Args:
+        message: As for ``compose_mail``.
+        inline: Pictures shown in the text, by ``inline_cid``; their bytes are not looked at.
+        marker: What stands small at the end, of ``sign_marker``; may be empty.
+    """
+    return _html(message, inline, marker)
+
+
 def reply_subject(subject: str) -> str:
     """Return a subject with one Re: before it, as it is where it has one."""
     subject = " ".join(subject.split())

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from connectors.base import Account, Charge, Connector, WebhookReply
 from connectors.manifest import read_manifest
-from connectors.twilio_sms import media, parse, render, verify
-from connectors.twilio_sms.client import TwilioClient, classify
+from connectors.twilio import callbacks, files, verify
+from connectors.twilio.asking import classify
+from connectors.twilio_sms import parse, render
+from connectors.twilio_sms.client import TwilioClient
 from hub.envelope import OutboundMessage
 
 _MANIFEST = read_manifest(Path(__file__).parent)
@@ -31,7 +33,7 @@ def make_connector(client: TwilioClient) -> Connector:
     return Connector(
         manifest=_MANIFEST,
         verify=verify.verify,
-        split=parse.split,
+        split=callbacks.split,
         # Empty TwiML: Twilio answers the texter nothing by itself.
         stored_reply=WebhookReply(content_type="text/xml", body=b"<Response/>"),
         parse=parse.parse,
@@ -41,7 +43,7 @@ def make_connector(client: TwilioClient) -> Connector:
         check=client.check,
         classify=classify,
         charges=_charges,
-        fetch=media.fetch,
+        fetch=files.fetch,
     )
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connectors.accounts import is_loopback
 from connectors.base import Account, Call, Charge, Limit
+from connectors.twilio.numbers import is_e164
+from connectors.twilio.senders import (
+    CREATE,
+    account_bucket,
+    callback_fields,
+    media_fields,
+    sender_bucket,
+    sender_fields,
+)
 from connectors.twilio_sms.media import MEDIA_TYPES
-from connectors.twilio_sms.numbers import is_e164
 from connectors.twilio_sms.segments import segments
 from hub.envelope import OutboundMessage
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
 
 TEXT_LIMIT_CHARS = 1600
-CREATE = "messages.create"
-# No address of ours holds one.
-MEDIA_SEPARATOR = "\n"
 MEDIA_LIMIT_COUNT = 10
 MEDIA_LIMIT_BYTES = 5_000_000
 # Carriers are sent a picture message as a few segments.
@@ -44,14 +48,12 @@ def render(message: OutboundMessage, account: Account) -> list[Call]:
         raise ConnectorError(ConnectorErrorInfo(ErrorClass.CONTENT, "21617", words))
     if not _can_receive(message.to.value):
         raise ConnectorError(ConnectorErrorInfo(ErrorClass.RECIPIENT, "21211", "This is not a phone number."))
-    fields = {"To": message.to.value} | _sender(account)
+    fields = {"To": message.to.value} | sender_fields(account)
     if message.text.strip():
         fields["Body"] = message.text
     if message.attachments:
-        fields["MediaUrl"] = MEDIA_SEPARATOR.join(_media_urls(account, message))
-    if address := _status_callback(account, message.message_id):
-        fields["StatusCallback"] = address
-    return [Call(operation=CREATE, fields=fields)]
+        fields |= _media(account, message)
+    return [Call(operation=CREATE, fields=fields | callback_fields(account, message.message_id))]
 
 
 def charges(account: Account, message: OutboundMessage, limits: Mapping[str, tuple[Limit, ...]]) -> tuple[Charge, ...]:
@@ -80,22 +82,11 @@ def takes(mime: str) -> bool:
     return mime in MEDIA_TYPES
 
 
-def sender_bucket(account: Account) -> str:
-    """Return the key of the bucket of the sending number, or of the messaging service."""
-    service = account.settings.get("messaging_service_sid", "")
-    return f"twilio:sender:{account.credentials.get('account_sid', '')}:{service or account.settings['phone_number']}"
-
-
-def account_bucket(account: Account) -> str:
-    """Return the key of the bucket of the whole Twilio account."""
-    return f"twilio:account:{account.credentials.get('account_sid', '')}"
-
-
 def _cost(message: OutboundMessage) -> float:
     return _MEDIA_COST if message.attachments else float(segments(message.text).count)
 
 
-def _media_urls(account: Account, message: OutboundMessage) -> list[str]:
+def _media(account: Account, message: OutboundMessage) -> dict[str, str]:
     files = message.attachments
     if len(files) > MEDIA_LIMIT_COUNT or sum(one.size_bytes for one in files) > MEDIA_LIMIT_BYTES:
         words = f"An MMS takes {MEDIA_LIMIT_COUNT} files of 5 MB together."
@@ -103,34 +94,12 @@ def _media_urls(account: Account, message: OutboundMessage) -> list[str]:
     if wrong := next((one for one in files if not takes(one.mime)), None):
         words = f"{wrong.filename} is of a kind that MMS does not take ({wrong.mime})."
         raise ConnectorError(ConnectorErrorInfo(ErrorClass.CONTENT, "12300", words))
-    for one in files:
-        # Twilio fetches the file from us; plain http would show it, and its address, to everybody on the way.
-        reachable = one.url.startswith("https://") and not is_loopback(one.url)
-        if not reachable and not (is_loopback(one.url) and is_loopback(account.base_url)):
-            words = (
-                "Files by SMS need this hub at a public https address (HUB_PUBLIC_URL): Twilio fetches them from it."
-            )
-            raise ConnectorError(ConnectorErrorInfo(ErrorClass.PERMANENT, "no_public_url", words))
-    return [one.url for one in files]
+    return media_fields(account, message)
 
 
 def _can_receive(number: str) -> bool:
     """A short code may write to us; Twilio says itself whether it takes an answer."""
     return is_e164(number) or (number.isascii() and number.isdigit() and 3 <= len(number) <= 8)
-
-
-def _sender(account: Account) -> dict[str, str]:
-    if service := account.settings.get("messaging_service_sid", ""):
-        return {"MessagingServiceSid": service}
-    return {"From": account.settings["phone_number"]}
-
-
-def _status_callback(account: Account, message_id: str) -> str:
-    # Twilio refuses the whole message for an address it cannot reach; then there are no receipts, but it is sent.
-    if is_loopback(account.webhook_url) and not is_loopback(account.base_url):
-        return ""
-    separator = "&" if "?" in account.webhook_url else "?"
-    return f"{account.webhook_url}{separator}mid={message_id}"
 
 
 def _rate(text: str) -> float:

@@ -18,11 +18,12 @@ from twilio.base.exceptions import TwilioRestException
 
 from connectors.base import Account, ParseContext, WebhookRequest
 from connectors.http import read_retry_after
+from connectors.twilio.asking import classify
+from connectors.twilio.callbacks import split
+from connectors.twilio.errors import NoAnswer, describe_answer, describe_code
+from connectors.twilio.numbers import canonical_number
 from connectors.twilio_sms import CONNECTOR
-from connectors.twilio_sms.client import classify
-from connectors.twilio_sms.errors import NoAnswer, describe_answer, describe_code
-from connectors.twilio_sms.numbers import canonical_number
-from connectors.twilio_sms.parse import parse, split
+from connectors.twilio_sms.parse import parse
 from connectors.twilio_sms.render import charges, render
 from connectors.twilio_sms.segments import segments
 from hub.envelope import DeliveryStatus, Identity, OutboundMessage

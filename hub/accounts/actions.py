@@ -28,6 +28,7 @@ from hub.audit.model import INSTALLATION, OPERATOR, ActorKind, Caller, Entry
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
+from hub.limits import actions as limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +80,8 @@ async def set_up(database: Database, passwords: Passwords, wanted: SetUp, caller
         made, owner = ("workspace", workspace_id), {"owner_id": str(member.id)}
         await audit.record(conn, audit.made_by(caller, INSTALLATION, "installation.set_up", made))
         await audit.record(conn, audit.made_by(caller, workspace_id, "workspace.made", made, owner))
+        # Whoever sets an installation up operates it.
+        await store.set_operator(conn, login.id, is_operator=True)
     return Owner(workspace_id=workspace_id, member_id=member.id, login_id=login.id)
 
 
@@ -165,6 +168,7 @@ async def join(conn: TenantConn, workspace_id: int, login_id: UUID, wanted: NewM
     heads = await events.lock(conn, [workspace_id])
     if workspace_id not in heads:
         raise NotFound("workspace")
+    await limits.require_member_room(conn, workspace_id)
     member = Member(
         id=clock.new_id(),
         name=wanted.name,

@@ -23,6 +23,7 @@ from hub.accounts.people import (
 from hub.errors import Conflict, Forbidden, HubError, InvalidInput, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
+from hub.limits import actions as limits
 from hub.mailer import actions as mailer
 from hub.mailer.model import Mail, Template
 
@@ -123,6 +124,8 @@ async def invite(conn: TenantConn, actor: Actor, emails: Sequence[str], offer: I
         elif email in before and not await _is_within(conn, actor, before[email]):
             answers[email] = Invited(email=email, outcome="forbidden")
         elif email not in answers:
+            if email not in before:
+                await limits.require_member_room(conn, actor.workspace_id, invited=True)
             invitation = await _send(conn, actor, email, offer, site)
             answers[email] = Invited(email=email, outcome="invited", invitation=invitation)
     return list(answers.values())

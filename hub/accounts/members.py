@@ -12,6 +12,7 @@ from hub.accounts.model import MemberChange, MemberChanged, Permission, Role
 from hub.accounts.people import HandOver, Standing, standing_of
 from hub.errors import Conflict, Forbidden, InvalidInput, NotFound
 from hub.events import store as events
+from hub.limits import actions as limits
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -53,6 +54,8 @@ async def change_member(conn: TenantConn, actor: Actor, member_id: UUID, change:
         after = msgspec.structs.replace(after, role=chosen.role, custom_role_id=chosen.custom_role_id)
     for one in (before, after):
         await require_reach(conn, actor, Standing(role=one.role, custom_role_id=one.custom_role_id))
+    if after.active and not before.active:
+        await limits.require_member_room(conn, actor.workspace_id)
     if before.active and not after.active:
         await _hand_over(conn, actor, before, _TO_NOBODY)
     return await _write(conn, heads, actor, before, after)

@@ -133,6 +133,7 @@ class Actor(msgspec.Struct, frozen=True):
         key_id: The API key or personal access token that calls; None for a person. A key never passes step-up.
         key_name: What that key is called.
         address: Where the call comes from, for the audit log; empty where nobody called.
+        operator_id: Login of the operator who acts as this member; None for the member themselves.
     """
 
     workspace_id: int
@@ -147,6 +148,35 @@ class Actor(msgspec.Struct, frozen=True):
     key_id: UUID | None = None
     key_name: str = ""
     address: str = ""
+    operator_id: UUID | None = None
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """
+    What makes a session an operator's in somebody's workspace: it opens that workspace alone, as that member.
+
+    Attributes:
+        operator_id: Login of the operator behind it.
+        reason: In the operator's words; the workspace's owners read it.
+    """
+
+    workspace_id: int
+    operator_id: UUID
+    member_id: UUID
+    reason: str
+    expires_at: datetime
+
+
+class AccessChanged(msgspec.Struct, frozen=True):
+    """
+    Handed on after COMMIT: what was known of who comes in with these may be untrue now.
+
+    Attributes:
+        id: Of the workspace (anybody's rights there), the login (a session ended, factors, name) or the API key.
+    """
+
+    scope: Literal["workspace", "login", "key"]
+    id: int | UUID
 
 
 class LinkPurpose(StrEnum):

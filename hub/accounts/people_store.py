@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from hub.accounts.model import custom_permissions
+from hub.accounts.model import AccessChanged, custom_permissions
 from hub.accounts.people import CustomRole, HandOver, Profile, Team
 from hub.db import load_queries
 from hub.errors import Conflict, InvalidInput, NotFound
@@ -191,6 +191,7 @@ async def change_profile(conn: TenantConn, login_id: UUID, profile: Profile) -> 
     await conn.execute(
         QUERIES["change_profile"], login_id, profile.name, profile.time_zone, profile.locale, profile.avatar
     )
+    conn.notices.append(AccessChanged("login", login_id))
 
 
 async def is_time_zone(conn: TenantConn, name: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from hub.accounts.model import Permission, Role
 from hub.errors import Forbidden, NotFound
 
@@ -51,6 +53,25 @@ def permissions_given(role: Role, custom: frozenset[Permission] | None) -> froze
 def sees_all(role: Role) -> bool:
     """Say whether a role sees every inbox, restricted ones too."""
     return role in (Role.OWNER, Role.ADMIN)
+
+
+# What an operator in somebody's workspace may never do: speak to its customers, or change who gets in and what is kept.
+NOT_ENTERED: Final = frozenset(
+    {
+        Permission.INBOX_REPLY,
+        Permission.KEYS_MANAGE,
+        Permission.MEMBERS_MANAGE,
+        Permission.ROLES_MANAGE,
+        Permission.TEAMS_MANAGE,
+        Permission.PRIVACY_MANAGE,
+        Permission.WORKSPACE_MANAGE,
+    }
+)
+
+
+def entered(actor: Actor, operator_id: UUID) -> Actor:
+    """Return what an operator may do as this member."""
+    return msgspec.structs.replace(actor, permissions=allowed(actor) - NOT_ENTERED, operator_id=operator_id)
 
 
 def require_reach(actor: Actor, given: frozenset[Permission], *, everywhere: bool = False) -> None:

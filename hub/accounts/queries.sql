@@ -48,8 +48,8 @@ VALUES ($1, $2, $3, $4, $4, $5, $6, $7)
 SELECT id, login_id, email, name, expires_at FROM hub_find_session($1)
 
 -- name: revoke_session
--- Ends one session; the id of the session ended, or NULL.
-SELECT hub_revoke_session($1) AS id
+-- Ends one live session; its id and whose it was.
+SELECT login_id, hub_revoke_session($1) AS id FROM hub_find_session($1)
 
 -- name: revoke_login_sessions
 -- Ends every session of a login; their ids.
@@ -114,13 +114,15 @@ SELECT rights_version FROM workspace WHERE id = $1
 -- name: load_actor
 -- An active member, the version of the workspace's rights, and the inboxes an agent or viewer may see.
 SELECT member_id, role, rights_version, rights_seq, visible_inboxes, permissions,
-       hub_lacks_second_factor($1, $2) AS lacks_factor
+       hub_lacks_second_factor($1, $2) AS lacks_factor, hub_suspended_why($1) AS suspended_why
 FROM hub_load_actor($1, $2)
 
 -- name: find_actor
 -- A live session by the hash of its token, and who its login is in a workspace; marks the session used.
 SELECT id, login_id, email, name, expires_at, member_id, role, rights_version, rights_seq, visible_inboxes, permissions,
-       hub_lacks_second_factor($2, login_id) AS lacks_factor
+       hub_lacks_second_factor($2, login_id) AS lacks_factor, hub_suspended_why($2) AS suspended_why,
+       (SELECT e.operator_id FROM hub_entered(id) e) AS operator_id,
+       (SELECT e.workspace_id FROM hub_entered(id) e) AS entered_id
 FROM hub_find_actor($1, $2)
 
 -- name: get_workspace
@@ -134,8 +136,29 @@ SELECT id, login_id FROM hub_live_sessions($1::uuid[])
 -- name: load_actors
 -- Who many logins are, each in a workspace; no row for whoever is no active member there, or lacks a second factor.
 SELECT workspace_id, login_id, member_id, role, rights_version, rights_seq, visible_inboxes, permissions
-FROM hub_load_actors($1::bigint[], $2::uuid[]) WHERE NOT hub_lacks_second_factor(workspace_id, login_id)
+FROM hub_load_actors($1::bigint[], $2::uuid[])
+WHERE NOT hub_lacks_second_factor(workspace_id, login_id) AND hub_suspended_why(workspace_id) IS NULL
 
 -- name: recently_revoked_sessions
 -- Sessions revoked in the last so many seconds, by the database's clock; ids only.
 SELECT id FROM hub_revoked_sessions(clock_timestamp() - make_interval(secs => $1::double precision)) AS id
+
+-- name: is_operator
+-- Whether a login operates this installation.
+SELECT hub_is_operator($1) AS is_operator
+
+-- name: set_operator
+-- Makes a login an operator, or none any more; whether anything changed.
+SELECT hub_set_operator($1, $2) AS changed
+
+-- name: list_operators
+-- Everybody who operates this installation.
+SELECT id, email, name FROM hub_list_operators()
+
+-- name: entered
+-- Which operator is behind a session, and where; no row for an ordinary one.
+SELECT workspace_id, operator_id, member_id, reason, expires_at FROM hub_entered($1)
+
+-- name: entered_sessions
+-- Which of these sessions are an operator's in somebody's workspace.
+SELECT session_id, workspace_id FROM hub_entered_sessions($1::uuid[])

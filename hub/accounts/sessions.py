@@ -11,6 +11,8 @@ import msgspec
 from hub import clock
 from hub.accounts import store
 from hub.accounts.model import NewSession, StartedSession
+from hub.audit import actions as audit
+from hub.audit.model import INSTALLATION, ActorKind, Entry
 from hub.envelope import clean_text
 from hub.errors import NotSignedIn
 from hub.throttle import Allowance
@@ -70,6 +72,8 @@ async def check_password(database: Database, throttle: Throttle, passwords: Pass
     async with database.across() as conn:
         login = await store.find_login(conn, attempt.email)
     if not await passwords.matches(login.password_hash if login else None, attempt.password) or login is None:
+        async with database.across() as conn:
+            await _note_refused(conn, login, attempt.address)
         raise NotSignedIn(_WRONG)
     # What this person counted against themselves is forgotten; the address keeps its count, or one good login of an
     # attacker's own would buy them endless attempts at others.
@@ -79,7 +83,9 @@ async def check_password(database: Database, throttle: Throttle, passwords: Pass
     return login
 
 
-async def start(conn: TenantConn, login_id: UUID, *, user_agent: str = "", address: str = "") -> NewSession:
+async def start(
+    conn: TenantConn, login_id: UUID, *, user_agent: str = "", address: str = "", lifetime: timedelta = LIFETIME
+) -> NewSession:
     """Start a session, always a new one, for a login that has proved itself: no token from before is worth anything."""
     token = clock.new_token(_TOKEN_BYTES)
     made_at = clock.now()
@@ -87,7 +93,7 @@ async def start(conn: TenantConn, login_id: UUID, *, user_agent: str = "", addre
         id=clock.new_id(),
         login_id=login_id,
         made_at=made_at,
-        expires_at=made_at + LIFETIME,
+        expires_at=made_at + lifetime,
         user_agent=clean_text(user_agent[:_MOST_AGENT_CHARS]),
         address=address,
     )
@@ -156,6 +162,23 @@ async def _renew_verifier(conn: TenantConn, passwords: Passwords, login: Login, 
     """Rare: only after the parameters were raised in a new version."""
     if login.password_hash is not None and passwords.is_outdated(login.password_hash):
         await store.set_password(conn, login.id, await passwords.make_hash(password))
+
+
+async def _note_refused(conn: TenantConn, login: Login | None, address: str) -> None:
+    """
+    Tell the installation's audit log; an address nobody has is not kept, it may be a password in the wrong field.
+
+    Written for unknown people as well: the answer takes as long.
+    """
+    entry = Entry(
+        workspace_id=INSTALLATION,
+        action="login.refused",
+        actor_kind=ActorKind.LOGIN,
+        actor_id=None if login is None else login.id,
+        address=address,
+        details=msgspec.json.encode({"method": "password", "is_known": login is not None}),
+    )
+    await audit.record(conn, entry)
 
 
 def _allowances(attempt: SignInAttempt) -> tuple[Allowance, ...]:

@@ -66,4 +66,4 @@ def _narrowed(before: Actor, now: Actor) -> Actor:
     permissions = now.permissions
     if before.permissions is not None:
         permissions = policy.allowed(now) & before.permissions
-    return msgspec.structs.replace(now, permissions=permissions, address=before.address)
+    return msgspec.structs.replace(now, permissions=permissions, address=before.address, operator_id=before.operator_id)

@@ -9,8 +9,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from hub.accounts import policy
 from hub.accounts.model import (
+    AccessChanged,
     Actor,
+    Entered,
     LinkPurpose,
     Login,
     Member,
@@ -23,7 +26,7 @@ from hub.accounts.model import (
     custom_permissions,
 )
 from hub.db import load_queries
-from hub.errors import Conflict, Forbidden, NotFound, NotSignedIn, SecondFactorNeeded
+from hub.errors import Conflict, Forbidden, NotFound, NotSignedIn, SecondFactorNeeded, WorkspaceSuspended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,6 +151,33 @@ async def live_sessions(conn: TenantConn, session_ids: Sequence[UUID]) -> dict[U
     return {row["id"]: row["login_id"] for row in rows}
 
 
+async def is_operator(database: Database, login_id: UUID) -> bool:
+    """Say whether a login operates this installation, by one statement of its own."""
+    return bool((await database.ask(QUERIES["is_operator"], login_id))[0]["is_operator"])
+
+
+async def set_operator(conn: TenantConn, login_id: UUID, *, is_operator: bool) -> bool:
+    """Make a login an operator, or none any more; returns whether anything changed."""
+    return bool(await conn.fetchval(QUERIES["set_operator"], login_id, is_operator))
+
+
+async def list_operators(conn: TenantConn) -> list[tuple[UUID, str, str]]:
+    """Return id, address and name of everybody who operates this installation."""
+    return [(row["id"], row["email"], row["name"]) for row in await conn.fetch(QUERIES["list_operators"])]
+
+
+async def find_entered(database: Database, session_id: UUID) -> Entered | None:
+    """Say which operator is behind a session, and where; None for an ordinary one."""
+    rows = await database.ask(QUERIES["entered"], session_id)
+    return msgspec.convert(dict(rows[0]), Entered) if rows else None
+
+
+async def entered_sessions(conn: TenantConn, session_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return which of these sessions are an operator's in somebody's workspace, with that workspace."""
+    rows = await conn.fetch(QUERIES["entered_sessions"], list(session_ids))
+    return {row["session_id"]: row["workspace_id"] for row in rows}
+
+
 async def find_signed_in(database: Database, token_hash: bytes) -> SignedIn | None:
     """Find a live session as ``find_session`` does, by one statement of its own."""
     rows = await database.ask(QUERIES["find_session"], token_hash)
@@ -156,11 +186,16 @@ async def find_signed_in(database: Database, token_hash: bytes) -> SignedIn | No
 
 async def revoke_session(conn: TenantConn, token_hash: bytes) -> UUID | None:
     """End a session and return its id; None when it had ended already."""
-    return cast("UUID | None", await conn.fetchval(QUERIES["revoke_session"], token_hash))
+    row = await conn.fetchrow(QUERIES["revoke_session"], token_hash)
+    if row is None:
+        return None
+    conn.notices.append(AccessChanged("login", row["login_id"]))
+    return cast("UUID | None", row["id"])
 
 
 async def revoke_login_sessions(conn: TenantConn, login_id: UUID) -> list[UUID]:
     """End every session of a login and return their ids."""
+    conn.notices.append(AccessChanged("login", login_id))
     return [row["id"] for row in await conn.fetch(QUERIES["revoke_login_sessions"], login_id)]
 
 
@@ -261,6 +296,7 @@ async def count_owners(conn: TenantConn, workspace_id: int) -> int:
 async def bump_rights(conn: TenantConn, workspace_id: int) -> None:
     """Say that somebody's rights changed."""
     await conn.execute(QUERIES["bump_rights"], workspace_id)
+    conn.notices.append(AccessChanged("workspace", workspace_id))
 
 
 async def rights_version(conn: TenantConn, workspace_id: int) -> int:
@@ -282,13 +318,13 @@ async def load_actor(conn: TenantConn, workspace_id: int, login_id: UUID) -> Act
 
     Raises:
         Forbidden: They are not an active member; a workspace that does not exist answers the same.
+        WorkspaceSuspended: The operator of the installation closed it.
         SecondFactorNeeded: They have none, and the workspace asks everybody for one.
     """
     row = await conn.fetchrow(QUERIES["load_actor"], workspace_id, login_id)
     if row is None:
         raise Forbidden(_NOT_A_MEMBER)
-    if row["lacks_factor"]:
-        raise SecondFactorNeeded
+    _require_open(row)
     return _actor(row, workspace_id, login_id)
 
 
@@ -311,11 +347,22 @@ async def find_actor(database: Database, token_hash: bytes, workspace_id: int) -
     rows = await database.ask(QUERIES["find_actor"], token_hash, workspace_id)
     if not rows:
         raise NotSignedIn
-    if rows[0]["member_id"] is None:
+    row = rows[0]
+    if row["member_id"] is None or row["entered_id"] not in (None, workspace_id):
         raise Forbidden(_NOT_A_MEMBER)
-    if rows[0]["lacks_factor"]:
+    actor = _actor(row, workspace_id, row["login_id"])
+    if row["operator_id"] is not None:
+        # Who sees to a suspended workspace, or to members without a second factor, is not kept out by either.
+        return _signed_in(row), policy.entered(actor, row["operator_id"])
+    _require_open(row)
+    return _signed_in(row), actor
+
+
+def _require_open(row: Record) -> None:
+    if row["suspended_why"] is not None:
+        raise WorkspaceSuspended(row["suspended_why"])
+    if row["lacks_factor"]:
         raise SecondFactorNeeded
-    return _signed_in(rows[0]), _actor(rows[0], workspace_id, rows[0]["login_id"])
 
 
 def _actor(row: Record, workspace_id: int, login_id: UUID) -> Actor:

@@ -14,6 +14,7 @@ from hub.attachments.kinds import UNKNOWN, clean_mime, declared_kind
 from hub.attachments.model import COUNT_LIMIT, AttachmentRow, Part, clean_filename
 from hub.attachments.store import QUERIES, Settled
 from hub.errors import Conflict, InvalidInput, NotFound, TooLarge, TooManyRequests
+from hub.limits import actions as limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         author_id: A member, or a visitor's subject.
         channel_account_id: The live chat of a visitor, None for members.
         size_bytes: Of the whole file, 1 or more; None where it is not known before.
+        announced_bytes: Of a file that comes in one call, as its header says; 0 where it says nothing.
     """
 
     author_id: UUID
@@ -42,6 +44,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     mime: str = ""
     size_bytes: int | None = None
     channel_account_id: UUID | None = None
+    announced_bytes: int = 0
 
 
 async def begin_upload(conn: TenantConn, workspace_id: int, wanted: Upload, limit_bytes: int) -> AttachmentRow:
@@ -52,6 +55,7 @@ async def begin_upload(conn: TenantConn, workspace_id: int, wanted: Upload, limi
         InvalidInput: It would be empty.
         TooLarge: It is larger than is taken.
         TooManyRequests: Its author has too many uploads that were not sent.
+        LimitReached: The workspace has no room for a member's file.
     """
     if wanted.size_bytes is not None and wanted.size_bytes < 1:
         raise InvalidInput("size_bytes", "An empty file cannot be sent.")
@@ -59,6 +63,9 @@ async def begin_upload(conn: TenantConn, workspace_id: int, wanted: Upload, limi
         raise TooLarge(limit_bytes)
     if await store.count_unsent(conn, workspace_id, wanted.author_id) >= UNSENT_LIMIT:
         raise TooManyRequests(60.0, "You have too many files that were not sent. Send or remove some.")
+    if wanted.channel_account_id is None:
+        # What customers send is never refused for a limit.
+        await limits.require_storage_room(conn, workspace_id, wanted.size_bytes or wanted.announced_bytes or 1)
     mime = clean_mime(wanted.mime)
     row = AttachmentRow(
         workspace_id=workspace_id,

@@ -20,6 +20,7 @@ import msgspec
 
 from hub.attachments.model import Variant
 from hub.errors import NotFound
+from hub.secret_keys import writing_version
 
 PURPOSE: Final = "file link"
 # Browsers get a new address with each look; vendors fetch when their queue comes to it.
@@ -56,7 +57,7 @@ class FileLinks:
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         """Keep the keys of ``Sealer.derive_keys(PURPOSE)``: the newest signs, all of them verify."""
         self._keys = dict(keys)
-        self._newest = max(keys)
+        self._newest = writing_version(keys)
 
     def sign(self, link: FileLink, now_s: float, lifetime_s: int = BROWSER_S) -> tuple[str, int]:
         """

@@ -5,17 +5,20 @@ Chaining and signing come later, by jobs (``connectors/audit_jobs.py``): nobody 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from hub import clock
-from hub.audit import chain, store
+from hub.audit import chain, heads_file, store
+from hub.audit.behind import OPERATOR_BEHIND
 from hub.audit.model import Entry
 from hub.log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from hub.audit.chain import HeadKeys
     from hub.audit.model import Caller, Head
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 # Entries sealed in one transaction (measured: 500 take 0.1 s).
 SEALED_AT_ONCE: Final = 500
+# Heads read at a time when they are copied to the file.
+HEADS_AT_ONCE: Final = 1_000
 
 _log = get_logger("hub.audit")
 
@@ -36,8 +41,12 @@ async def record(conn: TenantConn, entry: Entry) -> None:
         entry: Without secrets and message texts: it is kept when the person it is about is erased. What looks like an
             address or a number of a person is withheld.
     """
+    details = entry.details
+    operator_id = OPERATOR_BEHIND.get()
+    if operator_id is not None:
+        details = msgspec.json.encode({**msgspec.json.decode(details), "operator_id": str(operator_id)})
     kept = msgspec.structs.replace(
-        entry, target_id=chain.withhold(entry.target_id), details=chain.clean_details(entry.details)
+        entry, target_id=chain.withhold(entry.target_id), details=chain.clean_details(details)
     )
     await store.add_entry(conn, clock.new_id(), clock.now(), kept)
 
@@ -148,3 +157,27 @@ async def sign_heads(database: Database, keys: HeadKeys) -> list[Head]:
             if head is not None:
                 heads.append(head)
     return heads
+
+
+async def copy_heads(database: Database, data_dir: Path, heads: Sequence[Head], public_key: bytes) -> None:
+    """
+    Add new heads to the file, and those before them that another machine signed: each file has all up to its newest.
+
+    Args:
+        database: The installation's.
+        data_dir: The hub's data folder.
+        heads: Just signed, the newest of each of their chains.
+        public_key: The key that signed.
+    """
+    newest = await asyncio.to_thread(heads_file.newest_positions, data_dir)
+    for head in heads:
+        after = newest.get(head.workspace_id, 0)
+        missing: list[Head] = []
+        while not missing or missing[-1].position < head.position:
+            first = missing[-1].position + 1 if missing else after + 1
+            async with database.snapshot([head.workspace_id]) as conn:
+                page = await store.heads(conn, head.workspace_id, first, HEADS_AT_ONCE)
+            if not page:
+                break
+            missing.extend(page)
+        heads_file.add_heads(data_dir, [one for one in missing if one.position <= head.position], public_key)

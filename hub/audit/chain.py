@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from hub.audit.model import Head
+from hub.secret_keys import writing_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,7 +127,7 @@ class HeadKeys:
 
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         """Keep the keys of ``Sealer.derive_keys(KEY_PURPOSE)``: seeds of Ed25519 (RFC 8032), 32 bytes each."""
-        self._signing = Ed25519PrivateKey.from_private_bytes(keys[max(keys)])
+        self._signing = Ed25519PrivateKey.from_private_bytes(keys[writing_version(keys)])
         self.public_keys = frozenset(
             Ed25519PrivateKey.from_private_bytes(one).public_key().public_bytes_raw() for one in keys.values()
         )

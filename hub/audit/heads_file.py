@@ -84,6 +84,14 @@ def read_heads(path: Path) -> Iterator[Head]:
                 yield _head(path, number, line)
 
 
+def newest_positions(data_dir: Path) -> dict[int, int]:
+    """Return the newest position of each chain in the file."""
+    newest: dict[int, int] = {}
+    for one in read_heads(data_dir / FOLDER / HEADS):
+        newest[one.workspace_id] = max(one.position, newest.get(one.workspace_id, 0))
+    return newest
+
+
 def read_keys_file(data_dir: Path) -> frozenset[bytes]:
     """Return the public keys that have ever signed here, as written down; keys of old heads stay known that way."""
     path = data_dir / FOLDER / KEYS

@@ -64,6 +64,12 @@ async def chain_end(conn: TenantConn, workspace_id: int) -> tuple[int, bytes] | 
     return (row["position"], row["hash"]) if row else None
 
 
+async def tail(conn: TenantConn, workspace_id: int) -> Head | None:
+    """Return the end of a chain as it was noted beside it, without a signature."""
+    row = await conn.fetchrow(QUERIES["tail"], workspace_id)
+    return _head(row) if row else None
+
+
 async def unsealed(conn: TenantConn, workspace_id: int, limit: int) -> list[LoggedEntry]:
     """Return entries that wait for their place, oldest first."""
     return [_entry(row) for row in await conn.fetch(QUERIES["unsealed"], workspace_id, limit)]
@@ -101,7 +107,7 @@ async def add_head(conn: TenantConn, head: Head) -> None:
 async def heads(conn: TenantConn, workspace_id: int, first: int, limit: int) -> list[Head]:
     """Return signed heads of a chain from a place on, in order."""
     rows = await conn.fetch(QUERIES["heads"], workspace_id, first, limit)
-    return [Head(**{name: row[name] for name in Head.__struct_fields__}) for row in rows]
+    return [_head(row) for row in rows]
 
 
 async def page(
@@ -113,7 +119,7 @@ async def page(
         workspace_id,
         before,
         filters.actor_id,
-        _beginning(filters.action) if filters.action else None,
+        filters.action,
         filters.target_kind,
         filters.target_id,
         filters.address,
@@ -133,13 +139,12 @@ async def member_names(conn: TenantConn, workspace_id: int, ids: Sequence[UUID])
     return {row[key]: row["name"] for row in rows for key in ("id", "login_id") if row[key] in wanted}
 
 
+def _head(row: Record) -> Head:
+    return Head(**{name: row[name] for name in Head.__struct_fields__})
+
+
 def _entry(row: Record) -> LoggedEntry:
     return LoggedEntry(**{name: row[name] for name in LoggedEntry.__struct_fields__})
-
-
-def _beginning(text: str) -> str:
-    """A pattern for texts that begin so; ``_`` is in most of our actions and means itself."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 def _id_at(at: datetime | None, margin: timedelta) -> UUID | None:

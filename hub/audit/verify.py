@@ -31,6 +31,8 @@ class Fault(StrEnum):
     # Whole in itself, but not what was signed: the entries up to here were written anew.
     REWRITTEN = "rewritten"
     FORGED_HEAD = "forged head"
+    # Signed, and in one of the two places heads are kept in, but not in the other.
+    MISSING_HEAD = "missing head"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +76,7 @@ class ChainWalk:
 
         Args:
             workspace_id: Whose chain.
-            heads: Trusted heads by position.
+            heads: Trusted heads by position; one without a signature is the noted end of the chain.
             start: Position of the first entry fed: 1, or a trusted head's, whose entry is compared with the head only.
         """
         self._workspace_id = workspace_id
@@ -188,7 +190,8 @@ class ChainWalk:
             return
         # Later heads differ as well then; the first one says between which places it happened.
         self._is_rewritten = True
-        text = f"not what was signed at {head.signed_at:%Y-%m-%d %H:%M} UTC: one of these entries was written anew"
+        how = "signed" if head.signature else "sealed"
+        text = f"not what was {how} at {head.signed_at:%Y-%m-%d %H:%M} UTC: one of these entries was written anew"
         self._note(Fault.REWRITTEN, (self._good_head + 1, place), None, text)
 
     def _note(self, fault: Fault, places: tuple[int, int], entry: LoggedEntry | None, text: str) -> None:

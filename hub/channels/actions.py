@@ -11,6 +11,8 @@ from hub.accounts import store as accounts
 from hub.audit import actions as audit
 from hub.audit.model import ActorKind, Caller
 from hub.channels import store
+from hub.channels.connecting import store as tokens
+from hub.channels.connecting.model import merge_credentials
 from hub.channels.model import (
     TRANSITIONS,
     AccountChange,
@@ -26,6 +28,7 @@ from hub.envelope import clean_text
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
+from hub.limits import actions as limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +69,9 @@ async def connect(conn: TenantConn, sealer: Sealer, new: NewAccount) -> ChannelA
         InvalidInput: The name is empty or too long.
         NotFound: No such workspace or inbox.
     """
-    heads = await _lock(conn, new.workspace_id)
+    heads = await lock(conn, new.workspace_id)
+    if not new.demo:
+        await limits.require_account_room(conn, new.workspace_id)
     name = check_name(new.name)
     inbox = await _choose_inbox(conn, heads, new)
     account = ChannelAccount(
@@ -81,9 +86,10 @@ async def connect(conn: TenantConn, sealer: Sealer, new: NewAccount) -> ChannelA
         version=heads[new.workspace_id] + 1,
         demo=new.demo,
     )
-    key = await _data_key(conn, sealer, new.workspace_id)
-    sealed = key.seal(store.credentials_place(new.workspace_id, new.id), _encoder.encode(new.credentials))
+    sealed = await seal_credentials(conn, sealer, new.workspace_id, new.id, new.credentials)
     await store.insert_channel_account(conn, new.workspace_id, account, sealed, new.external_ref)
+    if new.token is not None:
+        await tokens.set_token(conn, new.workspace_id, new.id, new.token.expires_at, new.token.granted_at)
     details: dict[str, object] = {"channel": new.channel, "inbox_id": str(inbox.id)}
     await _record(conn, new, "connected", details | ({"demo": True} if new.demo else {}))
     event = ChannelAccountConnected(channel_account=account, inbox=inbox)
@@ -110,13 +116,11 @@ async def change(conn: TenantConn, sealer: Sealer, wanted: AccountChange) -> Cha
         NotFound: The workspace has no such account.
         Conflict: The account was removed.
     """
-    heads = await _lock(conn, wanted.workspace_id)
+    heads = await lock(conn, wanted.workspace_id)
     old = await store.get_channel_account(conn, wanted.workspace_id, wanted.id)
     account = _apply(old, wanted)
     if wanted.credentials is not None:
-        key = await _data_key(conn, sealer, wanted.workspace_id)
-        sealed = key.seal(store.credentials_place(wanted.workspace_id, wanted.id), _encoder.encode(wanted.credentials))
-        await store.update_credentials(conn, wanted.workspace_id, wanted.id, sealed, wanted.external_ref)
+        await _replace_credentials(conn, sealer, wanted, wanted.credentials)
     elif account == old:
         return old
     return await _write(conn, heads, (old, account), wanted)
@@ -143,6 +147,53 @@ async def mark_needs_sign_in(conn: TenantConn, workspace_id: int, account_id: UU
     return await _set_status(conn, msgspec.structs.replace(wanted, status_reason=reason), only_from=_IN_USE)
 
 
+async def mark_paused(conn: TenantConn, workspace_id: int, account_id: UUID, reason: str) -> ChannelAccount:
+    """Note that the vendor takes nothing more for an account until somebody has looked: its endpoint has gone."""
+    wanted = _to(workspace_id, account_id, AccountStatus.PAUSED)
+    return await _set_status(conn, msgspec.structs.replace(wanted, status_reason=reason), only_from=_IN_USE)
+
+
+async def merge_kept(
+    conn: TenantConn,
+    sealer: Sealer,
+    account: tuple[int, UUID],
+    settings: Mapping[str, str],
+    credentials: Mapping[str, str],
+) -> ChannelAccount:
+    """
+    Put what a vendor gave over what an account has; whatever a member changed meanwhile elsewhere stays.
+
+    Args:
+        conn: A fresh transaction of the workspace.
+        sealer: The installation's keys.
+        account: Workspace and id.
+        settings: Only those that changed.
+        credentials: Only those that changed.
+
+    Returns:
+        The account afterwards; one that was removed stays as it is.
+
+    Raises:
+        NotFound: The workspace has no such account.
+    """
+    workspace_id, account_id = account
+    await lock(conn, workspace_id)
+    old = await store.get_channel_account(conn, workspace_id, account_id)
+    if old.status is AccountStatus.REMOVED:
+        return old
+    kept = await store.open_credentials(conn, sealer, workspace_id, account_id) if credentials else {}
+    merged = {**old.settings, **settings}
+    wanted = AccountChange(
+        workspace_id=workspace_id,
+        id=account_id,
+        settings=merged if merged != old.settings else None,
+        credentials={**kept, **credentials} if {**kept, **credentials} != kept else None,
+        status=old.status,
+        status_reason=old.status_reason,
+    )
+    return await change(conn, sealer, wanted)
+
+
 async def remove(
     conn: TenantConn, workspace_id: int, account_id: UUID, actor_id: UUID | None = None, *, address: str = ""
 ) -> ChannelAccount:
@@ -165,7 +216,8 @@ _STATUS_ACTIONS = {
 _IN_USE = frozenset({AccountStatus.CONNECTED, AccountStatus.NEEDS_SIGN_IN})
 
 
-async def _lock(conn: TenantConn, workspace_id: int) -> dict[int, int]:
+async def lock(conn: TenantConn, workspace_id: int) -> dict[int, int]:
+    """Lock a workspace before anything of it is read; ``NotFound`` where there is none."""
     heads = await events.lock(conn, [workspace_id])
     if workspace_id not in heads:
         raise NotFound("workspace")
@@ -197,7 +249,30 @@ async def _choose_inbox(conn: TenantConn, heads: dict[int, int], new: NewAccount
     return first or await add_inbox(conn, heads, new.workspace_id, DEFAULT_INBOX_NAME, new.actor_id)
 
 
-async def _data_key(conn: TenantConn, sealer: Sealer, workspace_id: int) -> DataKey:
+async def seal_credentials(
+    conn: TenantConn, sealer: Sealer, workspace_id: int, account_id: UUID, credentials: Mapping[str, str]
+) -> bytes:
+    """Seal credentials for the account they belong to; they open nowhere else."""
+    key = await data_key(conn, sealer, workspace_id)
+    return key.seal(store.credentials_place(workspace_id, account_id), _encoder.encode(credentials))
+
+
+async def _replace_credentials(
+    conn: TenantConn, sealer: Sealer, wanted: AccountChange, credentials: dict[str, str]
+) -> None:
+    """Write new credentials; of those made from older ones, what a renewal wrote meanwhile is kept."""
+    if wanted.read_credentials is not None:
+        await tokens.lock_tokens(conn, wanted.workspace_id, wanted.id)
+        current = await store.open_credentials(conn, sealer, wanted.workspace_id, wanted.id)
+        credentials = merge_credentials(wanted.read_credentials, credentials, current)
+    sealed = await seal_credentials(conn, sealer, wanted.workspace_id, wanted.id, credentials)
+    await store.update_credentials(conn, wanted.workspace_id, wanted.id, sealed, wanted.external_ref)
+    if wanted.token is not None:
+        granted = wanted.token
+        await tokens.set_token(conn, wanted.workspace_id, wanted.id, granted.expires_at, granted.granted_at)
+
+
+async def data_key(conn: TenantConn, sealer: Sealer, workspace_id: int) -> DataKey:
     """Return the key that seals new values; makes the first one, and re-wraps one of an older installation key."""
     wrapped = await store.newest_key(conn, workspace_id)
     if wrapped is None:
@@ -216,7 +291,7 @@ def _to(workspace_id: int, account_id: UUID, status: AccountStatus, actor_id: UU
 async def _set_status(
     conn: TenantConn, wanted: AccountChange, *, only_from: frozenset[AccountStatus] | None = None
 ) -> ChannelAccount:
-    heads = await _lock(conn, wanted.workspace_id)
+    heads = await lock(conn, wanted.workspace_id)
     old = await store.get_channel_account(conn, wanted.workspace_id, wanted.id)
     if only_from is not None and old.status not in only_from:
         return old

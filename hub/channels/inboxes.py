@@ -103,7 +103,7 @@ async def set_access(conn: TenantConn, actor: Actor, inbox_id: UUID, access: Inb
     heads, actor = await standing.lock(conn, actor, Permission.INBOXES_MANAGE)
     policy.require(actor, Permission.INBOXES_MANAGE, inbox_id)
     inbox = await store.get_inbox(conn, actor.workspace_id, inbox_id)
-    wanted = InboxAccess(sorted(set(access.member_ids)), sorted(set(access.team_ids)))
+    wanted = sorted_access(access)
     if len(wanted.member_ids) > teams.MOST_MEMBERS:
         raise InvalidInput("member_ids", f"Let at most {teams.MOST_MEMBERS} members in; use teams.")
     await people_store.require_members(conn, actor.workspace_id, wanted.member_ids)
@@ -119,6 +119,11 @@ async def set_access(conn: TenantConn, actor: Actor, inbox_id: UUID, access: Inb
     after = await _write(conn, heads, actor, inbox)
     await standing.record(conn, actor, "inbox.access_changed", ("inbox", inbox_id), {"before": before, "after": wanted})
     return after
+
+
+def sorted_access(access: InboxAccess) -> InboxAccess:
+    """Name everybody once, in the order that is kept."""
+    return InboxAccess(sorted(set(access.member_ids)), sorted(set(access.team_ids)))
 
 
 async def remove_inbox(conn: TenantConn, actor: Actor, inbox_id: UUID) -> None:

@@ -81,6 +81,13 @@ class ChannelAccount(msgspec.Struct, frozen=True):
     demo: bool = False
 
 
+class Token(msgspec.Struct, frozen=True):
+    """When what a vendor granted ends (None: it does not), and when it was granted."""
+
+    expires_at: datetime | None
+    granted_at: datetime
+
+
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
     """
     A channel account about to be connected, its keys checked.
@@ -91,6 +98,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
         external_ref: The vendor's own id of the account.
         demo: Belongs to the demo.
         address: Where the call came from, for the audit log.
+        token: Of an account that was connected by signing in at the vendor.
     """
 
     workspace_id: int
@@ -104,6 +112,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
     actor_id: UUID | None = None
     address: str = ""
     demo: bool = False
+    token: Token | None = None
 
     def __repr__(self) -> str:
         return f"NewAccount(workspace_id={self.workspace_id}, id={self.id}, channel={self.channel!r})"
@@ -118,6 +127,9 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
         settings: All of them; replaces the old ones.
         status_reason: In words, with ``status``.
         address: Where the call came from, for the audit log.
+        read_credentials: As they were when ``credentials`` was made of them: what was renewed since is kept. None
+            replaces everything.
+        token: Of an account somebody signed in to again.
     """
 
     workspace_id: int
@@ -130,13 +142,21 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
     status_reason: str = ""
     actor_id: UUID | None = None
     address: str = ""
+    read_credentials: dict[str, str] | None = None
+    token: Token | None = None
 
     def __repr__(self) -> str:
         return f"AccountChange(workspace_id={self.workspace_id}, id={self.id}, status={self.status})"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """What the edge needs to know of a channel account to verify and route a call for it, without its secrets."""
+    """
+    What the edge needs to know of a channel account to verify and route a call for it, without its secrets.
+
+    Attributes:
+        external_ref: The vendor's own id of the account.
+        token_expires_at: When the token in its credentials ends; None where it does not.
+    """
 
     workspace_id: int
     id: UUID
@@ -146,6 +166,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, str]
     external_ref: str = ""
     demo: bool = False
+    token_expires_at: datetime | None = None
 
 
 class SealedRoute(msgspec.Struct, frozen=True):

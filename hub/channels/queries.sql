@@ -37,7 +37,7 @@ FROM channel_account WHERE workspace_id = $1 AND id = $2
 -- name: sealed_credentials
 -- The sealed credentials of one channel account with the key that sealed them.
 SELECT a.credentials_sealed, k.workspace_id, k.id, k.key_version, k.wrapped
-FROM channel_account a JOIN workspace_key k ON k.workspace_id = a.workspace_id
+FROM channel_account a JOIN workspace_key k ON k.workspace_id = a.workspace_id AND k.purpose = 'credentials'
 WHERE a.workspace_id = $1 AND a.id = $2 AND a.credentials_sealed IS NOT NULL
 ORDER BY k.id
 
@@ -59,7 +59,13 @@ WHERE workspace_id = $1 AND id = $2
 
 -- name: newest_key
 -- The data key that seals new values of a workspace.
-SELECT workspace_id, id, key_version, wrapped FROM workspace_key WHERE workspace_id = $1 ORDER BY id DESC LIMIT 1
+SELECT workspace_id, id, key_version, wrapped FROM workspace_key
+WHERE workspace_id = $1 AND purpose = 'credentials' ORDER BY id DESC LIMIT 1
+
+-- name: keys
+-- Every data key of a workspace.
+SELECT workspace_id, id, key_version, wrapped FROM workspace_key
+WHERE workspace_id = $1 AND purpose = 'credentials' ORDER BY id
 
 -- name: insert_key
 -- Adds a wrapped data key.
@@ -71,7 +77,7 @@ UPDATE workspace_key SET key_version = $3, wrapped = $4 WHERE workspace_id = $1 
 
 -- name: load_routes
 -- Every channel account that is not removed, of every workspace: routing facts and sealed credentials.
-SELECT workspace_id, id, inbox_id, channel, status, settings, credentials_sealed, external_ref, demo
+SELECT workspace_id, id, inbox_id, channel, status, settings, credentials_sealed, external_ref, demo, token_expires_at
 FROM hub_channel_routes()
 
 -- name: load_keys

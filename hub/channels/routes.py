@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from hub import clock
 from hub.channels import store
 from hub.channels.model import OpenAccount, Route, SealedRoute
@@ -18,7 +20,8 @@ from hub.events.model import LoggedEvent
 from hub.log import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from hub.channels.sealing import Sealer, WrappedKey
@@ -48,6 +51,8 @@ class ChannelRoutes:
         self._routes: dict[UUID, SealedRoute] = {}
         self._keys: dict[int, dict[int, WrappedKey]] = {}
         self._opened: dict[UUID, OpenAccount] = {}
+        # By channel and the vendor's own id: several where workspaces share an account there.
+        self._by_reference: dict[tuple[str, str], list[UUID]] = {}
         self._refreshed_at: float | None = None
         self._asked_at: float | None = None
         self._has_failed = False
@@ -123,6 +128,11 @@ class ChannelRoutes:
         known = self._routes.get(account_id)
         return known.route if known is not None and self.is_usable() else None
 
+    def named(self, channel: str, external_ref: str) -> list[Route]:
+        """Return the accounts of a channel that are one account at the vendor, from memory; of every workspace."""
+        found = self._by_reference.get((channel, external_ref), ()) if external_ref else ()
+        return [self._routes[one].route for one in found]
+
     def known(self) -> list[Route]:
         """Return every account known, of every workspace; nothing before the first refresh."""
         return [one.route for one in self._routes.values()]
@@ -145,6 +155,15 @@ class ChannelRoutes:
             opened = OpenAccount(store.unseal(self._sealer, keys, place, sealed.credentials_sealed))
             self._opened[route.id] = opened
         return opened
+
+    def learn(self, account_id: UUID, credentials: Mapping[str, str], token_expires_at: datetime | None) -> None:
+        """Use at once credentials this process has just renewed, or found renewed; the next refresh reads them too."""
+        known = self._routes.get(account_id)
+        if known is None:
+            return
+        route = msgspec.structs.replace(known.route, token_expires_at=token_expires_at)
+        self._routes[account_id] = msgspec.structs.replace(known, route=route)
+        self._opened[account_id] = OpenAccount(dict(credentials))
 
     def is_usable(self) -> bool:
         """Whether what is known is young enough to route by."""
@@ -194,4 +213,8 @@ class ChannelRoutes:
             if account_id in fresh
             and fresh[account_id].credentials_sealed == self._routes[account_id].credentials_sealed
         }
-        self._routes, self._keys = fresh, by_workspace
+        by_reference: dict[tuple[str, str], list[UUID]] = {}
+        for one in routes:
+            if one.route.external_ref:
+                by_reference.setdefault((one.route.channel, one.route.external_ref), []).append(one.route.id)
+        self._routes, self._keys, self._by_reference = fresh, by_workspace, by_reference

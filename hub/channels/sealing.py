@@ -7,6 +7,7 @@ ciphertext is bound to its place, so one copied to another row, column or tenant
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Mapping
 
@@ -17,21 +18,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from hub.errors import ConfigurationError
+from hub.sealed import BLIND_MARK
+from hub.sealed import Place as Place
+from hub.secret_keys import Keys, writing_version
+from hub.secret_keys import read_keys as read_keys
 
 KEY_BYTES = 32
 # NIST SP 800-38D section 8.2: a 96-bit random nonce is good for 2**32 values under one key.
 NONCE_BYTES = 12
 FORMAT = b"\x01"
 KEY_ID_BYTES = 4
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where a sealed value lives; it opens nowhere else."""
-
-    workspace_id: int
-    table: str
-    column: str
-    row_id: str
 
 
 class WrappedKey(msgspec.Struct, frozen=True):
@@ -46,12 +42,13 @@ class WrappedKey(msgspec.Struct, frozen=True):
 class DataKey:
     """An open data key of one workspace; its bytes never show in text."""
 
-    __slots__ = ("_cipher", "id", "workspace_id")
+    __slots__ = ("_blinding", "_cipher", "id", "workspace_id")
 
     def __init__(self, workspace_id: int, key_id: int, key: bytes) -> None:
         self.workspace_id = workspace_id
         self.id = key_id
         self._cipher = AESGCM(key)
+        self._blinding = hmac.digest(key, b"hub/1/blind", "sha256")
 
     def __repr__(self) -> str:
         return f"DataKey(workspace_id={self.workspace_id}, id={self.id})"
@@ -74,9 +71,14 @@ class DataKey:
         start = len(FORMAT) + KEY_ID_BYTES
         return _decrypt(self._cipher, sealed[start:], _bind(place, self.id))
 
+    def blind(self, text: str) -> str:
+        """Name a text so that the same one is found again and nobody reads it; without the key nobody can try texts."""
+        made = hmac.digest(self._blinding, text.encode("utf-8", "surrogatepass"), "sha256")
+        return f"{BLIND_MARK}{self.id}:{made.hex()}"
+
 
 class Sealer:
-    """Holds the installation's keys: the newest wraps, all of them unwrap."""
+    """Holds the installation's keys: one of them wraps, all of them unwrap."""
 
     def __init__(self, keys: Mapping[int, str | bytes]) -> None:
         """
@@ -92,10 +94,15 @@ class Sealer:
             raise ConfigurationError("HUB_SECRET_KEY is not set.", field="HUB_SECRET_KEY")
         self._material = {version: _material(value) for version, value in keys.items()}
         self._wrapping = {version: AESGCM(_derive(value, "wrap")) for version, value in self._material.items()}
-        self.version = max(keys)
+        self.version = writing_version(keys)
 
     def __repr__(self) -> str:
         return f"Sealer(versions={sorted(self._wrapping)})"
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """The versions that open."""
+        return frozenset(self._material)
 
     def new_data_key(self, workspace_id: int, key_id: int) -> WrappedKey:
         """Make a data key for a workspace, wrapped by the newest key."""
@@ -114,9 +121,10 @@ class Sealer:
         """Wrap the same data key with the newest key: what it sealed stays as it is."""
         return self._wrap(wrapped.workspace_id, wrapped.id, self._unwrap(wrapped))
 
-    def derive_keys(self, purpose: str) -> dict[int, bytes]:
+    def derive_keys(self, purpose: str) -> Keys[bytes]:
         """Derive an independent 32-byte key for another purpose from each version of the installation's key."""
-        return {version: _derive(value, f"purpose:{purpose}") for version, value in self._material.items()}
+        derived = {version: _derive(value, f"purpose:{purpose}") for version, value in self._material.items()}
+        return Keys(derived, self.version)
 
     def _wrap(self, workspace_id: int, key_id: int, key: bytes) -> WrappedKey:
         nonce = os.urandom(NONCE_BYTES)
@@ -139,33 +147,6 @@ class Sealer:
         return _decrypt(
             cipher, wrapped.wrapped, _bind(_key_place(wrapped.workspace_id, wrapped.id), wrapped.key_version)
         )
-
-
-def read_keys(text: str) -> dict[int, str]:
-    """
-    Read ``HUB_SECRET_KEY``: one key, or ``2:new,1:old`` while keys are being changed.
-
-    Args:
-        text: The variable, or the content of the key file.
-
-    Returns:
-        Key material by version; a bare key is version 1.
-
-    Raises:
-        ConfigurationError: A version is not a number, or comes twice.
-    """
-    text = text.strip()
-    if ":" not in text:
-        return {1: text} if text else {}
-    keys: dict[int, str] = {}
-    for part in text.split(","):
-        version, _, value = part.strip().partition(":")
-        if not (version.isascii() and version.isdigit()) or int(version) in keys:
-            raise ConfigurationError(
-                "HUB_SECRET_KEY must be one key, or keys with their versions: 2:new,1:old.", field="HUB_SECRET_KEY"
-            )
-        keys[int(version)] = value
-    return keys
 
 
 def sealed_key_id(sealed: bytes) -> int:

@@ -93,6 +93,15 @@ async def open_credentials(conn: TenantConn, sealer: Sealer, workspace_id: int, 
     return unseal(sealer, {row["id"]: _key(row) for row in rows}, credentials_place(workspace_id, account_id), sealed)
 
 
+async def open_value(conn: TenantConn, sealer: Sealer, place: Place, sealed: bytes) -> bytes:
+    """Open any value sealed for a place of the transaction's workspace."""
+    rows = await conn.fetch(QUERIES["keys"], place.workspace_id)
+    wrapped = {row["id"]: _key(row) for row in rows}.get(sealed_key_id(sealed))
+    if wrapped is None:
+        raise ConfigurationError("The data key of these credentials is missing.")
+    return sealer.unwrap(wrapped).open(place, sealed)
+
+
 def unseal(sealer: Sealer, keys: dict[int, WrappedKey], place: Place, sealed: bytes) -> dict[str, str]:
     """Open sealed credentials with whichever of the workspace's data keys sealed them."""
     wrapped = keys.get(sealed_key_id(sealed))
@@ -242,5 +251,6 @@ def _route(row: Record) -> SealedRoute:
         settings=_settings_decoder.decode(row["settings"]),
         external_ref=row["external_ref"],
         demo=row["demo"],
+        token_expires_at=row["token_expires_at"],
     )
     return SealedRoute(route, row["credentials_sealed"])

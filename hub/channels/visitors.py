@@ -22,6 +22,7 @@ from joserfc.jwk import OctKey
 
 from hub.envelope import Identity, clean_text
 from hub.errors import InvalidInput, NotSignedIn
+from hub.secret_keys import writing_version
 
 TOKEN_PURPOSE = "visitor token"  # noqa: S105  a label of key derivation, not a secret
 TOKEN_DAYS = 400
@@ -140,7 +141,7 @@ class VisitorTokens:
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         """Keep the keys of ``Sealer.derive_keys(TOKEN_PURPOSE)``: the newest signs, all of them verify."""
         self._keys = dict(keys)
-        self._newest = max(keys)
+        self._newest = writing_version(keys)
 
     def sign(self, claims: VisitorClaims) -> str:
         """Make the token of some claims."""

@@ -73,6 +73,19 @@ async def add_identity(
     return True
 
 
+async def show_pictures(conn: TenantConn, workspace_id: int, contact_id: UUID, *, shown: bool, member_id: UUID) -> None:
+    """
+    Show pictures of a contact's mails without being asked, to everybody in the workspace, or ask again.
+
+    No event: it says nothing about the contact, and each mail is asked for anew when it is opened.
+
+    Raises:
+        NotFound: There is no such contact.
+    """
+    await store.get_contact(conn, workspace_id, contact_id)
+    await store.set_pictures(conn, workspace_id, contact_id, (member_id, clock.now()) if shown else None)
+
+
 async def _append(
     conn: TenantConn, heads: dict[int, int], workspace_id: int, contact: Contact, *, actor_id: UUID | None
 ) -> None:

@@ -47,3 +47,9 @@ class Contact(msgspec.Struct, frozen=True):
 
 class ContactChanged(msgspec.Struct, frozen=True, tag_field="type", tag="contact_changed"):
     contact: Contact
+
+
+class ContactsRemoved(msgspec.Struct, frozen=True, tag_field="type", tag="contacts_removed"):
+    """Contacts that are no more: erased, or part of a demo that went; at most 200 an event."""
+
+    contact_ids: tuple[UUID, ...]

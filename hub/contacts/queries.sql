@@ -27,6 +27,19 @@ UPDATE contact SET name = $3, lifecycle_stage = $4, version = $5 WHERE workspace
 INSERT INTO contact_identity (workspace_id, scheme, scope, value, contact_id, verified, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING contact_id
 
+-- name: show_pictures
+-- Shows pictures of a contact's mails without being asked; who said so first stays.
+INSERT INTO contact_pictures (workspace_id, contact_id, member_id, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING
+
+-- name: hide_pictures
+-- Asks again before pictures of a contact's mails are shown.
+DELETE FROM contact_pictures WHERE workspace_id = $1 AND contact_id = $2
+
+-- name: shows_pictures
+-- Whether pictures of a contact's mails are shown without being asked.
+SELECT EXISTS (SELECT FROM contact_pictures WHERE workspace_id = $1 AND contact_id = $2)
+
 -- name: find_identity
 -- Whose an identity is.
 SELECT contact_id FROM contact_identity WHERE workspace_id = $1 AND scheme = $2 AND scope = $3 AND value = $4

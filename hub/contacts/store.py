@@ -89,6 +89,19 @@ async def find_identity(conn: TenantConn, workspace_id: int, scheme: str, scope:
     return row["contact_id"] if row else None
 
 
+async def set_pictures(conn: TenantConn, workspace_id: int, contact_id: UUID, by: tuple[UUID, datetime] | None) -> None:
+    """Keep who said, and when, that pictures of a contact's mails are shown; None asks again."""
+    if by is None:
+        await conn.execute(QUERIES["hide_pictures"], workspace_id, contact_id)
+    else:
+        await conn.execute(QUERIES["show_pictures"], workspace_id, contact_id, *by)
+
+
+async def shows_pictures(conn: TenantConn, workspace_id: int, contact_id: UUID) -> bool:
+    """Say whether pictures of a contact's mails are shown without being asked."""
+    return bool(await conn.fetchval(QUERIES["shows_pictures"], workspace_id, contact_id))
+
+
 async def _with_identities(conn: TenantConn, workspace_id: int, rows: Sequence[Record]) -> list[Contact]:
     if not rows:
         return []

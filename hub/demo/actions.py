@@ -10,8 +10,9 @@ from hub import clock
 from hub.accounts.store import bump_rights
 from hub.audit import actions as audit
 from hub.audit.model import OPERATOR, ActorKind, Caller
+from hub.contacts.model import ContactsRemoved
 from hub.demo import store
-from hub.demo.model import ContactsRemoved, DemoRemoved
+from hub.demo.model import DemoRemoved
 from hub.errors import NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent

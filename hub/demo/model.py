@@ -8,13 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from hub.contacts.model import ContactsRemoved
 from hub.inbox.model import ConversationStatus
-
-
-class ContactsRemoved(msgspec.Struct, frozen=True, tag_field="type", tag="contacts_removed"):
-    """Contacts that had nothing but conversations of the demo; at most 200 an event."""
-
-    contact_ids: tuple[UUID, ...]
 
 
 class DemoRemoved(msgspec.Struct, frozen=True, tag_field="type", tag="demo_removed"):

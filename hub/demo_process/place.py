@@ -22,6 +22,7 @@ from hub.demo.kit import Kit, read_kit
 from hub.errors import ConfigurationError, Unavailable
 from hub.events.model import LoggedEvent
 from hub.realtime.broker_redis import RedisBroker
+from hub.texts.keyring import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -76,7 +77,7 @@ class DemoPlace(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reach_at(self) -> str:
         """The hub's address on this computer."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "localhost": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "localhost": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104  # nosec B104
         return f"http://{host}:{self.port}"
 
     def __repr__(self) -> str:
@@ -151,6 +152,7 @@ async def run_kit(place: DemoPlace, module: str, *arguments: str) -> bytes:
 async def connect(database: Database, place: DemoPlace, workspace_id: int, kit: Kit) -> Connected:
     """Connect the kit's accounts, those that are there already with their new ports and secrets."""
     sealer = Sealer(read_keys(place.secret_key))
+    database.keyring = Keyring(sealer)
     found: dict[str, UUID] = {}
     for one in kit.accounts:
         if one.channel in place.channels:

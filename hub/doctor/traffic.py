@@ -125,15 +125,21 @@ async def sealed_keys(connection: Connection, patient: Patient) -> list[Finding]
     path = patient.settings.data_dir / KEY_FILE
     text = patient.settings.secret_key or (path.read_text() if path.exists() else "")
     rows = await connection.fetch(
-        f"SELECT workspace_id, id, key_version, wrapped FROM hub_workspace_keys() LIMIT {MOST_KEYS}"  # noqa: S608  a number
+        f"SELECT workspace_id, id, key_version, wrapped FROM hub_workspace_keys() LIMIT {MOST_KEYS}"  # noqa: S608  a number  # nosec B608
     )
-    if not rows:
+    held = await connection.fetch("SELECT DISTINCT version FROM hub_key_versions() WHERE what <> 'API keys'")
+    if not rows and not held:
         return [ok("No credentials are stored yet")]
     todo = "Put the key back that was in use when the channels were connected (HUB_SECRET_KEY or secret.key)."
     try:
         sealer = Sealer(read_keys(text))
         for row in rows:
             sealer.unwrap(WrappedKey(row["workspace_id"], row["id"], row["key_version"], row["wrapped"]))
+        if missing := sorted({row["version"] for row in held} - sealer.versions):
+            named = ", ".join(map(str, missing))
+            return [
+                fault("A secret key that is still needed is not named", "See `hub keys status`.", f"version {named}")
+            ]
     except ConfigurationError as error:
         return [fault("The secret key is not the one credentials were sealed with", todo, error.message)]
     return [ok("The secret key opens what is stored")]

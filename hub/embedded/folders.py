@@ -66,4 +66,4 @@ def socket_dir(data_dir: Path) -> Path:
 def short_dir(data_dir: Path) -> Path:
     """Return the folder below /tmp that belongs to ``data_dir``, short and stable, without making it."""
     digest = hashlib.sha256(os.fsencode(data_dir.absolute())).hexdigest()[:12]
-    return Path(f"/tmp/hub-{os.getuid()}-{digest}")  # noqa: S108  # made 0700 and checked to be ours
+    return Path(f"/tmp/hub-{os.getuid()}-{digest}")  # noqa: S108  # nosec B108  # made 0700 and checked to be ours

@@ -64,7 +64,7 @@ def read_run_file(path: Path) -> RunFile | None:
 def answers(host: str, port: int, path: str) -> bool:
     """Whether a GET of ``path`` gets a 2xx within 2 s."""
     # A server that listens everywhere is asked on loopback.
-    connection = HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=HEALTH_TIMEOUT_S)  # noqa: S104
+    connection = HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=HEALTH_TIMEOUT_S)  # noqa: S104  # nosec B104
     try:
         connection.request("GET", path)
         return 200 <= connection.getresponse().status < 300

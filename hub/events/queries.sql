@@ -1,6 +1,6 @@
 -- name: lock_workspaces
 -- Names the tenants of this transaction and locks their counters in id order; the first statement of every writing action.
-SELECT workspace_id, event_seq FROM events_lock($1::bigint[])
+SELECT workspace_id, event_seq, text_key_id, former_text_key_id FROM events_lock($1::bigint[])
 
 -- name: append_events
 -- Writes numbered events and moves the counters to the newest numbers given out. A repeated dedupe key or seq is an
@@ -82,7 +82,7 @@ SELECT workspace_id, head, rights_version FROM hub_heads($1::bigint[])
 
 -- name: event_row
 -- The row an event carries under the name $3.
-SELECT (data -> $3)::text AS data FROM event WHERE workspace_id = $1 AND seq = $2
+SELECT seq, (data -> $3)::text AS data FROM event WHERE workspace_id = $1 AND seq = $2
 
 -- name: passing_events
 -- What may be shown of events to whoever runs the installation: kinds, ids and states, never their contents.

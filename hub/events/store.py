@@ -48,6 +48,10 @@ async def lock(conn: TenantConn, workspace_ids: Sequence[int]) -> dict[int, int]
         Unavailable: Somebody held a lock for longer than the lock timeout.
     """
     rows = await conn.fetch(QUERIES["lock_workspaces"], sorted(set(workspace_ids)))
+    newest = {row["workspace_id"]: row["text_key_id"] for row in rows if row["text_key_id"] is not None}
+    former = {row["workspace_id"]: row["former_text_key_id"] for row in rows if row["former_text_key_id"] is not None}
+    if newest or former:
+        await conn.prepare_sealing(newest, former)
     return {row["workspace_id"]: row["event_seq"] for row in rows}
 
 
@@ -88,7 +92,7 @@ async def append(conn: TenantConn, heads: dict[int, int], events: Sequence[NewEv
         [new.contact_id for _, new in rows],
         [new.actor_id for _, new in rows],
         [new.dedupe_key for _, new in rows],
-        [new.data.decode() for _, new in rows],
+        [conn.sealed_json(new.workspace_id, old.seq, new.data).decode() for old, new in rows],
         [new.occurred_at for _, new in rows],
         touched,
         [heads[one] for one in touched],

@@ -1,5 +1,5 @@
 """HTML of strangers made safe to show. ``sanitise`` for storing or showing, ``document`` for the sandboxed frame."""
 
-from hub.html.sanitiser import LIMIT_BYTES, Sanitised, Theme, document, sanitise
+from hub.html.sanitiser import LIMIT_BYTES, Proxied, Sanitised, Theme, document, sanitise
 
-__all__ = ["LIMIT_BYTES", "Sanitised", "Theme", "document", "sanitise"]
+__all__ = ["LIMIT_BYTES", "Proxied", "Sanitised", "Theme", "document", "sanitise"]

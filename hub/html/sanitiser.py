@@ -8,7 +8,7 @@ frame's own sandbox and policy stand behind it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape, unescape
 from typing import Literal
 
@@ -26,8 +26,10 @@ _IMAGE = re.compile(r'<img((?: [^\s="<>]+="[^"]*")*)>')
 _TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [^\s="<>]+="[^"]*")*)>')
 _SOURCE = re.compile(r' src="([^"]*)"')
 _REMOTE = re.compile(r' data-remote-src="([^"]*)"')
+_SIDE = re.compile(r' (?:width|height)="0*[01](?:px)?"')
+_STYLED = re.compile(r' style="([^"]*)"')
+_NO_SIDE = re.compile(r"(?:max-)?(?:width|height):(?:0*1(?:\.0*)?(?:px)?|[0.]*(?:px|pt|em|rem|ex|ch|%)?|0*\.\d+px)")
 _COLOURED = re.compile(r'(?:style="[^"]*(?:color|background)|bgcolor="| color=")', re.IGNORECASE)
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
 
 _STYLE = """
 html{font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;overflow-wrap:anywhere}
@@ -45,6 +47,8 @@ _PLAIN = {
     "dark": ":root{color-scheme:dark;color:#e8e8ea}a{color:#8ab4f8}",
 }
 Theme = Literal["light", "dark"]
+# Gives our own address for a remote image; None where there is none.
+Proxied = Callable[[str], str | None]
 
 
 class Sanitised(msgspec.Struct, frozen=True):
@@ -87,41 +91,48 @@ def sanitise(html: str) -> Sanitised:
     return Sanitised(fold_quotes(_IMAGE.sub(mark, cleaned)), remote)
 
 
-def document(html: str, *, remote: bool, cid_urls: Mapping[str, str], theme: Theme = "light") -> str:
+def document(
+    html: str,
+    *,
+    cid_urls: Mapping[str, str],
+    sources: Sequence[str],
+    proxied: Proxied | None = None,
+    theme: Theme = "light",
+) -> str:
     """
     Make the whole document for a sandboxed frame.
 
     Args:
         html: ``Sanitised.html``, nothing else.
-        remote: Whether images from elsewhere may load.
         cid_urls: Addresses of the mail's own images by Content-ID; images without one are left out.
+        sources: Where images may come from, as a Content-Security-Policy names them.
+        proxied: Makes addresses of remote images that are ours; None shows none of them.
         theme: The reader's; for mails without colours of their own.
 
     Returns:
         A document with its own Content-Security-Policy: no scripts, no forms, no frames, no requests but images. An
-        image that was left out carries ``data-blocked``.
+        image that was left out carries ``data-blocked``; one that only counts readers ``data-tracker``, whatever may be
+        shown. No address of another server is in an image.
     """
-    origins = sorted({found[0] for url in cid_urls.values() if (found := _ORIGIN.match(url))})
-    if len(origins) < len(cid_urls) and any(not _ORIGIN.match(url) for url in cid_urls.values()):
-        origins.append("'self'")
-    sources = ["data:", *origins, *(["https:", "http:"] if remote else [])]
     policy = (
-        f"default-src 'none'; img-src {' '.join(sources)}; style-src 'unsafe-inline'; script-src 'none'; "
+        f"default-src 'none'; img-src {' '.join(('data:', *sources))}; style-src 'unsafe-inline'; script-src 'none'; "
         "form-action 'none'; base-uri 'none'; frame-src 'none'; object-src 'none'"
     )
     scheme = _PAPER if _COLOURED.search(html) else _PLAIN[theme]
     return (
-        '<!doctype html><html><head><meta charset="utf-8">'
+        f'<!doctype html><html data-pictures="{"blocked" if proxied is None else "shown"}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'
         '<meta name="referrer" content="no-referrer"><meta name="viewport" content="width=device-width">'
-        f"<style>{scheme}{_STYLE}</style></head><body>{_with_sources(html, cid_urls, remote=remote)}</body></html>"
+        f"<style>{scheme}{_STYLE}</style></head><body>{_with_sources(html, cid_urls, proxied)}</body></html>"
     )
 
 
-def _with_sources(html: str, cid_urls: Mapping[str, str], *, remote: bool) -> str:
+def _with_sources(html: str, cid_urls: Mapping[str, str], proxied: Proxied | None) -> str:
     def resolve(found: re.Match[str]) -> str:
         attributes = found[1]
-        attributes = _REMOTE.sub(r' src="\1"' if remote else ' data-blocked=""', attributes, count=1)
+        if remote := _REMOTE.search(attributes):
+            replaced = _replace_remote(attributes, unescape(remote[1]), proxied)
+            return f"<img{attributes[: remote.start()]}{replaced}{attributes[remote.end() :]}>"
         source = _SOURCE.search(attributes)
         if source is not None and source[1].lower().startswith("cid:"):
             url = cid_urls.get(unescape(source[1])[4:])
@@ -130,6 +141,22 @@ def _with_sources(html: str, cid_urls: Mapping[str, str], *, remote: bool) -> st
         return f"<img{attributes}>"
 
     return _IMAGE.sub(resolve, html)
+
+
+def _replace_remote(attributes: str, url: str, proxied: Proxied | None) -> str:
+    if _is_hidden(attributes):
+        return ' data-tracker=""'
+    ours = proxied(url) if proxied is not None else None
+    return f' src="{escape(ours)}"' if ours else ' data-blocked=""'
+
+
+def _is_hidden(attributes: str) -> bool:
+    """Not shown, or a side of a pixel or less: nobody is meant to see it, so it is there to be fetched."""
+    if _SIDE.search(attributes):
+        return True
+    style = _STYLED.search(attributes)
+    plain = style[1].lower().replace(" ", "").replace("!important", "") if style else ""
+    return any(one == "display:none" or _NO_SIDE.fullmatch(one) for one in plain.split(";"))
 
 
 def _as_text(html: str) -> str:

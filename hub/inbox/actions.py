@@ -15,7 +15,7 @@ from hub.envelope import DeliveryStatus, ItemKind
 from hub.errors import Conflict, InvalidInput
 from hub.events import store as events
 from hub.events.model import NewEvent
-from hub.inbox import deliveries, mail_store, store, threads
+from hub.inbox import change_store, deliveries, mail_store, store, threads
 from hub.inbox.batch import (
     Clockwork,
     Outcome,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 _log = get_logger("hub.inbox")
 
 SNOOZE_LIMIT = timedelta(days=366)
+_NAMING = frozenset({ItemKind.MESSAGE, ItemKind.CONSENT, ItemKind.REACTION})
 
 
 async def receive(conn: TenantConn, batch: Sequence[ReceivedItem], *, now: datetime | None = None) -> list[Outcome]:
@@ -74,15 +75,18 @@ async def receive(conn: TenantConn, batch: Sequence[ReceivedItem], *, now: datet
     now = now or clock.now()
     if mails := [one for one in batch if one.item.thread]:
         await mail_store.read_threads(conn, known, _claims(mails, now))
+    await change_store.read_changing(conn, known, batch, now)
     clockwork = Clockwork(now, clock.new_ids(sum(ids_needed(one) + file_ids_needed(one) for one in batch)))
     planner = Planner(known, heads, clockwork)
     outcomes = planner.plan(list(batch))
     writes = planner.writes
     await store.write_batch(conn, writes)
+    await change_store.write_changes(conn, writes)
     if writes.attachments:
         await attachments.insert(conn, writes.attachments)
     await mail_store.write_mail(conn, writes)
     await events.append(conn, heads, writes.events)
+    await change_store.erase_deleted(conn, writes)
     if dropped := await mail_store.write_pending(conn, writes):
         _log.warning("early_items_dropped", dropped=dropped, workspace_ids=sorted(heads))
     return outcomes
@@ -261,13 +265,14 @@ def _mentioned(batch: Sequence[ReceivedItem]) -> store.Mentioned:
     external: dict[tuple[int, UUID, str], None] = {}
     ours: dict[tuple[int, UUID, UUID], None] = {}
     for one in batch:
-        for reference in (one.item.external_id, one.item.target_external_id):
+        item = one.item
+        for reference in (item.external_id, item.target_external_id, item.reply_to_external_id):
             if reference:
                 external[one.workspace_id, one.channel_account_id, reference] = None
         if one.item.correlation_id and (message_id := _uuid(one.item.correlation_id)):
             ours[one.workspace_id, one.channel_account_id, message_id] = None
     messages = [one for one in batch if one.item.kind is ItemKind.MESSAGE]
-    people = [one for one in batch if one.item.kind in (ItemKind.MESSAGE, ItemKind.CONSENT)]
+    people = [one for one in batch if one.item.kind in _NAMING]
     identities = {
         sender_key(one.workspace_id, identity): None
         for one in people

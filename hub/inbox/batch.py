@@ -22,6 +22,7 @@ from hub.inbox.rows import (
     SeenRow,
     TargetRow,
     ThreadRow,
+    VersionRow,
 )
 
 IdentityKey = tuple[int, str, str, str]
@@ -45,6 +46,7 @@ class ReceivedItem(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         uploads: Files a visitor put into the store before they sent this; the caller makes them the message's.
         raw_item_id: The ``raw_item`` row that its attachments are parts of, committed with the message at the latest.
+        historical: From before the account was connected: nobody is told, it is unread by nobody.
         formatted: Its HTML, sanitised: done before the transaction, for it takes CPU. ``item.html`` is never stored.
     """
 
@@ -55,6 +57,7 @@ class ReceivedItem(msgspec.Struct, frozen=True, kw_only=True):
     uploads: tuple[Attachment, ...] = ()
     raw_item_id: UUID | None = None
     formatted: Formatted | None = None
+    historical: bool = False
 
 
 class OutcomeKind(StrEnum):
@@ -64,6 +67,7 @@ class OutcomeKind(StrEnum):
     PENDING = "pending"
     UNMATCHED = "unmatched"
     IGNORED = "ignored"
+    UNSUPPORTED = "unsupported"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +76,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: ``PENDING``: about a message we do not have yet, kept until it comes; ``UNMATCHED``: about one we cannot
-            wait for; ``UNCHANGED``: told us nothing new.
+            wait for; ``UNCHANGED``: told us nothing new; ``UNSUPPORTED``: of a kind the connector cannot read.
         message_id: The message it made, now or the first time.
         seq: The event it became.
     """
@@ -94,6 +98,9 @@ class Known(msgspec.Struct, kw_only=True):
         references: Conversations of the messages they answer.
         subjects: Conversations with a subject, the latest first.
         own_addresses: The workspace's own, lower case.
+        rows: Conversations of messages that change.
+        in_flight: Messages of ours in a thread that the vendor has not named yet, the oldest first.
+        watched: Messages of ours in a thread, sent up to a moment, that are not marked read.
     """
 
     seen: dict[DedupeKey, SeenRow] = {}
@@ -106,6 +113,9 @@ class Known(msgspec.Struct, kw_only=True):
     references: dict[TargetKey, UUID] = {}
     subjects: dict[TargetKey, list[UUID]] = {}
     own_addresses: set[tuple[int, str]] = set()
+    rows: dict[tuple[int, UUID], ConversationRow] = {}
+    in_flight: dict[ThreadKey, list[TargetRow]] = {}
+    watched: dict[tuple[int, UUID, str, datetime], list[TargetRow]] = {}
 
 
 class Suppress(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,8 +168,21 @@ class ParticipantRow(msgspec.Struct, frozen=True, kw_only=True):
     added_at: datetime
 
 
+class Deleted(msgspec.Struct, frozen=True):
+    """A message whose contents have to go everywhere; ``shown``: its start, as the list of conversations showed it."""
+
+    conversation_id: UUID
+    seq: int
+    shown: str
+
+
 class Writes(msgspec.Struct, kw_only=True):
-    """What a batch becomes; every row once, in its last state."""
+    """
+    What a batch becomes; every row once, in its last state.
+
+    Attributes:
+        changed: Messages of earlier batches that were edited, deleted or reacted to.
+    """
 
     now: datetime
     contacts: dict[tuple[int, UUID], Contact] = {}
@@ -168,6 +191,9 @@ class Writes(msgspec.Struct, kw_only=True):
     messages: dict[tuple[int, UUID], MessageRow] = {}
     attachments: list[AttachmentRow] = []
     statuses: dict[tuple[int, UUID], MessageRow] = {}
+    changed: dict[tuple[int, UUID], MessageRow] = {}
+    versions: dict[UUID, VersionRow] = {}
+    deleted: dict[tuple[int, UUID], Deleted] = {}
     consents: list[Suppress] = []
     participants: dict[tuple[int, UUID, UUID], ParticipantRow] = {}
     htmls: list[HtmlRow] = []

@@ -13,14 +13,16 @@ from hub.envelope import DeliveryStatus, Identity, OutboundAttachment, OutboundM
 from hub.errors import ConnectorErrorInfo, ErrorClass
 from hub.events import store as events
 from hub.events.model import NewEvent
-from hub.inbox import mail_store
+from hub.inbox import changing, mail_store
 from hub.inbox.addressing import address
 from hub.inbox.batch import ReceivedItem
 from hub.inbox.model import AuthorKind, MessageError, MessageStatusChanged, advance
 from hub.inbox.plan import encoder
-from hub.inbox.receipts import decode_item, suppress_bounced
+from hub.inbox.receipts import suppress_bounced
 from hub.inbox.rows import ConversationRow, MessageRow
 from hub.inbox.store import QUERIES, write_consents, write_message_status
+from hub.inbox.targets import decode_item
+from hub.inbox.wanted import WantedAct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +77,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
         was_sending: Its last holder vanished in the middle of the call: unknown, must not be sent again unasked.
         was_unknown: It waits for word from the vendor.
         queued_at: When it was queued, for giving up.
+        act: What is to be done about the message, where it is no send.
     """
 
     due: Due
@@ -85,6 +88,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     was_sending: bool
     was_unknown: bool
     queued_at: datetime
+    act: WantedAct | None = None
 
 
 async def enqueue(conn: TenantConn, row: ConversationRow, message: MessageRow, priority: str) -> None:
@@ -141,6 +145,7 @@ async def claim(conn: TenantConn, wanted: Due, lease_s: int) -> Claimed | None:
         return None
     message, conversation = _message.decode(row["message"]), _conversation.decode(row["conversation"])
     outbound, stopped = _outbound(message, conversation, row["reply_to_external_id"]), row["stopped"]
+    outbound = msgspec.structs.replace(outbound, quoted_external_id=row["quoted_external_id"])
     if message.headers is not None:
         outbound, stopped = await address(conn, outbound, conversation, message, message.headers)
     claimed = Claimed(
@@ -153,6 +158,17 @@ async def claim(conn: TenantConn, wanted: Due, lease_s: int) -> Claimed | None:
         was_unknown=taken["state_before"] == "unknown",
         queued_at=taken["created_at"],
     )
+    if taken["act"] is not None:
+        act = WantedAct(
+            id=wanted.id,
+            kind=taken["act"],
+            text=taken["act_text"],
+            emoji=taken["act_emoji"],
+            actor_id=taken["act_actor_id"],
+            external_id=message.external_id or "",
+        )
+        # Done twice it comes to the same: one whose holder vanished is simply done again.
+        return msgspec.structs.replace(claimed, act=act, was_sending=False, was_unknown=False)
     if message.status in (DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.READ):
         await _settle(conn, claimed, "sent")
         return None
@@ -186,6 +202,8 @@ async def retry_later(
     """Put an unsent message back into the queue; ``charge_attempt`` is false when the vendor only asked to wait."""
     heads = await events.lock(conn, [claimed.due.workspace_id])
     await _settle(conn, claimed, "queued", due_at=due_at, info=info, refund=0 if charge_attempt else 1)
+    if claimed.act is not None:
+        return
     await _tell(conn, heads, claimed, DeliveryStatus.QUEUED)
 
 
@@ -234,6 +252,8 @@ def _outbound(message: MessageRow, conversation: ConversationRow, reply_to: str 
             if one.state == "ready"
         ),
         author_is_human=message.author_kind is AuthorKind.MEMBER,
+        template=message.template,
+        window_expires_at=conversation.window_expires_at,
     )
 
 
@@ -283,7 +303,7 @@ async def _tell(
 
 
 async def _apply_pending(conn: TenantConn, heads: dict[int, int], claimed: Claimed, message: MessageRow) -> None:
-    """Apply receipts that came before we knew how the vendor calls the message, each once, in their order."""
+    """Apply what came before we knew how the vendor calls the message, each once, in its order."""
     rows = await mail_store.pending_for(conn, message)
     for row in rows:
         early = ReceivedItem(
@@ -293,6 +313,7 @@ async def _apply_pending(conn: TenantConn, heads: dict[int, int], claimed: Claim
             item=decode_item(row),
         )
         if early.item.receipt is None:
+            message = await changing.apply_early(conn, heads, message, early)
             continue
         if (suppress := suppress_bounced(early, message)) is not None:
             await write_consents(conn, [suppress])

@@ -142,7 +142,7 @@ DELETE FROM pending_reference WHERE workspace_id = $1 AND id = ANY ($2::uuid[])
 
 -- name: get_html
 -- The formatted text of a message, and its pictures by Content-ID.
-SELECT h.html, h.remote_images,
+SELECT h.message_id, h.html, h.remote_images,
        (SELECT coalesce(json_agg(json_build_array(a.inline_cid, a.id)), '[]') FROM attachment a
         WHERE a.workspace_id = h.workspace_id AND a.message_id = h.message_id AND a.inline_cid IS NOT NULL)::text AS inline
 FROM message_html h WHERE h.workspace_id = $1 AND h.message_id = $2
@@ -192,22 +192,22 @@ ON CONFLICT DO NOTHING
 -- What message $2 answers (the newest from a contact before it, else our newest before it), the ids of the thread up to
 -- there (the first and the newest 29), and which of the addresses $3 must not be written to, with the reason.
 WITH parent AS (
-    SELECT found.external_id, found.text, found.seq
+    SELECT found.id, found.external_id, found.text, found.seq
     FROM message m
     CROSS JOIN LATERAL (
-        (SELECT one.external_id, one.text, one.seq, 0 AS place FROM message one
+        (SELECT one.id, one.external_id, one.text, one.seq, 0 AS place FROM message one
          WHERE one.workspace_id = m.workspace_id AND one.conversation_id = m.conversation_id AND one.seq < m.seq
            AND one.kind = 'message' AND one.direction = 'inbound' AND one.external_id IS NOT NULL
          ORDER BY one.seq DESC LIMIT 1)
         UNION ALL
-        (SELECT one.external_id, one.text, one.seq, 1 AS place FROM message one
+        (SELECT one.id, one.external_id, one.text, one.seq, 1 AS place FROM message one
          WHERE one.workspace_id = m.workspace_id AND one.conversation_id = m.conversation_id AND one.seq < m.seq
            AND one.kind = 'message' AND one.direction = 'outbound' AND one.external_id IS NOT NULL
          ORDER BY one.seq DESC LIMIT 1)
         ORDER BY place LIMIT 1) AS found
     WHERE m.workspace_id = $1 AND m.id = $2
 )
-SELECT parent.external_id, parent.text,
+SELECT parent.id, parent.external_id, parent.text,
        (SELECT coalesce(json_agg(chain.external_id ORDER BY chain.seq), '[]') FROM (
            (SELECT one.external_id, one.seq FROM message one
             WHERE one.workspace_id = m.workspace_id AND one.conversation_id = m.conversation_id

@@ -86,17 +86,22 @@ _pictures = msgspec.json.Decoder(list[tuple[str, UUID]]).decode
 
 async def read_threads(conn: TenantConn, known: Known, claims: Claims) -> None:
     """Add to ``known`` every conversation that mails of the batch may belong to, in one round trip."""
+    spelled = {
+        (workspace_id, account_id, spelling): subject
+        for workspace_id, account_id, subject in claims.subjects
+        for spelling in (subject, *(key.blind(subject) for key in conn.blinding.get(workspace_id, ())))
+    }
     rows = await conn.fetch(
         QUERIES["known_threads"],
         *_columns(claims.conversation_ids, 2),
         claims.workspace_ids,
         *_columns(claims.references, 3),
-        *_columns(claims.subjects, 3),
+        *_columns(list(spelled), 3),
         claims.subjects_since,
         *_columns(claims.threads, 3),
     )
     for row in rows:
-        _add(known, row["what"], row["data"])
+        _add(known, row["what"], row["data"], spelled)
 
 
 async def write_mail(conn: TenantConn, writes: Writes) -> None:
@@ -105,7 +110,7 @@ async def write_mail(conn: TenantConn, writes: Writes) -> None:
         await conn.execute(
             QUERIES["write_mail"],
             _json(list(writes.participants.values())),
-            _json(writes.htmls),
+            _json([conn.sealed_row(row.workspace_id, row.message_id, row) for row in writes.htmls]),
             _json(list(writes.lifts.values())),
         )
 
@@ -215,7 +220,12 @@ async def add_participants(
     await conn.execute(QUERIES["add_participants"], row.workspace_id, row.id, list(contact_ids), now, limit)
 
 
-def _add(known: Known, what: Literal["reference", "subject", "conversation", "account"], data: str) -> None:
+def _add(
+    known: Known,
+    what: Literal["reference", "subject", "conversation", "account"],
+    data: str,
+    spelled: dict[TargetKey, str],
+) -> None:
     match what:
         case "reference":
             named = _named(data)
@@ -223,7 +233,10 @@ def _add(known: Known, what: Literal["reference", "subject", "conversation", "ac
             known.references[key] = named.conversation_ids[0]
         case "subject":
             named = _named(data)
-            known.subjects[named.workspace_id, named.channel_account_id, named.key] = named.conversation_ids
+            here = (named.workspace_id, named.channel_account_id)
+            # While a workspace's texts are being sealed, one subject has several spellings.
+            found = known.subjects.setdefault((*here, spelled[*here, named.key]), [])
+            found += [one for one in named.conversation_ids if one not in found]
         case "conversation":
             _add_thread(known, _thread(data))
         case "account":

@@ -12,6 +12,7 @@ import msgspec
 from hub.attachments.model import Attachment as Attachment
 from hub.contacts.model import Contact
 from hub.envelope import DeliveryStatus, Party
+from hub.inbox.marks import MessageChange, Quote, Reaction
 
 PREVIEW_CHARS = 140
 TEXT_LIMIT_CHARS = 20_000
@@ -47,6 +48,8 @@ class Conversation(msgspec.Struct, frozen=True):
         last_inbound_seq: ``seq`` of the newest message from the contact; unread when above the member's ``read_seq``.
         last_outbound_seq: ``seq`` of the newest message to the contact.
         version: ``seq`` of the event that last changed this row; a client keeps the higher one.
+        window_expires_at: Until when an automation may answer freely; None where the channel has no windows, or the
+            contact has not written yet. A person may have longer: the difference of the channel's two windows.
     """
 
     id: UUID
@@ -65,6 +68,7 @@ class Conversation(msgspec.Struct, frozen=True):
     last_outbound_seq: int
     created_at: datetime
     version: int
+    window_expires_at: datetime | None = None
 
 
 class MessageError(msgspec.Struct, frozen=True):
@@ -99,6 +103,11 @@ class Message(msgspec.Struct, frozen=True):
         headers: Subject and people, on channels that have them.
         has_html: A formatted text can be had.
         quoted: What ``text`` quoted from earlier messages, cut from it.
+        reply_to: The message it answers, where its author chose one.
+        unreadable: Why there is no text, in words; shown in its place.
+        edited_at: When it was last edited; what it said before is at its ``versions``.
+        deleted_at: When it was taken back: nothing of it is shown any more.
+        change: What a member is doing to it at the vendor, or could not.
     """
 
     id: UUID
@@ -119,6 +128,12 @@ class Message(msgspec.Struct, frozen=True):
     headers: MessageHeaders | None = None
     has_html: bool = False
     quoted: str = ""
+    reply_to: Quote | None = None
+    unreadable: str = ""
+    reactions: tuple[Reaction, ...] = ()
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+    change: MessageChange | None = None
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -229,6 +244,34 @@ class MessageAttachmentsChanged(msgspec.Struct, frozen=True, tag_field="type", t
     attachments: tuple[Attachment, ...]
 
 
+class MessageEdited(ConversationEvent, frozen=True, tag="message_edited"):
+    """A message says something else now; its whole row, for whoever holds it."""
+
+    message: Message
+
+
+class MessageDeleted(ConversationEvent, frozen=True, tag="message_deleted"):
+    """A message was taken back; its whole row, empty, for whoever holds it."""
+
+    message: Message
+
+
+class ReactionChanged(msgspec.Struct, frozen=True, tag_field="type", tag="reaction_changed"):
+    """All reactions to a message as they are now."""
+
+    conversation_id: UUID
+    message_id: UUID
+    reactions: tuple[Reaction, ...]
+
+
+class MessageChangeNoted(msgspec.Struct, frozen=True, tag_field="type", tag="message_change_noted"):
+    """A member's change of a message waits for the vendor, was refused, or (None) is no more."""
+
+    conversation_id: UUID
+    message_id: UUID
+    change: MessageChange | None
+
+
 class ConversationRead(msgspec.Struct, frozen=True, tag_field="type", tag="conversation_read"):
     """A member's read mark moved (back, when they marked it unread)."""
 
@@ -250,6 +293,10 @@ InboxEvent = (
     | ConversationRemoved
     | MessageStatusChanged
     | MessageAttachmentsChanged
+    | MessageEdited
+    | MessageDeleted
+    | ReactionChanged
+    | MessageChangeNoted
     | ConversationRead
 )
 

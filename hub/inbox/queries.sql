@@ -100,11 +100,11 @@ WITH contacts AS (
     INSERT INTO conversation (workspace_id, id, inbox_id, channel_account_id, channel, thread_key, contact_id,
                               identity_scheme, identity_scope, identity_value, status, assignee_id, snoozed_until,
                               subject, subject_key, preview, preview_author_kind, last_activity_at, last_inbound_at,
-                              last_inbound_seq, last_outbound_seq, visitor_seq, created_at, closed_at, version)
+                              last_inbound_seq, last_outbound_seq, visitor_seq, created_at, closed_at, version, window_expires_at)
     SELECT workspace_id, id, inbox_id, channel_account_id, channel, thread_key, contact_id,
            identity_scheme, identity_scope, identity_value, status, assignee_id, snoozed_until,
            subject, subject_key, preview, preview_author_kind, last_activity_at, last_inbound_at,
-           last_inbound_seq, last_outbound_seq, visitor_seq, created_at, closed_at, version
+           last_inbound_seq, last_outbound_seq, visitor_seq, created_at, closed_at, version, window_expires_at
     FROM json_populate_recordset(NULL::conversation, $3::json)
     ON CONFLICT (workspace_id, id) DO UPDATE SET
         status = excluded.status, snoozed_until = excluded.snoozed_until, closed_at = excluded.closed_at,
@@ -112,23 +112,24 @@ WITH contacts AS (
         preview = excluded.preview, preview_author_kind = excluded.preview_author_kind,
         last_activity_at = excluded.last_activity_at, last_inbound_at = excluded.last_inbound_at,
         last_inbound_seq = excluded.last_inbound_seq, last_outbound_seq = excluded.last_outbound_seq,
-        visitor_seq = excluded.visitor_seq, version = excluded.version
+        visitor_seq = excluded.visitor_seq, version = excluded.version,
+        window_expires_at = excluded.window_expires_at
 )
 INSERT INTO message (workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
                      author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
                      status, error_code, error_message, conversation_seq, occurred_at, created_at,
-                     headers, has_html, quoted)
+                     headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at)
 SELECT workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
        author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
        status, error_code, error_message, conversation_seq, occurred_at, created_at,
-       headers, has_html, quoted
+       headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at
 FROM json_populate_recordset(NULL::message, $4::json)
 
 -- name: write_statuses
 -- Writes what receipts said about messages, and finishes deliveries whose message a receipt settled; $2 is the time.
 WITH statuses AS (
     UPDATE message SET status = r.status, error_code = r.error_code, error_message = r.error_message,
-                       external_id = r.external_id, version = r.version
+                       external_id = r.external_id, version = greatest(message.version, r.version)
     FROM json_populate_recordset(NULL::message, $1::json) AS r
     WHERE message.workspace_id = r.workspace_id AND message.id = r.id
 )
@@ -136,6 +137,7 @@ UPDATE delivery SET state = CASE r.status WHEN 'failed' THEN 'failed' ELSE 'sent
                     lease_until = NULL, error_code = r.error_code
 FROM json_populate_recordset(NULL::message, $1::json) AS r
 WHERE delivery.workspace_id = r.workspace_id AND delivery.message_id = r.id AND delivery.state = 'unknown'
+  AND delivery.act IS NULL
   AND r.status IN ('sent', 'delivered', 'read', 'failed')
 
 -- name: write_consents
@@ -179,11 +181,12 @@ WHERE conversation.workspace_id = r.workspace_id AND conversation.id = r.id
 INSERT INTO message (workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
                      author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
                      status, error_code, error_message, conversation_seq, occurred_at, created_at,
-                     headers, has_html, quoted)
+                     headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at,
+                     template)
 SELECT workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
        author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
        status, error_code, error_message, conversation_seq, occurred_at, created_at,
-       headers, has_html, quoted
+       headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at, template
 FROM json_populate_record(NULL::message, $1::json)
 
 -- name: write_message_status
@@ -257,7 +260,7 @@ ORDER BY m.seq DESC LIMIT $4
 -- A page of what a visitor may see of a conversation, newest first, before a conversation_seq.
 SELECT row_to_json(m)::text AS data FROM message m
 WHERE m.workspace_id = $1 AND m.conversation_id = $2 AND m.conversation_seq IS NOT NULL
-  AND ($3::bigint IS NULL OR m.conversation_seq < $3)
+  AND m.deleted_at IS NULL AND ($3::bigint IS NULL OR m.conversation_seq < $3)
 ORDER BY m.conversation_seq DESC LIMIT $4
 
 -- name: list_read_marks
@@ -318,7 +321,8 @@ WHERE delivery.workspace_id = $1 AND delivery.id = before.id
       WHERE earlier.workspace_id = delivery.workspace_id AND earlier.channel_account_id = delivery.channel_account_id
         AND earlier.thread_key = delivery.thread_key AND earlier.position < delivery.position
         AND earlier.state IN ('queued', 'sending', 'unknown'))
-RETURNING before.state_before, delivery.attempt, delivery.attempted_at, delivery.created_at
+RETURNING delivery.id, before.state_before, delivery.attempt, delivery.attempted_at, delivery.created_at, delivery.act,
+          delivery.act_text, delivery.act_emoji, delivery.act_actor_id
 
 -- name: delivery_message
 -- The message of a delivery, its conversation's address, and why that address must not be written to, if so.
@@ -328,7 +332,10 @@ SELECT row_to_json(m)::text AS message, row_to_json(c)::text AS conversation,
           AND s.scheme = c.identity_scheme AND s.scope = c.identity_scope AND s.value = c.identity_value) AS stopped,
        (SELECT newest.external_id FROM message newest
         WHERE newest.workspace_id = c.workspace_id AND newest.conversation_id = c.id AND newest.direction = 'inbound'
-        ORDER BY newest.seq DESC LIMIT 1) AS reply_to_external_id
+        ORDER BY newest.seq DESC LIMIT 1) AS reply_to_external_id,
+       (SELECT quoted.external_id FROM message quoted
+        WHERE quoted.workspace_id = m.workspace_id AND quoted.id = (m.reply_to ->> 'message_id')::uuid)
+           AS quoted_external_id
 FROM message m JOIN conversation c ON c.workspace_id = m.workspace_id AND c.id = m.conversation_id
 WHERE m.workspace_id = $1 AND m.id = $2
 
@@ -345,7 +352,7 @@ SELECT workspace_id, id FROM hub_due_snoozes($1, $2)
 -- name: abandon_deliveries
 -- Ends the unfinished deliveries of one message.
 UPDATE delivery SET state = 'failed', finished_at = $3, lease_until = NULL, error_code = 'superseded'
-WHERE workspace_id = $1 AND message_id = $2 AND state IN ('queued', 'sending', 'unknown')
+WHERE workspace_id = $1 AND message_id = $2 AND act IS NULL AND state IN ('queued', 'sending', 'unknown')
 
 -- name: list_lines
 -- What was done to a conversation between two seqs, oldest first: the lines between its messages. At most 200.

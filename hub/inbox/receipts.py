@@ -7,23 +7,22 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from hub.envelope import DeliveryStatus, Identity, InboundItem, Receipt
+from hub.envelope import DeliveryStatus, Direction, Identity, ItemKind, Receipt, clean_text
 from hub.errors import ErrorClass, MalformedPayload
 from hub.events.model import NewEvent
-from hub.inbox.batch import Outcome, OutcomeKind, ReceivedItem, Suppress, dedupe_key, sender_key
+from hub.inbox import changes
+from hub.inbox.batch import Outcome, OutcomeKind, ReceivedItem, Suppress, dedupe_key, sender_key, thread_key
 from hub.inbox.model import MessageStatusChanged, advance
 from hub.inbox.plan import Plan, encoder
-from hub.inbox.rows import MessageRow, PendingRow, SeenRow, TargetRow
+from hub.inbox.rows import MessageRow, TargetRow
+from hub.inbox.targets import decode_item, find_target, keep_target, note_seen, wait
 
 if TYPE_CHECKING:
     from hub.contacts.model import Contact
 
-REFERENCE_LIMIT_CHARS = 1000
 # A full mailbox exists, and may be emptied. Source: RFC 3463 section 3.3 (X.2.2), RFC 5321 section 4.2.2 (552).
 FULL_MAILBOX = ("5.2.2", "552")
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(InboundItem).decode
+_UNSETTLED = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN, DeliveryStatus.FAILED})
 
 
 def plan_receipt(plan: Plan, received: ReceivedItem) -> Outcome:
@@ -32,8 +31,10 @@ def plan_receipt(plan: Plan, received: ReceivedItem) -> Outcome:
     target = find_target(plan, received)
     if receipt is None:
         raise MalformedPayload("a receipt without a status", field="receipt")
+    if target is None and received.item.watermark is not None and not received.item.target_external_id:
+        return _plan_watermark(plan, received, receipt)
     if target is None:
-        return _wait(plan, received)
+        return wait(plan, received)
     if target.message.status is None:
         return Outcome(kind=OutcomeKind.UNMATCHED)
     if (suppress := suppress_bounced(received, target.message)) is not None:
@@ -43,10 +44,34 @@ def plan_receipt(plan: Plan, received: ReceivedItem) -> Outcome:
 
 def plan_echo(plan: Plan, received: ReceivedItem, target: TargetRow) -> Outcome | None:
     """Settle a send whose answer was lost by the copy the vendor keeps of it; None where it tells nothing new."""
-    if target.message.status not in (DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN):
+    if target.message.status not in _UNSETTLED:
         return None
+    if target.message.status is DeliveryStatus.FAILED:
+        # It went out after all: the vendor shows it to us. A later word of its own may still say otherwise.
+        forgiven = msgspec.structs.replace(target.message, status=DeliveryStatus.UNKNOWN)
+        target = TargetRow(forgiven, target.inbox_id, target.contact_id)
     taken = msgspec.structs.replace(received.item, target_external_id=received.item.external_id)
     return _advance(plan, msgspec.structs.replace(received, item=taken), target, Receipt(status=DeliveryStatus.SENT))
+
+
+def find_in_flight(plan: Plan, received: ReceivedItem) -> TargetRow | None:
+    """
+    Find which of our sends an echo is the copy of, where the vendor gives us nothing back to know it by.
+
+    It may come before the vendor's answer to that send, or instead of it: the oldest of the thread that says the same
+    and has no name at the vendor yet.
+    """
+    item = received.item
+    if item.direction is not Direction.OUTBOUND or item.thread is not None or not item.external_id:
+        return None
+    waiting = plan.known.in_flight.get(thread_key(received), [])
+    for target in waiting:
+        message = target.message
+        if _same_words(message.text, item.text) and len(message.attachments) == len(item.attachments):
+            waiting.remove(target)
+            newest = plan.known.targets.get((message.workspace_id, message.channel_account_id, str(message.id)))
+            return newest or target
+    return None
 
 
 def apply_pending(plan: Plan, received: ReceivedItem, external_id: str | None) -> None:
@@ -61,35 +86,14 @@ def apply_pending(plan: Plan, received: ReceivedItem, external_id: str | None) -
             plan.writes.pending_done.append((row.workspace_id, row.id))
         early = msgspec.structs.replace(received, item=decode_item(row), formatted=None)
         if (early.workspace_id, dedupe_key(early)) not in plan.known.seen:
-            note_seen(plan, early, plan_receipt(plan, early))
+            note_seen(plan, early, plan_early(plan, early))
 
 
-def note_seen(plan: Plan, received: ReceivedItem, outcome: Outcome) -> None:
-    """Remember an item that became an event: the same one later in the batch is a duplicate."""
-    if outcome.seq is None:
-        return
-    key = (received.workspace_id, dedupe_key(received))
-    plan.known.seen[key] = SeenRow(
-        workspace_id=key[0],
-        dedupe_key=key[1],
-        seq=outcome.seq,
-        conversation_id=outcome.conversation_id,
-        message_id=outcome.message_id,
-    )
-
-
-def decode_item(row: PendingRow) -> InboundItem:
-    """Return the item that was kept."""
-    return _decode(row.item)
-
-
-def find_target(plan: Plan, received: ReceivedItem) -> TargetRow | None:
-    """Find the message an item is about, or is."""
-    for reference in (received.item.correlation_id, received.item.target_external_id, received.item.external_id):
-        key = (received.workspace_id, received.channel_account_id, reference or "")
-        if reference and (found := plan.known.targets.get(key)) is not None:
-            return found
-    return None
+def plan_early(plan: Plan, received: ReceivedItem) -> Outcome:
+    """Apply an item that is about a message: a receipt or a change."""
+    if received.item.kind is ItemKind.RECEIPT:
+        return plan_receipt(plan, received)
+    return changes.plan_change(plan, received)
 
 
 def plan_consent(plan: Plan, received: ReceivedItem) -> Outcome:
@@ -143,6 +147,22 @@ def suppress_bounced(received: ReceivedItem, message: MessageRow) -> Suppress | 
     return _suppress(received, sender, "stop", "bounce", None, None)
 
 
+def _plan_watermark(plan: Plan, received: ReceivedItem, receipt: Receipt) -> Outcome:
+    """Advance everything we sent in a thread up to a moment."""
+    watermark = received.item.watermark
+    assert watermark is not None
+    last = Outcome(kind=OutcomeKind.UNCHANGED)
+    for found in plan.known.watched.get((*thread_key(received), watermark), ()):
+        target = plan.known.targets.get(
+            (received.workspace_id, received.channel_account_id, str(found.message.id)), found
+        )
+        # The item's key is unique in the log: only its first event carries it.
+        item = received.item if last.seq is None else msgspec.structs.replace(received.item, key="")
+        outcome = _advance(plan, msgspec.structs.replace(received, item=item), target, receipt)
+        last = outcome if outcome.seq is not None else last
+    return last
+
+
 def _advance(plan: Plan, received: ReceivedItem, target: TargetRow, receipt: Receipt) -> Outcome:
     old = target.message
     assert old.status is not None
@@ -159,11 +179,11 @@ def _advance(plan: Plan, received: ReceivedItem, target: TargetRow, receipt: Rec
         error_message=failed.message if failed else None,
     )
     if status is old.status:
-        _keep_target(plan, target, changed)
+        _keep_status(plan, target, changed)
         return Outcome(kind=OutcomeKind.UNCHANGED, message_id=old.id, conversation_id=old.conversation_id)
     seq = plan.next_seq(received.workspace_id)
     changed = msgspec.structs.replace(changed, version=seq)
-    _keep_target(plan, target, changed)
+    _keep_status(plan, target, changed)
     plan.writes.events.append(_status_event(received, target, changed))
     outcome = Outcome(kind=OutcomeKind.STORED, message_id=old.id, seq=seq, conversation_id=old.conversation_id)
     if old.external_id is None:
@@ -188,39 +208,18 @@ def _status_event(received: ReceivedItem, target: TargetRow, changed: MessageRow
         inbox_id=target.inbox_id,
         conversation_id=changed.conversation_id,
         contact_id=target.contact_id,
-        dedupe_key=dedupe_key(received),
+        dedupe_key=dedupe_key(received) if received.item.key else None,
     )
 
 
-def _wait(plan: Plan, received: ReceivedItem) -> Outcome:
-    """Keep an item until its message comes. Ours are here before they are sent: only the vendor's id can be missing."""
-    reference = received.item.target_external_id
-    if not reference or len(reference) > REFERENCE_LIMIT_CHARS:
-        return Outcome(kind=OutcomeKind.UNMATCHED)
-    row = PendingRow(
-        workspace_id=received.workspace_id,
-        id=plan.new_id(),
-        channel_account_id=received.channel_account_id,
-        reference=reference,
-        dedupe_key=dedupe_key(received),
-        item=_encode(received.item),
-        created_at=plan.now,
-    )
-    plan.writes.pending.append(row)
-    plan.known.pending.setdefault((row.workspace_id, row.channel_account_id, reference), []).append(row)
-    return Outcome(kind=OutcomeKind.PENDING)
+def _keep_status(plan: Plan, target: TargetRow, changed: MessageRow) -> None:
+    if not keep_target(plan, target, changed):
+        plan.writes.statuses[changed.workspace_id, changed.id] = changed
 
 
-def _keep_target(plan: Plan, target: TargetRow, changed: MessageRow) -> None:
-    row = TargetRow(message=changed, inbox_id=target.inbox_id, contact_id=target.contact_id)
-    for reference in (str(changed.id), changed.external_id):
-        if reference:
-            plan.known.targets[changed.workspace_id, changed.channel_account_id, reference] = row
-    key = (changed.workspace_id, changed.id)
-    if key in plan.writes.messages:
-        plan.writes.messages[key] = changed
-    else:
-        plan.writes.statuses[key] = changed
+def _same_words(ours: str, theirs: str) -> bool:
+    """Vendors change white space, and cut it at the ends."""
+    return ours.split() == clean_text(theirs).split()
 
 
 def _went_to(message: MessageRow, who: Identity) -> bool:

@@ -18,6 +18,7 @@ from hub.inbox import receipts
 from hub.inbox.batch import Clockwork, HtmlRow, Known, Lift, Outcome, OutcomeKind, ReceivedItem, Writes, dedupe_key
 from hub.inbox.files import describe_received, plan_attachments
 from hub.inbox.mail import Content, base_subject, make_content, make_headers, subject_key
+from hub.inbox.marks import Quote
 from hub.inbox.model import (
     AuthorKind,
     ConversationStatus,
@@ -28,11 +29,18 @@ from hub.inbox.model import (
 )
 from hub.inbox.people import add_participants, find_contact, find_named, newest_contact, tell_contacts
 from hub.inbox.plan import Plan, encoder
+from hub.inbox.quotes import make_quote
 from hub.inbox.rows import AccountRow, ConversationRow, MessageRow, TargetRow
+from hub.inbox.targets import find_target, keep_conversation, note_seen
 from hub.inbox.threads import find_conversation, is_echo
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from hub.contacts.model import Contact
+
+
+UNREADABLE_LIMIT_CHARS = 300
 
 
 class Planner:
@@ -75,13 +83,15 @@ class Planner:
         match received.item.kind:
             case ItemKind.MESSAGE:
                 outcome = self._plan_message(received)
-            case ItemKind.RECEIPT:
-                outcome = receipts.plan_receipt(self._plan, received)
+            case ItemKind.RECEIPT | ItemKind.EDIT | ItemKind.DELETE | ItemKind.REACTION:
+                outcome = receipts.plan_early(self._plan, received)
             case ItemKind.CONSENT:
                 outcome = receipts.plan_consent(self._plan, received)
+            case ItemKind.UNSUPPORTED:
+                outcome = Outcome(kind=OutcomeKind.UNSUPPORTED)
             case _:
                 outcome = Outcome(kind=OutcomeKind.IGNORED)
-        receipts.note_seen(self._plan, received, outcome)
+        note_seen(self._plan, received, outcome)
         return outcome
 
     def _plan_message(self, received: ReceivedItem) -> Outcome:
@@ -91,7 +101,7 @@ class Planner:
             raise MalformedPayload("a message without a sender", field="sender")
         if account is None:
             return Outcome(kind=OutcomeKind.IGNORED)
-        found = receipts.find_target(plan, received)
+        found = find_target(plan, received) or receipts.find_in_flight(plan, received)
         if found is not None and _is_same(found.message, received):
             # Told again under another key, or the vendor echoes what we sent: already in the conversation.
             return self._plan_repeat(received, found)
@@ -169,6 +179,8 @@ class Planner:
         inbound = not is_echo(received)
         live = row.status if not inbound else ConversationStatus.OPEN
         subject = base_subject(item.subject) if item.subject else ""
+        if received.historical:
+            return self._keep(self._touch_past(row, received, preview=make_preview(content.text), seq=seq))
         changed = msgspec.structs.replace(
             row,
             status=live,
@@ -176,7 +188,7 @@ class Planner:
             closed_at=row.closed_at if live is ConversationStatus.CLOSED else None,
             subject=subject or row.subject,
             subject_key=subject_key(item.subject) if subject else row.subject_key,
-            preview=make_preview(content.text or describe_received(received)) or subject,
+            preview=make_preview(content.text or describe_received(received) or item.unreadable) or subject,
             preview_author_kind=AuthorKind.CONTACT if inbound else AuthorKind.MEMBER,
             last_activity_at=now,
             last_inbound_at=now if inbound else row.last_inbound_at,
@@ -184,9 +196,38 @@ class Planner:
             last_outbound_seq=row.last_outbound_seq if inbound else seq,
             visitor_seq=row.visitor_seq + 1,
             version=seq,
+            window_expires_at=_window(row, received),
         )
-        self._plan.known.threads[row.workspace_id, row.channel_account_id, row.thread_key] = changed
-        self._plan.writes.conversations[row.workspace_id, row.id] = changed
+        return self._keep(changed)
+
+    def _touch_past(self, row: ConversationRow, received: ReceivedItem, *, preview: str, seq: int) -> ConversationRow:
+        """
+        Put something from the past into a conversation: it reopens nothing and is unread by nobody.
+
+        One that it opens is closed: what was written before the account was connected waits for no answer. The inbox
+        shows it at its own time, behind what is live.
+        """
+        at, subject = received.item.occurred_at, base_subject(received.item.subject) if received.item.subject else ""
+        is_new, is_newest = row.version == 0, row.version == 0 or at >= row.last_activity_at
+        return msgspec.structs.replace(
+            row,
+            status=ConversationStatus.CLOSED if is_new else row.status,
+            closed_at=at if is_newest and (is_new or row.status is ConversationStatus.CLOSED) else row.closed_at,
+            subject=row.subject or subject,
+            subject_key=row.subject_key or (subject_key(received.item.subject) if subject else ""),
+            preview=(preview or subject) if is_newest else row.preview,
+            preview_author_kind=(AuthorKind.MEMBER if is_echo(received) else AuthorKind.CONTACT)
+            if is_newest
+            else row.preview_author_kind,
+            last_activity_at=at if is_newest else row.last_activity_at,
+            visitor_seq=row.visitor_seq + 1,
+            version=seq,
+            window_expires_at=_window(row, received),
+        )
+
+    def _keep(self, changed: ConversationRow) -> ConversationRow:
+        self._plan.known.threads[changed.workspace_id, changed.channel_account_id, changed.thread_key] = changed
+        keep_conversation(self._plan, changed)
         return changed
 
     def _make_message(
@@ -218,7 +259,16 @@ class Planner:
             headers=make_headers(item),
             has_html=content.formatted is not None,
             quoted=content.quoted,
+            reply_to=self._quote(received),
+            unreadable=clean_text(item.unreadable)[:UNREADABLE_LIMIT_CHARS],
         )
+
+    def _quote(self, received: ReceivedItem) -> Quote | None:
+        """Return the message an item answers; one we do not have is no quote."""
+        reference = received.item.reply_to_external_id or ""
+        key = (received.workspace_id, received.channel_account_id, reference)
+        found = self._plan.known.targets.get(key) if reference else None
+        return make_quote(found.message) if found is not None else None
 
     def _keep_message(self, message: MessageRow, conversation: ConversationRow, content: Content) -> None:
         plan = self._plan
@@ -274,6 +324,14 @@ class Planner:
                 dedupe_key=dedupe_key(received),
             )
         )
+
+
+def _window(row: ConversationRow, received: ReceivedItem) -> datetime | None:
+    """Until when the channel takes free text: the latest moment any message of the contact opened it for."""
+    item = received.item
+    if is_echo(received) or not item.opens_window or item.window_expires_at is None:
+        return row.window_expires_at
+    return max(row.window_expires_at or item.window_expires_at, item.window_expires_at)
 
 
 def _is_same(message: MessageRow, received: ReceivedItem) -> bool:

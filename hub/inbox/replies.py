@@ -10,13 +10,14 @@ import msgspec
 
 from hub import clock
 from hub.attachments import actions as uploads
-from hub.envelope import DeliveryStatus, clean_text
+from hub.envelope import DeliveryStatus, TemplateUse, clean_text
 from hub.errors import Conflict, InvalidInput, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
 from hub.inbox import deliveries, recipients, store
 from hub.inbox.files import NOTE_LIMITS, FileLimits, check_sendable, describe
 from hub.inbox.mail import base_subject, subject_key
+from hub.inbox.marks import Quote
 from hub.inbox.model import (
     TEXT_LIMIT_CHARS,
     AuthorKind,
@@ -29,7 +30,10 @@ from hub.inbox.model import (
     make_preview,
 )
 from hub.inbox.plan import encoder
+from hub.inbox.quotes import make_quote
 from hub.inbox.rows import ConversationRow, MessageRow
+from hub.inbox.windows import Rules, why_refused
+from hub.limits import actions as limits
 
 if TYPE_CHECKING:
     from hub.db import TenantConn
@@ -53,7 +57,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         attachment_ids: The author's uploads to send with it, in this order.
         file_limits: What the channel takes.
         seen_seq: Newest seq the author had on screen; a colleague's newer reply then refuses the send.
+        reply_to: The message of the same conversation it answers, shown as a quote; None where its author chose none.
         headers: Subject and people, checked (``recipients.check_headers``), on channels that have them.
+        rules: When the channel takes what.
+        template: Sent as a template; ``text`` is how it reads.
     """
 
     client_message_id: UUID
@@ -64,6 +71,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     seen_seq: int | None = None
     priority: str = "interactive"
     headers: MessageHeaders | None = None
+    reply_to: UUID | None = None
+    rules: Rules = Rules()
+    template: TemplateUse | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -91,21 +101,26 @@ async def queue_message(
     Raises:
         InvalidInput: Empty or too long, or a file that cannot be sent.
         NotFound: No such conversation.
-        Conflict: Code ``stale``: a colleague replied after ``seen_seq``.
+        Conflict: Code ``stale``: a colleague replied after ``seen_seq``; ``window_closed``, ``human_only`` or
+            ``no_templates``: the channel takes no such message now.
     """
     heads = await events.lock(conn, [workspace_id])
     before = await store.find_sent(conn, workspace_id, author.id, draft.client_message_id)
     if before is not None:
         return Sent(before.id, before.seq, before.conversation_id)
+    if draft.kind is MessageKind.MESSAGE:
+        await limits.require_message_room(conn, workspace_id)
     text = _check_text(draft)
     files = await uploads.read_uploads(conn, workspace_id, draft.attachment_ids, author.id)
     check_sendable(files, draft.file_limits)
     row = await store.get_conversation(conn, workspace_id, conversation_id)
     if draft.kind is MessageKind.MESSAGE and draft.seen_seq is not None:
         await _refuse_stale(conn, row, draft.seen_seq, author)
+    _refuse_untaken(row, author, draft)
     now, seq = clock.now(), heads[workspace_id] + 1
     message = _make_message(row, author, draft, text=text, seq=seq, now=now)
-    message = msgspec.structs.replace(message, attachments=files)
+    quote = await _quote(conn, row, draft.reply_to) if draft.reply_to is not None else None
+    message = msgspec.structs.replace(message, attachments=files, reply_to=quote)
     is_reply = message.kind is MessageKind.MESSAGE
     changed = msgspec.structs.replace(
         row,
@@ -154,7 +169,7 @@ async def retry_message(
     message = await store.get_message(conn, workspace_id, message_id)
     if message.conversation_id != row.id:
         raise NotFound("message")
-    if message.status not in (DeliveryStatus.FAILED, DeliveryStatus.UNKNOWN):
+    if message.deleted_at is not None or message.status not in (DeliveryStatus.FAILED, DeliveryStatus.UNKNOWN):
         raise Conflict("Only a message that failed or was not confirmed can be sent again.")
     await deliveries.abandon(conn, message)
     seq = heads[workspace_id] + 1
@@ -178,6 +193,13 @@ async def retry_message(
     return seq
 
 
+async def _quote(conn: TenantConn, row: ConversationRow, message_id: UUID) -> Quote:
+    quoted = await store.get_message(conn, row.workspace_id, message_id)
+    if quoted.conversation_id != row.id or quoted.deleted_at is not None or quoted.kind is MessageKind.NOTE:
+        raise InvalidInput("reply_to", "There is no such message to answer in this conversation.")
+    return make_quote(quoted)
+
+
 def _check_text(draft: Draft) -> str:
     text = clean_text(draft.text)
     if not text.strip() and not draft.attachment_ids:
@@ -197,6 +219,18 @@ async def _refuse_stale(conn: TenantConn, row: ConversationRow, seen_seq: int, a
     error = Conflict(f"{newer.author_name or 'Somebody'} replied meanwhile. Read it before you send yours.")
     error.code = "stale"
     raise error
+
+
+def _refuse_untaken(row: ConversationRow, author: Author, draft: Draft) -> None:
+    """Refuse now what the channel would refuse later: the author can still do something about it."""
+    if draft.kind is not MessageKind.MESSAGE:
+        return
+    is_human = author.kind is AuthorKind.MEMBER
+    why = why_refused(draft.rules, row.window_expires_at, is_human=is_human, template=draft.template, now=clock.now())
+    if why is not None:
+        error = Conflict(why.message)
+        error.code = why.code
+        raise error
 
 
 def _make_message(
@@ -222,6 +256,7 @@ def _make_message(
         occurred_at=now,
         created_at=now,
         headers=draft.headers if is_reply else None,
+        template=draft.template if is_reply else None,
     )
 
 

@@ -9,7 +9,8 @@ from uuid import UUID
 import msgspec
 
 from hub.contacts.model import Contact
-from hub.envelope import DeliveryStatus
+from hub.envelope import DeliveryStatus, TemplateUse
+from hub.inbox.marks import MessageChange, Quote, ReactionMark, shown
 from hub.inbox.model import (
     Attachment,
     AuthorKind,
@@ -57,6 +58,7 @@ class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
     visitor_seq: int = 0
     created_at: datetime
     closed_at: datetime | None = None
+    window_expires_at: datetime | None = None
     version: int = 0
 
     def view(self) -> Conversation:
@@ -78,11 +80,19 @@ class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
             last_outbound_seq=self.last_outbound_seq,
             created_at=self.created_at,
             version=self.version,
+            window_expires_at=self.window_expires_at,
         )
 
 
 class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of ``message``; ``conversation_seq`` is its number for the visitor, if they may see it."""
+    """
+    A row of ``message``.
+
+    Attributes:
+        conversation_seq: Its number for the visitor, if they may see it.
+        edit_revision: With ``edited_at`` the place of its newest edit among those that may still come.
+        reactions: Every mark, taken back ones too.
+    """
 
     workspace_id: int
     id: UUID
@@ -108,6 +118,14 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
     headers: MessageHeaders | None = None
     has_html: bool = False
     quoted: str = ""
+    reply_to: Quote | None = None
+    unreadable: str = ""
+    reactions: tuple[ReactionMark, ...] = ()
+    edit_revision: int = 0
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+    change: MessageChange | None = None
+    template: TemplateUse | None = None
 
     def view(self) -> Message:
         """Return the row as members see it."""
@@ -130,6 +148,12 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
             headers=self.headers,
             has_html=self.has_html,
             quoted=self.quoted,
+            reply_to=self.reply_to,
+            unreadable=self.unreadable,
+            reactions=shown(self.reactions),
+            edited_at=self.edited_at,
+            deleted_at=self.deleted_at,
+            change=self.change,
         )
 
     def error(self) -> MessageError | None:
@@ -175,6 +199,17 @@ class PendingRow(msgspec.Struct, frozen=True, kw_only=True):
     dedupe_key: str
     item: bytes
     created_at: datetime
+
+
+class VersionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``message_version``: what a message said from ``written_at`` until it was edited."""
+
+    workspace_id: int
+    message_id: UUID
+    id: UUID
+    revision: int
+    text: str
+    written_at: datetime
 
 
 class AccountRow(msgspec.Struct, frozen=True):

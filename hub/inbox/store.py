@@ -126,13 +126,13 @@ async def write_batch(conn: TenantConn, writes: Writes) -> None:
         }
         for key, contact_id in writes.identities.items()
     ]
-    if writes.messages or writes.contacts:
+    if writes.messages or writes.contacts or writes.conversations:
         await conn.execute(
             QUERIES["write_batch"],
             _json(contacts),
             _json(identities),
-            _json(list(writes.conversations.values())),
-            _json(list(writes.messages.values())),
+            _json([sealed_conversation(conn, row) for row in writes.conversations.values()]),
+            _json([conn.sealed_row(row.workspace_id, row.id, row) for row in writes.messages.values()]),
         )
     if writes.statuses:
         await conn.execute(QUERIES["write_statuses"], _json(list(writes.statuses.values())), writes.now)
@@ -282,12 +282,18 @@ async def unread_outbound(conn: TenantConn, row: ConversationRow, conversation_s
 
 async def write_conversation(conn: TenantConn, row: ConversationRow) -> None:
     """Put a conversation into a new state."""
-    await conn.execute(QUERIES["write_conversation"], _encode(row).decode())
+    await conn.execute(QUERIES["write_conversation"], _encode(sealed_conversation(conn, row)).decode())
+
+
+def sealed_conversation(conn: TenantConn, row: ConversationRow) -> object:
+    """Return a conversation as it is to be kept; its subject is found again without being readable."""
+    blinded = msgspec.structs.replace(row, subject_key=conn.blind(row.workspace_id, row.subject_key))
+    return conn.sealed_row(row.workspace_id, row.id, blinded)
 
 
 async def write_message(conn: TenantConn, row: MessageRow) -> None:
     """Add one message or note."""
-    await conn.execute(QUERIES["write_message"], _encode(row).decode())
+    await conn.execute(QUERIES["write_message"], _encode(conn.sealed_row(row.workspace_id, row.id, row)).decode())
 
 
 async def write_message_status(conn: TenantConn, row: MessageRow) -> None:

@@ -50,13 +50,13 @@ def find_conversation(
     """
     if received.item.thread is None:
         key = thread_key(received)
-        return _if_open(plan, plan.known.threads.get(key), account), key[2]
+        return _if_open(plan, received, plan.known.threads.get(key), account), key[2]
     for candidate in _candidates(plan.known, received):
         thread = _accepted(plan.known, received, candidate, people)
         if thread is None:
             continue
         row = _newest(plan.known, received, thread, people).conversation
-        found = _if_open(plan, row, account)
+        found = _if_open(plan, received, row, account)
         return found, row.thread_key if found else _free_key(plan, received, row.thread_key)
     return None, _new_key(plan, received)
 
@@ -116,9 +116,11 @@ def _newest(known: Known, received: ReceivedItem, thread: ThreadRow, people: set
     return (newest and _accepted(known, received, newest.id, people)) or thread
 
 
-def _if_open(plan: Plan, row: ConversationRow | None, account: AccountRow) -> ConversationRow | None:
-    """Keep a live conversation, or one closed so recently that this message reopens it."""
-    if row is None or row.status is not ConversationStatus.CLOSED:
+def _if_open(
+    plan: Plan, received: ReceivedItem, row: ConversationRow | None, account: AccountRow
+) -> ConversationRow | None:
+    """Keep a live conversation, or one closed so recently that this message reopens it; of history any."""
+    if row is None or received.historical or row.status is not ConversationStatus.CLOSED:
         return row
     closed_at = row.closed_at or row.last_activity_at
     return row if plan.now - closed_at < timedelta(days=account.reopen_days) else None

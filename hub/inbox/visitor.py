@@ -9,7 +9,14 @@ import msgspec
 
 from hub.attachments.model import Attachment
 from hub.events.model import LoggedEvent
-from hub.inbox.model import AuthorKind, ConversationMoved, ConversationRemoved, ConversationStatus, Message
+from hub.inbox.model import (
+    AuthorKind,
+    ConversationMoved,
+    ConversationRemoved,
+    ConversationStatus,
+    Message,
+    ReactionChanged,
+)
 from hub.inbox.rows import MessageRow
 
 
@@ -30,6 +37,25 @@ class MessageAdded(msgspec.Struct, frozen=True, tag_field="type", tag="message_a
     message: VisitorMessage
 
 
+class MessageChanged(msgspec.Struct, frozen=True, tag_field="type", tag="message_changed"):
+    """A message says something else, or (``text`` None) was taken back: it is not shown any more."""
+
+    message_id: UUID
+    text: str | None
+
+
+class VisitorReaction(msgspec.Struct, frozen=True):
+    emoji: str
+    author_kind: str
+
+
+class VisitorReactions(msgspec.Struct, frozen=True, tag_field="type", tag="reaction_changed"):
+    """All reactions to a message as they are now; which member it was is not told."""
+
+    message_id: UUID
+    reactions: tuple[VisitorReaction, ...]
+
+
 class ChatClosed(msgspec.Struct, frozen=True, tag_field="type", tag="conversation_closed"):
     """Our side closed the conversation; writing again reopens it or starts a new one."""
 
@@ -48,6 +74,7 @@ class _Moved(msgspec.Struct):
 
 
 _with_message = msgspec.json.Decoder(_WithMessage)
+_reactions = msgspec.json.Decoder(ReactionChanged)
 _moved = msgspec.json.Decoder(_Moved)
 _whole_move = msgspec.json.Decoder(ConversationMoved)
 _encode = msgspec.json.Encoder().encode
@@ -59,6 +86,13 @@ def visitor_view(event: LoggedEvent) -> bytes | None:
         return None
     if event.type == "conversation_closed":
         return _encode(ChatClosed())
+    if event.type in ("message_edited", "message_deleted"):
+        changed = _with_message.decode(event.data).message
+        return _encode(MessageChanged(changed.id, None if changed.deleted_at else changed.text))
+    if event.type == "reaction_changed":
+        told = _reactions.decode(event.data)
+        shown = tuple(VisitorReaction(one.emoji, one.author_kind) for one in told.reactions)
+        return _encode(VisitorReactions(told.message_id, shown))
     if event.type not in ("message_received", "message_queued", "message_echoed"):
         return None
     message = _with_message.decode(event.data).message

@@ -9,6 +9,7 @@ is signed in, and the counts protect others' share, not a secret). Webhooks and 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,6 +21,7 @@ from redis.exceptions import RedisError
 from hub import clock
 from hub.keys import store
 from hub.keys.model import CallLimits
+from hub.limits.actions import defaults
 from hub.log import Dependency, get_logger
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 WINDOW_S: Final = 60
 # A change of a workspace's limits reaches every process within this.
-LIMITS_KEPT_S: Final = 30.0
+LIMITS_KEPT_S: Final = 5.0
 _MOST_WORKSPACES: Final = 10_000
 
 # The lists are as those of ``limits`` (newest first, one time a call). Its own script takes one window at a time, and
@@ -104,6 +106,7 @@ class CallRates:
 
     Attributes:
         counting: Whether Redis counts for us; says once that it went away and once that it is back.
+        counts: Calls by what the limits said; read by /metrics.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class CallRates:
         self._limits: dict[int, tuple[float, CallLimits]] = {}
         self._alone: MovingWindowRateLimiter | None = None
         self.counting = Dependency("call_rates_redis", _log)
+        self.counts: Counter[str] = Counter()
 
     async def take(self, actor: Actor) -> Verdict:
         """Count a call of a member or key against their own window and the workspace's."""
@@ -129,7 +133,9 @@ class CallRates:
         if actor.key_id is not None and actor.kind == "member":
             # A member with many tokens is still one member.
             windows.insert(1, Window(f"{tag}:member:{actor.member_id}", limits.member_calls_per_minute))
-        return await self.take_windows(windows)
+        verdict = await self.take_windows(windows)
+        self.counts["refused" if verdict.refused else "taken"] += 1
+        return verdict
 
     async def take_windows(self, windows: Sequence[Window]) -> Verdict:
         """
@@ -170,11 +176,16 @@ class CallRates:
         if known is not None and now_s - known[0] < LIMITS_KEPT_S:
             return known[1]
         async with self._database.snapshot([workspace_id]) as conn:
-            limits = await store.call_limits(conn, workspace_id)
+            limits = await store.call_limits(conn, workspace_id, _default_limits())
         if len(self._limits) >= _MOST_WORKSPACES:
             self._limits.clear()
         self._limits[workspace_id] = now_s, limits
         return limits
+
+
+def _default_limits() -> CallLimits:
+    chosen = defaults().workspace_calls_per_minute
+    return CallLimits() if chosen is None else CallLimits(workspace_calls_per_minute=chosen)
 
 
 def _verdict(windows: Sequence[Window], used: Sequence[int], reset_s: Sequence[float], *, refused: bool) -> Verdict:

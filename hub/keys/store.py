@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from hub.accounts.model import Permission
+from hub.accounts.model import AccessChanged, Permission
 from hub.db import load_queries
 from hub.errors import NotFound
 from hub.keys.model import ApiKey, CallLimits, KeyKind, LiveKey, StoredKey
@@ -126,11 +126,13 @@ async def count_keys(conn: TenantConn, workspace_id: int, kind: KeyKind, member_
 async def rename_key(conn: TenantConn, workspace_id: int, key_id: UUID, name: str) -> None:
     """Write another name."""
     await conn.execute(QUERIES["rename_key"], workspace_id, key_id, name)
+    conn.notices.append(AccessChanged("key", key_id))
 
 
 async def revoke_key(conn: TenantConn, workspace_id: int, key_id: UUID) -> None:
     """End a key."""
     await conn.execute(QUERIES["revoke_key"], workspace_id, key_id)
+    conn.notices.append(AccessChanged("key", key_id))
 
 
 async def rotate_key(conn: TenantConn, workspace_id: int, key: ApiKey, verifier: Verifier) -> None:
@@ -146,6 +148,7 @@ async def rotate_key(conn: TenantConn, workspace_id: int, key: ApiKey, verifier:
         key.former_until,
         key.expires_at,
     )
+    conn.notices.append(AccessChanged("key", key.id))
 
 
 async def known_inboxes(conn: TenantConn, workspace_id: int, inbox_ids: Sequence[UUID]) -> set[UUID]:
@@ -153,11 +156,11 @@ async def known_inboxes(conn: TenantConn, workspace_id: int, inbox_ids: Sequence
     return {row["id"] for row in await conn.fetch(QUERIES["known_inboxes"], workspace_id, list(inbox_ids))}
 
 
-async def call_limits(conn: TenantConn, workspace_id: int) -> CallLimits:
-    """Return what a workspace may call."""
+async def call_limits(conn: TenantConn, workspace_id: int, default: CallLimits) -> CallLimits:
+    """Return what a workspace may call: what was set for it, over ``default``."""
     row = await conn.fetchrow(QUERIES["call_limits"], workspace_id)
     given = {} if row is None else {name: value for name, value in row.items() if value is not None}
-    return msgspec.convert(given, CallLimits)
+    return msgspec.structs.replace(default, **given)
 
 
 def _key(row: Record) -> ApiKey:

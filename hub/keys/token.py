@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 from hub.errors import NotSignedIn
+from hub.secret_keys import writing_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,10 +64,11 @@ class Verifier(msgspec.Struct, frozen=True):
 class Pepper:
     """The keys of the HMAC, by version of the installation's secret key; its bytes never show in text."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_keys", "_writing")
 
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         self._keys = dict(keys)
+        self._writing = writing_version(keys)
 
     def __repr__(self) -> str:
         return f"Pepper(versions={sorted(self._keys)})"
@@ -74,7 +76,7 @@ class Pepper:
     @property
     def version(self) -> int:
         """The version new verifiers are made with."""
-        return max(self._keys)
+        return self._writing
 
     def verifier(self, token: KeyToken) -> Verifier:
         """Make what is stored of a token."""

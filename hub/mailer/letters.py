@@ -31,7 +31,7 @@ _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 # What mail programs make links of by themselves. A name somebody chose must not become one.
 _LINK_LIKE: Final = re.compile(r"(?<=\w)\.(?=\w)|(?<=\w):(?=//)|(?<=\S)@(?=\S)")
 # Names people choose for themselves or their workspace, read by people who do not know them yet.
-_CHOSEN: Final = frozenset({"name", "inviter", "workspace", "device"})
+_CHOSEN: Final = frozenset({"name", "inviter", "workspace", "device", "reason"})
 _CHOSEN_LIMIT_CHARS: Final = 80
 _PARAGRAPH: Final = '<p style="margin:0 0 16px;color:#1b1f24">%s</p>'
 _BUTTON: Final = (

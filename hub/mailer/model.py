@@ -34,6 +34,9 @@ class Template(StrEnum):
     ADDED_TO_WORKSPACE = "added_to_workspace"
     SIGN_IN_NOTICE = "sign_in_notice"
     SECURITY_CHANGED = "security_changed"
+    CONFIRM_ADDRESS = "confirm_address"
+    ADDRESS_CHANGING = "address_changing"
+    OPERATOR_ENTERED = "operator_entered"
     DIGEST = "digest"
 
 
@@ -45,6 +48,10 @@ FIELDS: Final[Mapping[Template, frozenset[str]]] = {
     Template.ADDED_TO_WORKSPACE: frozenset({"inviter", "workspace", "url"}),
     Template.SIGN_IN_NOTICE: frozenset({"name", "at", "address", "device"}),
     Template.SECURITY_CHANGED: frozenset({"name", "at", "what"}),
+    Template.CONFIRM_ADDRESS: frozenset({"name", "url", "minutes"}),
+    # ``address``: the new one, told to the old one; ``url`` stops the change.
+    Template.ADDRESS_CHANGING: frozenset({"name", "at", "address", "url", "days"}),
+    Template.OPERATOR_ENTERED: frozenset({"name", "workspace", "reason", "at", "until"}),
     # ``lines``: what is told, one a line feed; ``unsubscribe_url`` takes one click, ``settings_url`` is a page.
     Template.DIGEST: frozenset({"name", "workspace", "url", LINES, "unsubscribe_url", "settings_url"}),
 }

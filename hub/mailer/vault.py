@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from hub.errors import ConfigurationError
+from hub.secret_keys import writing_version
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -45,6 +46,7 @@ class Vault:
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         """Take what ``Sealer.derive_keys(PURPOSE)`` made: 32 bytes by version."""
         self._keys = {version: X25519PrivateKey.from_private_bytes(one) for version, one in keys.items()}
+        self._writing = writing_version(keys)
 
     def __repr__(self) -> str:
         return f"Vault(versions={sorted(self._keys)})"
@@ -52,7 +54,7 @@ class Vault:
     @property
     def newest(self) -> MailKey:
         """The public half that mails are sealed to from now on."""
-        version = max(self._keys)
+        version = self._writing
         return MailKey(version, self._keys[version].public_key().public_bytes_raw())
 
     def open(self, mail_id: UUID, version: int, sealed: bytes) -> dict[str, str]:

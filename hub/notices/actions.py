@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import asyncpg
 import msgspec
 
 from hub import clock
-from hub.errors import InvalidInput
+from hub.errors import Conflict, InvalidInput
 from hub.notices import store
 from hub.notices.hours import check_zone, next_digest_at, push_at
 from hub.notices.model import Settings, Way
@@ -70,11 +71,44 @@ async def _pass_on(conn: TenantConn, workspace_id: int, told: Sequence[tuple[UUI
 
 
 async def mark_read(
-    conn: TenantConn, workspace_id: int, member_id: UUID, ids: Sequence[UUID] | None, until: datetime | None = None
+    conn: TenantConn,
+    workspace_id: int,
+    member_id: UUID,
+    ids: Sequence[UUID] | None,
+    times: tuple[datetime, datetime] | None = None,
 ) -> int:
-    """Mark some notices of a member, or all that were there at a time, as read; returns how many changed."""
+    """Mark notices (None: all) as read at the first time that were there at the second; returns how many changed."""
     now = clock.now()
-    changed = await store.mark_read(conn, workspace_id, member_id, ids, (now, until or now))
+    changed = await store.mark_read(conn, workspace_id, member_id, ids, times or (now, now))
+    if changed:
+        announce(conn, workspace_id, [member_id])
+    return changed
+
+
+async def mark_unread(
+    conn: TenantConn, workspace_id: int, member_id: UUID, ids: Sequence[UUID] | None, read_at: datetime | None = None
+) -> int:
+    """
+    Take back that some notices of a member were read, or all that were read at one moment.
+
+    Args:
+        conn: A transaction of this workspace.
+        workspace_id: Whose.
+        member_id: Whose.
+        ids: Which; None: those of ``read_at``.
+        read_at: What marking them returned.
+
+    Returns:
+        How many changed: what has been told anew meanwhile is one with its newer notice, and stays as it is.
+
+    Raises:
+        Conflict: One of them was told anew in this very moment.
+    """
+    try:
+        changed = await store.mark_unread(conn, workspace_id, member_id, ids, read_at)
+    except asyncpg.UniqueViolationError as error:
+        # One of them was told anew in this very moment.
+        raise Conflict("Something new came meanwhile. Try again.") from error
     if changed:
         announce(conn, workspace_id, [member_id])
     return changed

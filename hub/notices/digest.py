@@ -20,6 +20,7 @@ from hub.mailer.model import Mail, Template
 from hub.notices import store
 from hub.notices.hours import LOOK_AGAIN, next_digest_at, quiet_end
 from hub.notices.phrases import say
+from hub.secret_keys import writing_version
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -53,11 +54,12 @@ class DigestLinks:
     def __init__(self, keys: Mapping[int, bytes], base_url: str) -> None:
         """Take what ``Sealer.derive_keys(PURPOSE)`` made, and the address people open."""
         self._keys = dict(keys)
+        self._writing = writing_version(keys)
         self.base_url = base_url
 
     def unsubscribe_url(self, workspace_id: int, member_id: UUID) -> str:
         """Return the address that a click or a mail program's POST ends the digests with."""
-        version = max(self._keys)
+        version = self._writing
         token = f"{version}.{workspace_id}.{member_id.hex}.{self._sign(version, workspace_id, member_id)}"
         return f"{self.base_url}/api/v1/digests/unsubscribe?token={token}"
 

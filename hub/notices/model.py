@@ -24,6 +24,18 @@ class Kind(StrEnum):
     EXPORT_READY = "export_ready"
 
 
+class News(StrEnum):
+    """What happened to somebody's own account: ``detail`` of a notice of the kind ``security``."""
+
+    SIGNED_IN = "signed_in"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  the name of an event
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    ADDRESS_CHANGED = "address_changed"
+    KEY_MADE = "key_made"
+    OPERATOR_ENTERED = "operator_entered"
+
+
 class Way(StrEnum):
     IN_APP = "in_app"
     EMAIL = "email"

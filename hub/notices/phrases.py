@@ -1,4 +1,4 @@
-"""What a notice says in a mail or on a lock screen, in the member's language. The words are in ``words.toml``. Pure."""
+"""What a notice says in a mail or on a lock screen, in the member's language: words.toml, security.toml. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from hub.mailer.letters import language_of
-from hub.notices.model import Kind
+from hub.notices.model import Kind, News
 
 if TYPE_CHECKING:
     from hub.notices.model import NoticeRow
@@ -31,6 +31,10 @@ class Phrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 LANGUAGES: Final[dict[str, dict[Kind, Phrase]]] = msgspec.convert(
     tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8")), dict[str, dict[Kind, Phrase]]
 )
+# What happened to somebody's account, named nobody.
+SECURITY: Final[dict[str, dict[News, str]]] = msgspec.convert(
+    tomllib.loads(Path(__file__).with_name("security.toml").read_text("utf-8")), dict[str, dict[News, str]]
+)
 
 
 def say(notice: NoticeRow, language: str, *, names: bool) -> str:
@@ -42,6 +46,8 @@ def say(notice: NoticeRow, language: str, *, names: bool) -> str:
         language: The member's.
         names: Whether it may say who or what it is about.
     """
+    if notice.kind is Kind.SECURITY and notice.detail in set(News):
+        return SECURITY[language_of(language)][News(notice.detail)]
     phrase = LANGUAGES[language_of(language)][notice.kind]
     title = _CONTROL.sub(" ", notice.title).strip()
     if len(title) > TITLE_LIMIT_CHARS:

@@ -82,6 +82,16 @@ WHERE workspace_id = $1 AND member_id = $2 AND read_at IS NULL
   AND ($3::uuid[] IS NULL OR id = ANY ($3::uuid[])) AND at <= $5
 RETURNING id
 
+-- name: mark_unread
+-- The member takes some back ($3), or all that were read at one moment ($4); not what has been told anew meanwhile.
+UPDATE notice n SET read_at = NULL
+WHERE n.workspace_id = $1 AND n.member_id = $2 AND n.read_at IS NOT NULL
+  AND CASE WHEN $3::uuid[] IS NULL THEN n.read_at = $4::timestamptz ELSE n.id = ANY ($3::uuid[]) END
+  AND NOT EXISTS (
+    SELECT FROM notice o WHERE o.workspace_id = n.workspace_id AND o.member_id = n.member_id AND o.kind = n.kind
+      AND o.subject = n.subject AND o.id <> n.id AND (o.read_at IS NULL OR o.at > n.at))
+RETURNING n.id
+
 -- name: mark_seen
 -- The member looked at the list as it was at a time.
 UPDATE notice SET seen_at = $3

@@ -24,6 +24,7 @@ class _Conversation(msgspec.Struct, frozen=True):
     id: UUID
     inbox_id: UUID
     assignee_id: UUID | None
+    last_inbound_seq: int = 0
 
 
 class _Account(msgspec.Struct, frozen=True):
@@ -66,6 +67,8 @@ async def react(conn: TenantConn, workspace_id: int, happened: Sequence[Happenin
 
 def tellings_of(event: Happening, body: _Body) -> list[Telling]:
     """Return what is to be told of one event."""
+    if event.type == "message_received" and body.conversation is not None and _is_past(event, body.conversation):
+        return []
     if body.conversation is not None and event.type in ("message_received", "conversation_assigned"):
         return _of_conversation(event, body, body.conversation)
     account = body.channel_account
@@ -83,6 +86,11 @@ def tellings_of(event: Happening, body: _Body) -> list[Telling]:
             )
         ]
     return []
+
+
+def _is_past(event: Happening, conversation: _Conversation) -> bool:
+    """Whether a message is history that was brought in: it made nothing unread, so nobody is told of it."""
+    return conversation.last_inbound_seq < event.seq
 
 
 def _of_conversation(event: Happening, body: _Body, conversation: _Conversation) -> list[Telling]:

@@ -153,6 +153,14 @@ async def mark_read(
     return len(await conn.fetch(QUERIES["mark_read"], workspace_id, member_id, wanted, *times))
 
 
+async def mark_unread(
+    conn: TenantConn, workspace_id: int, member_id: UUID, ids: Sequence[UUID] | None, read_at: datetime | None
+) -> int:
+    """Mark notices (None: those read at a moment) as not read; returns how many."""
+    wanted = None if ids is None else list(ids)
+    return len(await conn.fetch(QUERIES["mark_unread"], workspace_id, member_id, wanted, read_at))
+
+
 async def mark_seen(conn: TenantConn, workspace_id: int, member_id: UUID, times: tuple[datetime, datetime]) -> int:
     """Mark notices as seen at the first time that were there at the second; returns how many."""
     return len(await conn.fetch(QUERIES["mark_seen"], workspace_id, member_id, *times))

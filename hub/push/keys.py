@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hub.errors import ConfigurationError
+from hub.secret_keys import writing_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +81,7 @@ class PushKey:
 
     def seal(self, keys: Mapping[int, bytes]) -> SealedKey:
         """Seal the pair under the newest of the installation's keys."""
-        version, nonce = max(keys), os.urandom(12)
+        version, nonce = writing_version(keys), os.urandom(12)
         plain = self._private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return SealedKey(self.public_key, nonce + AESGCM(keys[version]).encrypt(nonce, plain, _BOUND), version)
 

@@ -29,3 +29,7 @@ SELECT endpoint, public_key, auth FROM hub_push_target($1)
 -- name: forget
 -- The push service does not know this browser any more.
 SELECT hub_forget_push_subscription($1) AS is_gone
+
+-- name: own_subscriptions
+-- The browsers of a login, newest first.
+SELECT id, session_id, user_agent, created_at FROM hub_own_push_subscriptions($1)

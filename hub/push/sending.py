@@ -7,7 +7,7 @@ A host is resolved once, every address checked, and the connection goes to a che
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
+from email.utils import parseaddr, parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
+    from hub.config import Settings
     from hub.db import TenantConn
     from hub.push.model import Push, Target
 
@@ -177,3 +178,10 @@ async def ensure_key(conn: TenantConn, keys: Mapping[int, bytes]) -> PushKey:
     kept = await store.sealed_key(conn)
     assert kept is not None
     return PushKey.open(kept, keys)
+
+
+def contact_of(settings: Settings) -> str:
+    """Return whom a push service writes to when our pushes make trouble; Apple's refuses an address that is none."""
+    if settings.mail is not None:
+        return f"mailto:{parseaddr(settings.mail.sender)[1]}"
+    return settings.public_url or "mailto:operator@localhost.invalid"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+import msgspec
 
 from hub.db import load_queries
 from hub.push.keys import SealedKey
 from hub.push.model import Target
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from uuid import UUID
-
     from hub.db import TenantConn
     from hub.push.model import NewSubscription
 
@@ -58,6 +59,21 @@ async def keep_subscription(conn: TenantConn, subscription_id: UUID, new: NewSub
 async def drop_subscription(conn: TenantConn, login_id: UUID, endpoint: str) -> bool:
     """Forget a browser of a login; False where it was none of theirs."""
     return bool(await conn.fetchval(QUERIES["drop_subscription"], login_id, sha256(endpoint.encode()).digest()))
+
+
+class OwnSubscription(msgspec.Struct, frozen=True):
+    """A browser as its owner sees it."""
+
+    id: UUID
+    session_id: UUID
+    user_agent: str
+    created_at: datetime
+
+
+async def own_subscriptions(conn: TenantConn, login_id: UUID) -> list[OwnSubscription]:
+    """Return the browsers of a login whose session still holds, newest first."""
+    rows = await conn.fetch(QUERIES["own_subscriptions"], login_id)
+    return [OwnSubscription(row["id"], row["session_id"], row["user_agent"], row["created_at"]) for row in rows]
 
 
 async def target(conn: TenantConn, subscription_id: UUID) -> Target | None:

@@ -61,7 +61,7 @@ class Coalescer(Generic[Key, Value]):
         for some in self._slices(list(waiting)):
             try:
                 values = await self._read(some)
-            except BaseException as error:  # handed to everybody who waits, cancellation included
+            except BaseException as error:  # edge: handed to everybody who waits, cancellation included
                 for key in some:
                     if not waiting[key].done():
                         waiting[key].set_exception(_as_exception(error))

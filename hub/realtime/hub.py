@@ -331,6 +331,11 @@ class RealtimeHub:
         if event.type in RIGHTS_EVENTS:
             self.rights.want(event.workspace_id)
 
+    def members_by_workspace(self) -> dict[int, int]:
+        """Return how many members' connections are here, by workspace; visitors are not counted."""
+        counts = {key: sum(one.kind == "member" for one in found) for key, found in self.fanout.by_workspace.items()}
+        return {key: count for key, count in counts.items() if count}
+
     async def _turn_wheel(self) -> None:
         while True:
             await asyncio.sleep(1.0)

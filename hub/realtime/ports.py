@@ -62,6 +62,11 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     account_id: UUID | None = None
 
+    @property
+    def is_key(self) -> bool:
+        """Whether a program came in with an API key: it is its own session and login; no session has its login's id."""
+        return self.login_id is not None and self.login_id == self.session_id
+
 
 class Sent(msgspec.Struct, frozen=True):
     """A committed message; ``seq`` is the visitor's ``conversation_seq`` where a visitor sent it."""

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from hub.envelope import Addressing
+from hub.envelope import Addressing, TemplateUse
 from hub.errors import HubError, InvalidInput
 
 PROTOCOL = 1
@@ -87,7 +87,13 @@ class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
 
 
 class Send(msgspec.Struct, frozen=True, tag_field="type", tag="send"):
-    """Queue a message or add a note; ``seen_seq`` is the newest seq shown in this conversation."""
+    """
+    Queue a message or add a note.
+
+    Attributes:
+        seen_seq: The newest seq shown in this conversation.
+        reply_to: The message it answers, on channels that show quotes.
+    """
 
     client_message_id: UUID
     text: Annotated[str, msgspec.Meta(max_length=20_000)]
@@ -96,6 +102,8 @@ class Send(msgspec.Struct, frozen=True, tag_field="type", tag="send"):
     attachments: tuple[UUID, ...] = ()
     seen_seq: Seq | None = None
     addressing: Addressing | None = None
+    reply_to: UUID | None = None
+    template: TemplateUse | None = None
 
 
 class Read(msgspec.Struct, frozen=True, tag_field="type", tag="read"):

@@ -85,7 +85,8 @@ class Signals:
 
     async def view(self, connection: Connection, grant: Grant, frame: Viewing) -> None:
         """Note which conversation a member has on screen; raises ``NotFound`` for one they cannot see."""
-        if grant.kind != "member":
+        # A program that only reads is nobody who has a conversation on screen: people would wait for its answer.
+        if grant.kind != "member" or (grant.is_key and not grant.may_reply):
             raise Forbidden
         if frame.conversation_id is None or connection.viewing != frame.conversation_id:
             self._presence.unview(connection, grant)

@@ -124,7 +124,8 @@ async def change_password(conn: TenantConn, login: Login, session_id: UUID | Non
 async def tell_password_changed(conn: TenantConn, login: Login) -> None:
     """Tell the owner of an account that it has another password now."""
     fields = {"name": login.name, "at": clock.now().strftime(_AT)}
-    await mailer.queue(conn, Mail(to=login.email, template=Template.PASSWORD_CHANGED, fields=fields))
+    mail = Mail(to=login.email, template=Template.PASSWORD_CHANGED, fields=fields, locale=login.locale or "en")
+    await mailer.queue(conn, mail)
     await note(conn, login.id, "login.password_changed")
 
 
@@ -143,11 +144,12 @@ async def revoke_others(conn: TenantConn, login_id: UUID, kept_id: UUID) -> int:
     return len(ended)
 
 
-async def challenge(conn: TenantConn, login_id: UUID, *, bearer: bool) -> str:
+async def challenge(conn: TenantConn, login_id: UUID, *, bearer: bool, refreshable: bool = False) -> str:
     """Keep a sign-in whose password was right for ten minutes and return the token that goes on with it."""
     token = clock.new_token()
     at = clock.now()
-    await store.add_challenge(conn, sessions.token_hash(token), login_id, at, at + CHALLENGE_LIFETIME, bearer=bearer)
+    carried = (bearer, refreshable)
+    await store.add_challenge(conn, sessions.token_hash(token), login_id, (at, at + CHALLENGE_LIFETIME), carried)
     return token
 
 

@@ -49,6 +49,7 @@ class Challenge(msgspec.Struct, frozen=True):
     Attributes:
         factors: What its owner has: one of these is still to be shown.
         bearer: Whether the answer will carry a token instead of a cookie.
+        refreshable: And one to renew it.
     """
 
     login_id: UUID
@@ -57,3 +58,4 @@ class Challenge(msgspec.Struct, frozen=True):
     locale: str
     factors: tuple[str, ...]
     bearer: bool
+    refreshable: bool = False

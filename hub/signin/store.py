@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import asyncpg
 import msgspec
 
+from hub.accounts.model import AccessChanged
 from hub.db import load_queries
 from hub.errors import InvalidInput
 from hub.signin.model import Challenge, Registration, Session
@@ -54,10 +55,15 @@ async def add_login(conn: TenantConn, login: Login, locale: str, made_at: dateti
 
 
 async def add_challenge(
-    conn: TenantConn, token_hash: bytes, login_id: UUID, made_at: datetime, expires_at: datetime, *, bearer: bool
+    conn: TenantConn,
+    token_hash: bytes,
+    login_id: UUID,
+    between: tuple[datetime, datetime],
+    carried: tuple[bool, bool],
 ) -> None:
-    """Write a challenge."""
-    await conn.execute(QUERIES["add_challenge"], token_hash, login_id, bearer, made_at, expires_at)
+    """Write a challenge: when it was made and runs out; whether its sign-in asks for a token, and for refreshing."""
+    bearer, refreshable = carried
+    await conn.execute(QUERIES["add_challenge"], token_hash, login_id, bearer, *between, refreshable)
 
 
 async def try_challenge(conn: TenantConn, token_hash: bytes) -> Challenge | None:
@@ -76,10 +82,16 @@ async def list_sessions(conn: TenantConn, login_id: UUID) -> list[Session]:
     return [msgspec.convert(dict(row), Session) for row in await conn.fetch(QUERIES["list_sessions"], login_id)]
 
 
+async def is_new_device(conn: TenantConn, login_id: UUID, session_id: UUID) -> bool:
+    """Say whether a session was begun with a device that its login has not been used with."""
+    return bool(await conn.fetchval(QUERIES["is_new_device"], login_id, session_id))
+
+
 async def revoke_sessions(
     conn: TenantConn, login_id: UUID, *, only: UUID | None = None, but: UUID | None = None
 ) -> list[UUID]:
     """End one session of a login, or all but one, and return the ids of those that ended."""
+    conn.notices.append(AccessChanged("login", login_id))
     return [row["id"] for row in await conn.fetch(QUERIES["revoke_sessions"], login_id, only, but)]
 
 

@@ -7,7 +7,7 @@ Called by ``api/webhooks.py`` (append), ``connectors/intake.py`` (the rest) and 
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 from redis.asyncio import Redis
@@ -31,12 +31,13 @@ from hub.streams.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from hub.envelope import StreamItem
 
 COMMAND_TIMEOUT_S = 5.0
 MAX_BLOCK_MS = 2_000
+SCAN_ENTRIES = 500
 # redis-py 8.1 gives up after 5 s by itself, whatever BLOCK says; a reader's socket may be silent for its BLOCK and
 # then as long as any command.
 # An append that takes longer is given up: it may have been stored, its caller puts the item elsewhere, and its dedupe
@@ -203,6 +204,41 @@ class IngressStreams:
         async with _redis_errors(partition, self.server):
             await self._commands.xadd(f"{key}:unreadable", {FIELD: entry.payload or b""})
         await self.ack(partition, [entry.id])
+
+    async def remove(self, partition: int, is_wanted: Callable[[bytes], bool]) -> int:
+        """
+        Remove entries by their content, stored ones and those not stored yet, also from ``in:{p}:unreadable``.
+
+        Args:
+            partition: Any; no lease is needed.
+            is_wanted: Says of the bytes of a StreamItem whether it goes.
+
+        Returns:
+            How many went.
+        """
+        removed = 0
+        for key in (stream_key(partition), f"{stream_key(partition)}:unreadable"):
+            after = "-"
+            while True:
+                async with _redis_errors(partition, self.server):
+                    raws = await self._commands.xrange(key, min=after, max="+", count=SCAN_ENTRIES)
+                entries = [_entry(raw) for raw in cast("list[_RawEntry]", raws)]
+                ids = [one.id for one in entries if one.payload and is_wanted(one.payload)]
+                if ids:
+                    # Acknowledged first: an entry that is pending and gone is an alarm.
+                    if key == stream_key(partition) and await self._groups(key):
+                        await self.ack(partition, ids)
+                    async with _redis_errors(partition, self.server):
+                        removed += int(await self._commands.xdel(key, *ids))
+                if len(entries) < SCAN_ENTRIES:
+                    break
+                after = f"({entries[-1].id}"
+        if removed:
+            # The file still holds what was removed until it is written anew; a rewrite that runs already does as well.
+            with suppress(Unavailable):
+                async with _redis_errors(partition, self.server):
+                    await self._commands.bgrewriteaof()
+        return removed
 
     async def close(self) -> None:
         """Wait for appends on their way and close every connection."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from scripts.benchmarks.api import ApiOptions, api
 from scripts.benchmarks.attachments import AttachmentOptions, attachments
 from scripts.benchmarks.fanout.run import LOADS, SCENARIOS, SERVERS, FanoutOptions, fanout
 from scripts.benchmarks.ingest import IngestOptions, ingest
@@ -16,8 +17,10 @@ from scripts.benchmarks.latency import LatencyOptions, latency
 from scripts.benchmarks.mail_parse import MailParseOptions, mail_parse
 from scripts.benchmarks.outage import OutageOptions, outage
 from scripts.benchmarks.results import Result, as_table, describe_machine
+from scripts.benchmarks.sign_in import SignInOptions, sign_in
 from scripts.benchmarks.sockets import command as sockets
 from scripts.benchmarks.start import StartOptions, start
+from scripts.benchmarks.webhooks import WebhookOptions, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,10 +29,13 @@ Options = TypeVar("Options")
 
 BENCHES = {
     "ingest": "signed webhooks HTTP → COMMIT and stream → COMMIT, with bare XADD and INSERT as floors",
+    "webhooks": "each channel's calls checked, cut and appended by one process, with bare XADD as the floor",
     "latency": "webhook in → frame at a member's socket, at fixed rates",
     "outage": "signed webhooks HTTP → COMMIT in the spool while Redis hangs, beside the same with Redis there",
     "mail-parse": "mails parsed a second over our corpus, with Python's own parser as the floor",
     "attachments": "files up and down, with plain streaming to a disk as the floor",
+    "api": "200 members at work over HTTP, with and without the memory of who calls, beside a bare Starlette",
+    "sign-in": "passwords checked a second and the memory it takes, with bare argon2 as the floor",
     "sockets": "hold, storm, slow, churn: many sockets; fanout: one message to many, beside a floor and peers",
     "start": "hub up on an installed machine until the inbox answers",
 }
@@ -71,6 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--stream-items", type=int, default=at_first.stream_items, help="items that fill the stream")
     one.add_argument("--workspaces", type=_counts, default=at_first.workspaces, help="e.g. 1,1000: one case each")
     one.set_defaults(run=lambda given: ingest(_read(given, IngestOptions)))
+    edge = WebhookOptions()
+    hooks = _add(names, "webhooks", edge.runs)
+    hooks.add_argument("--seconds", type=float, default=edge.seconds, help="of calling, each run of each channel")
+    hooks.add_argument("--at-once", type=int, default=edge.at_once, help="calls under way at the same time")
+    hooks.add_argument(
+        "--channels", type=lambda text: tuple(text.split(",")), default=edge.channels, help="some of them"
+    )
+    hooks.set_defaults(run=lambda given: webhooks(_read(given, WebhookOptions)))
     rates = LatencyOptions()
     two = _add(names, "latency", rates.runs)
     two.add_argument("--seconds", type=float, default=rates.seconds, help="of sending, each run")
@@ -95,8 +109,22 @@ def _parser() -> argparse.ArgumentParser:
     five.add_argument("--files", type=int, default=files.files, help="sent and fetched in a run")
     five.add_argument("--at-once", type=int, default=files.at_once, help="at the same time")
     five.set_defaults(run=lambda given: attachments(_read(given, AttachmentOptions)))
+    _add_members(names)
     _add_sockets(names)
     return parser
+
+
+def _add_members(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    calls = ApiOptions()
+    six = _add(names, "api", calls.runs)
+    six.add_argument("--seconds", type=float, default=calls.seconds, help="of calling, each run and case")
+    six.add_argument("--members", type=int, default=calls.members, help="each with a session and a connection")
+    six.add_argument("--think-s", type=float, default=calls.think_s, help="between two calls of a member, on average")
+    six.add_argument("--conversations", type=int, default=calls.conversations, help="ten messages each")
+    six.set_defaults(run=lambda given: api(_read(given, ApiOptions)))
+    seven = _add(names, "sign-in", SignInOptions().runs)
+    seven.add_argument("--seconds", type=float, default=SignInOptions().seconds, help="of checking, each run")
+    seven.set_defaults(run=lambda given: sign_in(_read(given, SignInOptions)))
 
 
 def _add_sockets(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

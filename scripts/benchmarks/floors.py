@@ -41,14 +41,14 @@ async def measure_floors(services: Services, payload: bytes, concurrency: int) -
         ``floor_xadd_per_s`` (redis-py), ``floor_xadd_c_per_s`` (redis-benchmark, where installed) and
         ``floor_insert_per_s``.
     """
-    figures = {"floor_xadd_per_s": await _xadd(services, payload, concurrency)}
+    figures = {"floor_xadd_per_s": await append_rate(services, payload, concurrency)}
     if (by_c := await asyncio.to_thread(_xadd_in_c, services, payload, concurrency)) is not None:
         figures["floor_xadd_c_per_s"] = by_c
     figures["floor_insert_per_s"] = await _insert(services)
     return figures
 
 
-async def _xadd(services: Services, payload: bytes, concurrency: int) -> float:
+async def append_rate(services: Services, payload: bytes, concurrency: int) -> float:
     """Pipelines of ``concurrency`` appends, one after the other: what coalescing all callers would reach."""
     async with Redis.from_url(services.redis_url, protocol=2) as redis:
         started = time.perf_counter()

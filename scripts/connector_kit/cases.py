@@ -1,9 +1,10 @@
 """
 A channel's ``fixtures`` folder: recorded calls and what they are read as. Used by the rules and the contract suite.
 
-``<event>[.<case>].in.json`` holds a call (``query``, ``headers``, ``body``, ``received_at``), or for a polled channel
-one raw item (``key``, ``body``, ``received_at``; of mail the bare message, ``.in.eml``); ``….out.json`` the raw items
-with what they are parsed into, or the ``error`` they end in; ``account.json`` the account they belong to.
+``<event>[.<case>].in.json`` holds a call (``query``, ``headers``, ``body``, ``received_at``), or one raw item as
+``poll`` and ``expand`` give them (``key``, ``body``, ``received_at``; of mail the bare message, ``.in.eml``);
+``….out.json`` the raw items with what they are parsed into, or the ``error`` they end in; ``account.json`` the account
+they belong to.
 """
 
 from __future__ import annotations
@@ -55,6 +56,15 @@ class Case(msgspec.Struct, frozen=True):
         """The event it shows, as the manifest lists it."""
         return self.name.partition(".")[0]
 
+    @property
+    def is_call(self) -> bool:
+        """Whether it is a vendor's call, not an item we asked for."""
+        return not self._mail.is_file() and "key" not in self._recorded()
+
+    @property
+    def _mail(self) -> Path:
+        return self.folder / f"{self.name}{_IN_MAIL}"
+
     def account(self) -> Account:
         """Return the account it belongs to."""
         return read_account(self.folder)
@@ -71,19 +81,19 @@ class Case(msgspec.Struct, frozen=True):
         )
 
     def raw_items(self) -> list[RawItem]:
-        """Return the call cut into items, or the one item of a polled channel."""
-        if self.connector.split is not None:
+        """Return the call cut into items, or the one item we asked for."""
+        if self._mail.is_file():
+            return [RawItem(key=self.name, body=self._mail.read_bytes())]
+        if self.is_call and self.connector.split is not None:
             return list(self.connector.split(self.request()))
-        mail = self.folder / f"{self.name}{_IN_MAIL}"
-        if mail.is_file():
-            return [RawItem(key=self.name, body=mail.read_bytes())]
         recorded = self._recorded()
         return [RawItem(key=recorded["key"], body=recorded["body"].encode())]
 
     def read(self) -> list[Reading]:
         """Run the case through ``split`` and ``parse``, with the errors as they come."""
-        is_mail = (self.folder / f"{self.name}{_IN_MAIL}").is_file()
-        received_at = _MAIL_RECEIVED_AT if is_mail else datetime.fromisoformat(self._recorded()["received_at"])
+        received_at = (
+            _MAIL_RECEIVED_AT if self._mail.is_file() else datetime.fromisoformat(self._recorded()["received_at"])
+        )
         account = self.account()
         return [self._read_one(raw, received_at, account) for raw in self.raw_items()]
 
@@ -121,7 +131,8 @@ def cases_of(connector: Connector, channel_folder: Path) -> list[Case]:
 def read_account(fixtures: Path) -> Account:
     """Read ``account.json``: credentials, settings and webhook address of the account that was recorded."""
     facts = json.loads((fixtures / "account.json").read_text(encoding="utf-8"))
-    return Account(id=ACCOUNT_ID, workspace_id=1, **facts)
+    keys = {url: document.encode() for url, document in facts.pop("keys", {}).items()}
+    return Account(id=ACCOUNT_ID, workspace_id=1, keys=keys, **facts)
 
 
 def recipient_of(cases: list[Case]) -> Identity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Final
 
 import msgspec
 
@@ -19,12 +20,13 @@ def signature_verified(one: Subject) -> Iterator[str]:
     if verify is None:
         yield "there is no verify. A channel that takes no calls answers exempt."
         return
-    if not one.cases:
+    calls = [case for case in one.cases if case.is_call]
+    if not calls:
         yield "no recorded call shows a signature that passes."
-    for case in one.cases:
+    for case in calls:
         request, account = case.request(), case.account()
         verify(request, account)
-        for what, call, owner in _forgeries(request, account):
+        for what, call, owner in _FORGERIES[one.connector.manifest.proof](request, account):
             try:
                 verify(call, owner)
             except SignatureRejected:
@@ -32,17 +34,37 @@ def signature_verified(one: Subject) -> Iterator[str]:
             yield f"{case.name}: verify takes a call with {what}; it must raise SignatureRejected."
 
 
-def _forgeries(request: WebhookRequest, account: Account) -> Iterator[tuple[str, WebhookRequest, Account]]:
+_Forged = Iterator[tuple[str, WebhookRequest, Account]]
+
+
+def _forge_body(request: WebhookRequest, account: Account) -> _Forged:
     replace = msgspec.structs.replace
     for position in {0, len(request.body) // 2, len(request.body) - 1} if request.body else ():
         changed = bytearray(request.body)
         changed[position] ^= 1
         yield f"byte {position} of its body changed", replace(request, body=bytes(changed)), account
-    kept = {name: value for name, value in request.headers.items() if name == "content-type"}
-    yield "no signature", replace(request, headers=kept), account
+    yield "no signature", replace(request, headers=_plain(request)), account
+    yield from _forge_secret(request, account)
+
+
+def _forge_token(request: WebhookRequest, account: Account) -> _Forged:
+    replace = msgspec.structs.replace
+    yield "no token", replace(request, headers=_plain(request)), account
+    yield "no key to check it with", request, replace(account, keys={})
+
+
+def _forge_secret(request: WebhookRequest, account: Account) -> _Forged:
+    replace = msgspec.structs.replace
     wrong = dict.fromkeys(account.credentials, "f" * 32)
-    yield "a signature of another key", request, replace(account, credentials=wrong)
+    yield "a proof by another key", request, replace(account, credentials=wrong)
     yield "no key to check it with", request, replace(account, credentials={})
+
+
+def _plain(request: WebhookRequest) -> dict[str, str]:
+    return {name: value for name, value in request.headers.items() if name == "content-type"}
+
+
+_FORGERIES: Final = {"signature": _forge_body, "token": _forge_token, "secret": _forge_secret}
 
 
 def every_event_has_fixture(one: Subject) -> Iterator[str]:
@@ -120,8 +142,8 @@ def threads(one: Subject) -> Iterator[str]:
 
 
 def backfill(one: Subject) -> Iterator[str]:
-    if one.connector.poll is None:
-        yield "there is no poll: nothing asks the vendor for what was missed."
+    if one.connector.poll is None and one.connector.backfill is None:
+        yield "there is no poll and no backfill: nothing asks the vendor for what was missed."
 
 
 def replay_safe(one: Subject) -> Iterator[str]:
@@ -132,7 +154,7 @@ def replay_safe(one: Subject) -> Iterator[str]:
         if len(set(keys)) != len(keys) or not all(0 < len(key) <= 300 for key in keys):
             yield f"{case.name}: keys must differ and have 1-300 characters."
         split = one.connector.split
-        if split is not None:
+        if split is not None and case.is_call:
             request = case.request()
             later = msgspec.structs.replace(request, received_at=request.received_at + timedelta(days=1))
             if [raw.key for raw in split(later)] != keys:

@@ -41,7 +41,9 @@ class Subject(msgspec.Struct, frozen=True):
 
     def message(self, text: str = "Hello") -> OutboundMessage:
         to = recipient_of(self.cases)
-        return OutboundMessage(message_id="0190b0a0-1111-7000-8000-000000000001", to=to, thread_key=to.value, text=text)
+        # As the hub answers: in the thread they wrote in.
+        thread = next((one.thread_key for one in self.items() if one.sender == to and one.thread_key), to.value)
+        return OutboundMessage(message_id="0190b0a0-1111-7000-8000-000000000001", to=to, thread_key=thread, text=text)
 
     def items(self) -> list[InboundItem]:
         """Return all items the fixtures say their calls are read as."""

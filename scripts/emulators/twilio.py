@@ -1,5 +1,5 @@
 """
-Emulates Twilio's SMS side: REST resources checked strictly, status callbacks, signed incoming messages.
+Emulates Twilio's SMS and WhatsApp: REST resources checked strictly, status callbacks, signed incoming messages.
 
 Run: ``python -m scripts.emulators.twilio --port 0 --account-sid AC… --auth-token …``; the first line printed is the
 port. ``GET /_control`` tells what happened, with ``?messages_after=N&wait_s=S`` only what was sent since.
@@ -16,6 +16,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from scripts.emulators.twilio_rules import (
     MESSAGE_LISTS,
     NUMBER_FIELDS,
     NUMBER_FILTERS,
+    WHATSAPP,
     Fields,
     Refused,
     check_credentials,
@@ -39,6 +41,7 @@ from scripts.emulators.twilio_rules import (
     read_form,
     read_query,
 )
+from scripts.emulators.twilio_whatsapp import WhatsAppSide
 
 Row = dict[str, object]
 PAGE_SIZE = 50
@@ -60,6 +63,7 @@ class Emulator:
         self.released = asyncio.Event()
         self.accepted = asyncio.Event()
         self.caller = Caller(auth_token)
+        self.whatsapp = WhatsAppSide()
         self.media = MediaStore(f"/2010-04-01/Accounts/{account_sid}")
         self._tasks: set[asyncio.Task[None]] = set()
         account = re.escape(f"/2010-04-01/Accounts/{account_sid}")
@@ -71,6 +75,8 @@ class Emulator:
             ("GET", rf"{account}/IncomingPhoneNumbers\.json", self._list_numbers),
             ("POST", rf"{account}/IncomingPhoneNumbers/(\w+)\.json", self._update_number),
             ("GET", rf"{account}/Messages/MM\w+/Media/(\w+)", self.media.redirect),
+            ("GET", r"/v2/Channels/Senders", lambda asked, _: self.whatsapp.senders(asked, self.numbers.values())),
+            ("GET", r"/v1/ContentAndApprovals", self.whatsapp.list_contents),
         ]
 
     async def handle(self, request: Request) -> Answer | Cut:
@@ -78,7 +84,8 @@ class Emulator:
         if request.path == "/_control":
             return await self._control(request)
         body = request.body.decode("utf-8", "replace")
-        self.requests.append({"method": request.method, "path": request.path, "query": request.query, "body": body})
+        kept: Row = {"method": request.method, "path": request.path, "query": request.query, "body": body}
+        self.requests.append(kept | {"at_s": time.monotonic()})
         if request.path.startswith(STORE_PATH):
             return self.media.read_stored(request)
         try:
@@ -100,6 +107,8 @@ class Emulator:
     def _create_message(self, request: Request, _sid: str) -> Answer | Cut:
         fields = read_form(request, MESSAGE_FIELDS, MESSAGE_LISTS)
         check_message(fields, set(self.numbers), self.services, self.opted_out)
+        if first(fields, "ContentSid"):
+            fields["Body"] = [self.whatsapp.text_of(fields)]
         planned = self.next_answers.pop(0) if self.next_answers else None
         if planned is None:
             return as_json(201, _public(self._accept(fields)))
@@ -134,6 +143,7 @@ class Emulator:
             "subresource_uris": {},
             "_callback": first(fields, "StatusCallback"),
             "_media_urls": fields.get("MediaUrl", []),
+            "_content_sid": first(fields, "ContentSid"),
             "_media": [],
         }
         self.messages.append(row)
@@ -151,6 +161,8 @@ class Emulator:
     async def _deliver_out(self, row: Row) -> None:
         """Fetch the files, as Twilio does after it took the request; a message with a bad one fails."""
         plan = self.plan
+        if row["to"] in self.whatsapp.closed and not row["_content_sid"]:
+            plan = replace(plan, order=["queued", "undelivered"], error_code=63016)
         urls: list[str] = row["_media_urls"]  # type: ignore[assignment]  # made by ``_accept``
         if urls:
             fetched, code = await fetch_media(urls)
@@ -180,7 +192,8 @@ class Emulator:
 
     def _list_numbers(self, request: Request, _sid: str) -> Answer:
         query = read_query(request, NUMBER_FILTERS)
-        rows = [row for number, row in self.numbers.items() if first(query, "PhoneNumber") in number]
+        wanted = first(query, "PhoneNumber")
+        rows = [row for number, row in self.numbers.items() if wanted in number and not number.startswith(WHATSAPP)]
         return as_json(200, _page("incoming_phone_numbers", request.path, rows, query))
 
     def _update_number(self, request: Request, sid: str) -> Answer:
@@ -233,8 +246,10 @@ class Emulator:
         ``next {answers}``: what the next creations get: ``{"kind": "status", "status", "code", "headers"}``,
         ``{"kind": "html", "status"}``, ``{"kind": "hold"}`` (accept, never answer), ``{"kind": "reset"}`` (accept, then
         RST); ``accept`` overrides whether the message is taken. ``callbacks {order, delay_s, times, sign, hold,
-        error_code}``, ``release``. ``inbound {from, to, body, …}``. ``account {status, auth_token}``.
-        ``number {phone_number, sms, sms_url}``. ``opt_out {number}``. ``clear``.
+        error_code}``, ``release``. ``status {sid, status}`` calls
+        back at once. ``inbound {from, to, body, fields, …}``. ``account {status, auth_token}``.
+        ``number {phone_number, sms, sms_url}``. ``opt_out {number}``. ``content {content}`` adds a template,
+        ``close_window {person}`` lets all but templates to somebody fail. ``clear``.
         """
         match op:
             case "next":
@@ -246,6 +261,10 @@ class Emulator:
                 self.released.set()
             case "inbound":
                 return await self._deliver(order)
+            case "status":
+                (row,) = [one for one in self.messages if one["sid"] == order["sid"]]
+                await send_callbacks(self.caller, row, CallbackPlan([str(order["status"])], 0.0), self.released)
+                return {"answers": self.caller.made[-1:]}
             case "account":
                 self.status = str(order.get("status", self.status))
                 self.auth_token = self.caller.auth_token = str(order.get("auth_token", self.auth_token))
@@ -268,7 +287,7 @@ class Emulator:
                 self.media.files.clear()
                 self.plan = CallbackPlan()
             case _:
-                raise KeyError(op)
+                self.whatsapp.steer(op, order)
         return {}
 
     async def _deliver(self, order: dict[str, object]) -> object:
@@ -300,6 +319,8 @@ class Emulator:
             fields |= {f"MediaUrl{index}": item["url"], f"MediaContentType{index}": item["content_type"]}
         if opt_out_type := order.get("opt_out_type"):
             fields["OptOutType"] = str(opt_out_type)
+        more: dict[str, str] = order.get("fields") or {}  # type: ignore[assignment]  # JSON from a test
+        fields |= more
         times, sign = int(str(order.get("times", 1))), str(order.get("sign", "right"))
         answers = [await self.caller.post(url, fields, sign) for _ in range(times)]
         return {"sid": sid, "answers": answers}

@@ -1,5 +1,5 @@
 """
-What Twilio's REST API takes and refuses, for the four resources the product uses. Pure.
+What Twilio's REST API takes and refuses, for the resources the product uses for messages. Pure.
 
 The field sets are written by hand from the vendor's published description; a test compares them with it.
 """
@@ -39,6 +39,8 @@ NUMBER_FIELDS = _names(
 NUMBER_FILTERS = frozenset({"Beta", "FriendlyName", "PhoneNumber", "Origin", "PageSize", "Page", "PageToken"})
 
 BODY_LIMIT_CHARS = 1600
+# Before the addresses of WhatsApp; those of SMS have nothing before them.
+WHATSAPP = "whatsapp:"
 MEDIA_LIMIT = 10
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
@@ -112,26 +114,37 @@ def check_message(fields: Fields, numbers: set[str], services: set[str], opted_o
         raise Refused(400, 21603, "A 'From' phone number is required.")
     if not first(fields, "Body") and not fields.get("MediaUrl") and not first(fields, "ContentSid"):
         raise Refused(400, 21619, "A text message body or media urls must be specified.")
-    if not _E164.fullmatch(to) and not _SHORT_CODE.fullmatch(to):
-        raise Refused(400, 21211, f"Invalid 'To' Phone Number: {to}")
+    _check_addresses(to, sender, numbers)
     if service and service not in services:
         raise Refused(404, 20404, "The requested messaging service was not found")
-    if sender and not _E164.fullmatch(sender):
-        raise Refused(400, 21212, f"Invalid 'From' Phone Number: {sender}")
-    if sender and sender not in numbers:
-        raise Refused(400, 21659, f"'From' {sender} is not a Twilio phone number or short code country mismatch")
     if len(first(fields, "Body")) > BODY_LIMIT_CHARS:
         raise Refused(400, 21617, "The concatenated message body exceeds the 1600 character limit")
     if to in opted_out:
         raise Refused(400, 21610, "Attempt to send to unsubscribed recipient")
-    _check_media(fields.get("MediaUrl", []))
+    _check_media(fields.get("MediaUrl", []), 1 if to.startswith(WHATSAPP) else MEDIA_LIMIT)
     callback = first(fields, "StatusCallback")
     if callback and not re.fullmatch(r"https?://[^\s/]+\S*", callback):
         raise Refused(400, 21609, f"The StatusCallback URL {callback} is not a valid URL.")
 
 
-def _check_media(urls: Sequence[str]) -> None:
-    if len(urls) > MEDIA_LIMIT:
+def _check_addresses(to: str, sender: str, numbers: set[str]) -> None:
+    bare = to.removeprefix(WHATSAPP)
+    if not _E164.fullmatch(bare) and (bare != to or not _SHORT_CODE.fullmatch(to)):
+        raise Refused(400, 21211, f"Invalid 'To' Phone Number: {to}")
+    if not sender:
+        return
+    if not _E164.fullmatch(sender.removeprefix(WHATSAPP)):
+        raise Refused(400, 21212, f"Invalid 'From' Phone Number: {sender}")
+    if sender.startswith(WHATSAPP) != to.startswith(WHATSAPP):
+        raise Refused(400, 21910, "Invalid From and To pair. From and To should be of the same channel")
+    if sender.startswith(WHATSAPP) and sender not in numbers:
+        raise Refused(400, 63007, "Twilio could not find a Channel with the specified From address")
+    if sender not in numbers:
+        raise Refused(400, 21659, f"'From' {sender} is not a Twilio phone number or short code country mismatch")
+
+
+def _check_media(urls: Sequence[str], most: int) -> None:
+    if len(urls) > most:
         raise Refused(400, 21623, "Number of media files exceeds allowed limit")
     if any(not re.fullmatch(r"https?://[^\s/]+\S*", url) for url in urls):
         raise Refused(400, 21620, "Invalid media URL(s)")

@@ -20,6 +20,8 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from scripts.benchmarks.services import in_memory
+
 ROOT = Path(__file__).parents[2]
 EMAIL, PASSWORD = "ola@northwind.example", "correct horse battery"
 START_WITHIN_S = 90
@@ -31,7 +33,7 @@ class RunningHub:
     def __init__(self, *arguments: str, **environ: str) -> None:
         self.arguments = arguments
         self.said = ""
-        self.folder = tempfile.TemporaryDirectory(prefix="hub-up-")
+        self.folder = tempfile.TemporaryDirectory(prefix="hub-up-", dir=in_memory())
         self.port = free_port()
         self.base_url = f"http://localhost:{self.port}"
         self.environ = os.environ | {

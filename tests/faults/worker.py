@@ -40,7 +40,8 @@ class PlainConnectors:
     """The body of an item is its text."""
 
     def get(self, channel):
-        return SimpleNamespace(parse=self.parse, keeps_raw=False)
+        manifest = SimpleNamespace(capabilities=SimpleNamespace(window_s=0))
+        return SimpleNamespace(parse=self.parse, keeps_raw=False, manifest=manifest, expand=None)
 
     def parse(self, body: bytes, context):
         return [factories.make_item(key=context.key, external_id=context.key, text=body.decode())]

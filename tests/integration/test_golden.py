@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,14 @@ from hub.accounts.model import Actor, Role
 from hub.attachments import store as files
 from hub.contacts import actions as contacts
 from hub.demo import actions as demo
-from hub.envelope import AttachmentRef, DeliveryStatus, Receipt
+from hub.envelope import AttachmentRef, DeliveryStatus, ItemKind, Receipt
 from hub.errors import ConnectorErrorInfo, ErrorClass
-from hub.inbox import actions, deliveries, replies
+from hub.inbox import actions, acts, deliveries, replies
 from hub.inbox.fetched import settle_fetched
 from hub.inbox.model import MessageKind
 from tests.factories import WorkspaceFacts, make_item, make_receipt, received
 from tests.mails import make_mail, person
-from tests.outgoing import mark_sent, queue_and_claim
+from tests.outgoing import claim, mark_sent, queue_and_claim
 from tests.verify_action import verify_action
 
 pytestmark = pytest.mark.postgres
@@ -48,6 +48,13 @@ class Desk:
 
     async def receive(self, **fields: Any) -> None:
         item = make_item(external_id=None, **fields)
+        async with self.database.transaction([self.workspace.id]) as conn:
+            (outcome,) = await actions.receive(conn, [received(self.workspace, item)])
+        self.conversation_id = outcome.conversation_id
+
+    async def about(self, kind: ItemKind, target: str | None, at: datetime, **fields: Any) -> None:
+        fields = {"external_id": None, "text": ""} | fields
+        item = make_item(kind=kind, key=f"{kind}{at}{fields}", target_external_id=target, occurred_at=at, **fields)
         async with self.database.transaction([self.workspace.id]) as conn:
             (outcome,) = await actions.receive(conn, [received(self.workspace, item)])
         self.conversation_id = outcome.conversation_id
@@ -173,7 +180,46 @@ async def story_mail_thread_of_two_people(desk: Desk) -> None:
         await actions.receive(conn, [received(desk.workspace, bounce)])
 
 
+async def story_message_is_edited_and_reacted_to(desk: Desk) -> None:
+    """Ana mends a word, an edit that was overtaken comes late, and she reacts to what we answered, twice in one."""
+    start = make_item().occurred_at
+    await desk.about(ItemKind.MESSAGE, None, start, external_id="m1", text="helo")
+    await desk.about(ItemKind.EDIT, "m1", start + timedelta(seconds=60), text="hello", revision=2)
+    await desk.about(ItemKind.EDIT, "m1", start + timedelta(seconds=30), text="hallo", revision=1)
+    for second, emoji, removed in ((70, "👍", False), (80, "", True), (80, "🎉", False)):
+        at = start + timedelta(seconds=second)
+        await desk.about(ItemKind.REACTION, "m1", at, reaction=emoji, removed=removed)
+
+
+async def story_message_is_deleted(desk: Desk) -> None:
+    """Ana takes back what she wrote and edited, and what quotes it shows it no more."""
+    start = make_item().occurred_at
+    await desk.about(ItemKind.MESSAGE, None, start, external_id="m1", text="My card is 4242")
+    await desk.about(ItemKind.EDIT, "m1", start + timedelta(seconds=10), text="My card is 4343")
+    await desk.about(ItemKind.MESSAGE, None, start, external_id="m2", text="See above", reply_to_external_id="m1")
+    await desk.about(ItemKind.DELETE, "m1", start + timedelta(seconds=90))
+
+
+async def story_our_edit_is_made_and_refused(desk: Desk) -> None:
+    """A reply is edited, which the vendor does, and edited again, which it refuses."""
+    await desk.about(ItemKind.MESSAGE, None, make_item().occurred_at, external_id="m1", text="Where is it?")
+    sent = await desk.reply()
+    claimed = await claim(desk.database, desk.workspace)
+    await mark_sent(desk.database, desk.workspace, claimed, "ours")
+    place = acts.Place(desk.workspace.id, desk.conversation_id, sent.message_id)
+    doer, able = acts.Doer(id=desk.workspace.agent_id), acts.Allowed(edit=True)
+    for text, error in (("Tomorrow.", None), ("Today.", ConnectorErrorInfo(ErrorClass.PERMANENT, "old", "Too old."))):
+        async with desk.database.transaction([desk.workspace.id]) as conn:
+            await acts.edit_message(conn, place, text, doer, able)
+        claimed = await claim(desk.database, desk.workspace)
+        async with desk.database.transaction([desk.workspace.id]) as conn:
+            await (acts.mark_done(conn, claimed) if error is None else acts.mark_failed(conn, claimed, error))
+
+
 STORIES = [
+    story_message_is_edited_and_reacted_to,
+    story_message_is_deleted,
+    story_our_edit_is_made_and_refused,
     story_message_opens,
     story_reply_is_sent_and_delivered,
     story_photo_is_fetched,

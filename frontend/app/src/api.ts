@@ -1,8 +1,10 @@
 /** The HTTP API of docs/http-api.md: one function that calls, and the shapes of the answers. */
 import type {
-  AccountsView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
-  ConversationView, DeadLetterDetail, DeadLetterPage, MembersView, MessagePage, ReplayedView, ReplyDefaults, SecretView, SessionView, Snapshot, TestedView, Uuid,
+  AccountsView, ChangeView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
+  ConversationView, DeadLetterDetail, DeadLetterPage, MembersView, MessagePage, ReplayedView, ReplyDefaults, SecretView, SessionView, Snapshot, TemplatesView, TestedView, Uuid, VersionsView,
 } from "./types.gen";
+
+export type ProofMethod = "totp" | "passkey" | "recovery_code" | "password";
 
 /** A refusal in the hub's words; `code` is "offline" when no answer came at all. */
 export class ApiError extends Error {
@@ -13,7 +15,7 @@ export class ApiError extends Error {
     readonly field: string | null = null,
     readonly retry_after_s: number | null = null,
     /** The ways to prove who one is, where that is what is missing. */
-    readonly methods: readonly string[] = [],
+    readonly methods: readonly ProofMethod[] = [],
     /** A sign-in half done: goes back with the second factor. */
     readonly challenge: string | null = null,
   ) {
@@ -39,12 +41,12 @@ export type ConversationChange =
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 export async function call<Answer>(method: Method, path: string, body?: unknown, more: Readonly<Record<string, string>> = {}): Promise<Answer> {
-  const headers: Record<string, string> = { ...more, ...(method === "GET" ? {} : { "X-Hub-Request": "1" }) };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const headers: Record<string, string> = method === "GET" ? { ...more } : { "X-Hub-Request": "1", ...more };
+  if (body !== undefined) headers["Content-Type"] = body instanceof Blob ? "application/octet-stream" : "application/json";
   let response: Response;
   try {
-    const content = body === undefined ? {} : { body: JSON.stringify(body) };
-    response = await fetch(`/api/v1${path}`, { method, headers, credentials: "same-origin", ...content });
+    const content = body === undefined ? {} : { body: body instanceof Blob ? body : JSON.stringify(body) };
+    response = await fetch(`/api/v1${path}`, { method, headers, credentials: "same-origin", keepalive: method === "DELETE", ...content });
   } catch {
     throw new ApiError(0, "offline", "The hub did not answer. Check your connection and try again.");
   }
@@ -60,7 +62,7 @@ function toError(status: number, answer: unknown): ApiError {
   return new ApiError(status, body.code ?? "unavailable", message, body.field ?? null, body.retry_after_s ?? null, body.methods ?? [], body.challenge ?? null);
 }
 
-const query = (parameters: Readonly<Record<string, string | number | null | undefined>>): string => {
+export const query = (parameters: Readonly<Record<string, string | number | null | undefined>>): string => {
   const pairs = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined && value !== "");
   return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)])).toString()}`;
 };
@@ -85,6 +87,8 @@ export function workspaceApi(workspaceId: number) {
     snapshot: (limit: number) => call<Snapshot>("GET", `${base}/snapshot${query({ limit })}`),
     conversations: (filter: { status?: string; assignee?: string | null; before?: string | null; limit?: number }) =>
       call<ConversationPage>("GET", `${base}/conversations${query(filter)}`),
+    templates: (accountId: Uuid) => call<TemplatesView>("GET", `${base}/channel-accounts/${accountId}/templates`),
+    refreshTemplates: (accountId: Uuid) => call<TemplatesView>("POST", `${base}/channel-accounts/${accountId}/templates/refresh`, {}),
     conversation: (id: Uuid) =>
       call<ConversationView>("GET", `${base}/conversations/${id}`),
     change: (id: Uuid, change: ConversationChange) =>
@@ -93,6 +97,13 @@ export function workspaceApi(workspaceId: number) {
       call<MessagePage>("GET", `${base}/conversations/${id}/messages${query({ before, limit: 50 })}`),
     sendAgain: (id: Uuid, messageId: Uuid) =>
       call<{ seq: number }>("POST", `${base}/conversations/${id}/messages/${messageId}/retry`, {}),
+    editMessage: (id: Uuid, messageId: Uuid, text: string) =>
+      call<ChangeView>("PATCH", `${base}/conversations/${id}/messages/${messageId}`, { text }),
+    deleteMessage: (id: Uuid, messageId: Uuid) => call<ChangeView>("DELETE", `${base}/conversations/${id}/messages/${messageId}`),
+    react: (id: Uuid, messageId: Uuid, emoji: string, on: boolean) =>
+      call<ChangeView>(on ? "PUT" : "DELETE", `${base}/conversations/${id}/messages/${messageId}/reactions/${encodeURIComponent(emoji)}`),
+    dismissChange: (id: Uuid, messageId: Uuid) => call<ChangeView>("DELETE", `${base}/conversations/${id}/messages/${messageId}/change`),
+    versions: (id: Uuid, messageId: Uuid) => call<VersionsView>("GET", `${base}/conversations/${id}/messages/${messageId}/versions`),
     markRead: (id: Uuid, seq: number) => call<{ seq: number }>("PUT", `${base}/conversations/${id}/read`, { seq }),
     contact: (id: Uuid) => call<ContactView>("GET", `${base}/contacts/${id}`),
     changeContact: (id: Uuid, change: { name?: string; lifecycle_stage?: string }) =>

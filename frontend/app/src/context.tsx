@@ -10,6 +10,8 @@ export interface SignedIn {
   readonly session: SessionAnswer;
   readonly manifests: readonly ChannelView[];
   readonly signOut: () => void;
+  /** Reads anew which workspaces there are. */
+  readonly reloadSession: () => Promise<void>;
   readonly switchWorkspace: (workspaceId: number) => void;
 }
 

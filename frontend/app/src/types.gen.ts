@@ -9,11 +9,16 @@ export interface SessionView {
   readonly login: LoginView;
   readonly workspaces: readonly Membership[];
   readonly token?: string | null;
+  readonly expires_in_s?: number | null;
+  readonly refresh_token?: string | null;
+  readonly is_operator?: boolean;
+  readonly entered?: EnteredBy | null;
 }
 
 export interface LoginView {
   readonly name: string;
   readonly email: string;
+  readonly time_zone: string;
 }
 
 export interface Membership {
@@ -25,6 +30,12 @@ export interface Membership {
 }
 
 export type Role = "owner" | "admin" | "agent" | "viewer";
+
+export interface EnteredBy {
+  readonly workspace_id: number;
+  readonly reason: string;
+  readonly expires_at: Timestamp;
+}
 
 export interface Snapshot {
   readonly epoch: number;
@@ -41,6 +52,7 @@ export interface Snapshot {
   readonly reads: readonly ReadMark[];
   readonly teams: readonly Team[];
   readonly roles: readonly CustomRole[];
+  readonly flags: readonly string[];
 }
 
 export interface Workspace {
@@ -109,6 +121,7 @@ export interface Conversation {
   readonly last_outbound_seq: number;
   readonly created_at: Timestamp;
   readonly version: number;
+  readonly window_expires_at: Timestamp | null;
 }
 
 export type ConversationStatus = "open" | "pending" | "snoozed" | "closed";
@@ -171,8 +184,12 @@ export interface ChannelView {
   readonly presets: readonly Preset[];
   readonly rank: number;
   readonly webhook_limit_bytes: number;
+  readonly proof: "secret" | "signature" | "token";
+  readonly retry_after_s: readonly number[];
   readonly generated: readonly Field[];
   readonly icon: string;
+  readonly sign_in: SignInFacts | null;
+  readonly can_test: boolean;
 }
 
 export interface Capabilities {
@@ -185,7 +202,10 @@ export interface Capabilities {
   readonly reply: boolean;
   readonly react: boolean;
   readonly edit: boolean;
+  readonly edit_within_s: number;
   readonly delete: boolean;
+  readonly delete_within_s: number;
+  readonly mark_read: boolean;
   readonly attachments: boolean;
   readonly attachment_limit_bytes: number;
   readonly attachment_total_bytes: number;
@@ -196,6 +216,10 @@ export interface Capabilities {
   readonly html: boolean;
   readonly visitors: boolean;
   readonly start_conversation: boolean;
+  readonly window_s: number;
+  readonly human_window_s: number;
+  readonly templates: boolean;
+  readonly human_only: boolean;
 }
 
 export interface Field {
@@ -208,6 +232,7 @@ export interface Field {
   readonly options: readonly string[];
   readonly default: string;
   readonly generated: boolean;
+  readonly shape: "token" | "whsec";
 }
 
 export interface Limit {
@@ -222,6 +247,12 @@ export interface Preset {
   readonly domains: readonly string[];
   readonly values: Readonly<Record<string, string>>;
   readonly help: string;
+}
+
+export interface SignInFacts {
+  readonly redirect_uri: string;
+  readonly missing: string;
+  readonly takes_own_app: boolean;
 }
 
 export interface ConversationPage {
@@ -270,6 +301,12 @@ export interface Message {
   readonly headers: MessageHeaders | null;
   readonly has_html: boolean;
   readonly quoted: string;
+  readonly reply_to: Quote | null;
+  readonly unreadable: string;
+  readonly reactions: readonly Reaction[];
+  readonly edited_at: Timestamp | null;
+  readonly deleted_at: Timestamp | null;
+  readonly change: MessageChange | null;
 }
 
 export type MessageKind = "message" | "note" | "call" | "form";
@@ -309,6 +346,29 @@ export interface Party {
   readonly address: string;
 }
 
+export interface Quote {
+  readonly message_id: Uuid;
+  readonly author_kind: string;
+  readonly author_name: string;
+  readonly text: string;
+}
+
+export interface Reaction {
+  readonly emoji: string;
+  readonly author_kind: "contact" | "member";
+  readonly author_id: Uuid | null;
+  readonly author_name: string;
+  readonly waiting: boolean;
+}
+
+export interface MessageChange {
+  readonly id: Uuid;
+  readonly kind: "delete" | "edit" | "react" | "unreact";
+  readonly state: "failed" | "waiting";
+  readonly text: string;
+  readonly error: string;
+}
+
 export interface Line {
   readonly seq: number;
   readonly type: "conversation_assigned" | "conversation_closed" | "conversation_moved" | "conversation_reopened" | "conversation_snoozed";
@@ -317,6 +377,20 @@ export interface Line {
   readonly assignee_id: Uuid | null;
   readonly inbox_id: Uuid;
   readonly snoozed_until: Timestamp | null;
+}
+
+export interface ChangeView {
+  readonly message: Message;
+  readonly seq: number;
+}
+
+export interface VersionsView {
+  readonly versions: readonly Version[];
+}
+
+export interface Version {
+  readonly text: string;
+  readonly written_at: Timestamp;
 }
 
 export interface ContactView {
@@ -351,6 +425,7 @@ export interface Health {
   readonly progress: Progress | null;
   readonly lag_s: number | null;
   readonly error: string | null;
+  readonly unreachable_since: Timestamp | null;
 }
 
 export interface Progress {
@@ -391,6 +466,52 @@ export interface TestedView {
   readonly message: string;
 }
 
+export interface AccountHealth {
+  readonly status: AccountStatus;
+  readonly headline: string;
+  readonly last_item_at: Timestamp | null;
+  readonly last_sent_at: Timestamp | null;
+  readonly intake_waiting: number | null;
+  readonly queued: number;
+  readonly oldest_queued_at: Timestamp | null;
+  readonly reading: Health;
+  readonly buckets: readonly BucketView[];
+  readonly troubles: readonly Trouble[];
+  readonly token_expires_at: Timestamp | null;
+  readonly token_renewed_at: Timestamp | null;
+  readonly webhook_url: string;
+  readonly signs_in: boolean;
+  readonly can_test: boolean;
+}
+
+export interface BucketView {
+  readonly name: string;
+  readonly free: number;
+  readonly blocked_until: Timestamp | null;
+  readonly words: string;
+}
+
+export interface Trouble {
+  readonly doing: "fetch" | "read" | "renew" | "send" | "webhook";
+  readonly code: string;
+  readonly message: string;
+  readonly times: number;
+  readonly first_at: Timestamp;
+  readonly last_at: Timestamp;
+}
+
+export interface SignInView {
+  readonly authorize_url: string;
+}
+
+export interface AttemptState {
+  readonly id: Uuid;
+  readonly channel: string;
+  readonly channel_account_id: Uuid;
+  readonly outcome: "connected" | "refused" | "waiting";
+  readonly message: string;
+}
+
 export interface SecretView {
   readonly name: string;
   readonly value: string;
@@ -410,6 +531,133 @@ export interface Offer {
   readonly role_name: string;
   readonly expires_at: Timestamp;
   readonly has_login: boolean;
+}
+
+export interface SealingView {
+  readonly sealing: Sealing;
+}
+
+export interface Sealing {
+  readonly state: SealingState;
+  readonly done: number;
+  readonly total: number;
+  readonly started_at: Timestamp | null;
+  readonly finished_at: Timestamp | null;
+  readonly key_made_at: Timestamp | null;
+  readonly search: string;
+}
+
+export type SealingState = "open" | "sealing" | "sealed" | "opening";
+
+export interface TemplatesView {
+  readonly templates: readonly Template[];
+  readonly fetched_at: Timestamp;
+}
+
+export interface Template {
+  readonly name: string;
+  readonly language: string;
+  readonly text: string;
+  readonly variables: readonly string[];
+  readonly id: string;
+  readonly status: string;
+}
+
+export interface ExportView {
+  readonly export: Export;
+  readonly url: string | null;
+}
+
+export interface Export {
+  readonly id: Uuid;
+  readonly contact_id: Uuid;
+  readonly requested_by: Uuid;
+  readonly state: "failed" | "queued" | "ready" | "running";
+  readonly done: number;
+  readonly total: number;
+  readonly size_bytes: number;
+  readonly created_at: Timestamp;
+  readonly finished_at: Timestamp | null;
+  readonly expires_at: Timestamp;
+}
+
+export interface ExportPage {
+  readonly exports: readonly Export[];
+  readonly next: string | null;
+}
+
+export interface PreviewView {
+  readonly extent: Extent;
+  readonly digest: string;
+}
+
+export interface Extent {
+  readonly conversations: number;
+  readonly messages: number;
+  readonly files: number;
+  readonly shared_conversations: number;
+}
+
+export interface ErasurePage {
+  readonly erasures: readonly ErasureView[];
+  readonly next: string | null;
+}
+
+export interface ErasureView {
+  readonly id: Uuid;
+  readonly kind: string;
+  readonly contact_ids: readonly Uuid[];
+  readonly policy_id: Uuid | null;
+  readonly state: "done" | "queued" | "running";
+  readonly phase: "contact" | "conversations" | "done" | "files" | "log" | "shared" | "traces";
+  readonly progress: number;
+  readonly conversations: number;
+  readonly messages: number;
+  readonly files: number;
+  readonly requested_by: Uuid | null;
+  readonly created_at: Timestamp;
+  readonly finished_at: Timestamp | null;
+}
+
+export interface ConsentView {
+  readonly consent: Consent;
+}
+
+export interface Consent {
+  readonly id: Uuid;
+  readonly contact_id: Uuid;
+  readonly purpose: string;
+  readonly channel: string;
+  readonly state: "given" | "withdrawn";
+  readonly basis: "consent" | "contract" | "legal_obligation" | "legitimate_interests" | "public_task" | "vital_interests";
+  readonly source: string;
+  readonly occurred_at: Timestamp;
+  readonly recorded_by: Uuid | null;
+  readonly recorded_at: Timestamp;
+}
+
+export interface ConsentPage {
+  readonly consents: readonly Consent[];
+  readonly next: string | null;
+}
+
+export interface PolicyView {
+  readonly policy: RetentionPolicy;
+}
+
+export interface RetentionPolicy {
+  readonly id: Uuid;
+  readonly inbox_id: Uuid | null;
+  readonly channel_account_id: Uuid | null;
+  readonly days: number;
+  readonly closed_only: boolean;
+  readonly created_at: Timestamp;
+  readonly next_run_at: Timestamp;
+}
+
+export interface PolicyPage {
+  readonly policies: readonly RetentionPolicy[];
+  readonly next: string | null;
 }
 
 export interface MessageReceived {
@@ -498,6 +746,34 @@ export interface MessageAttachmentsChanged {
   readonly conversation_id: Uuid;
   readonly message_id: Uuid;
   readonly attachments: readonly Attachment[];
+}
+
+export interface MessageEdited {
+  readonly type: "message_edited";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly message: Message;
+}
+
+export interface MessageDeleted {
+  readonly type: "message_deleted";
+  readonly conversation: Conversation;
+  readonly previous_status: ConversationStatus | null;
+  readonly message: Message;
+}
+
+export interface ReactionChanged {
+  readonly type: "reaction_changed";
+  readonly conversation_id: Uuid;
+  readonly message_id: Uuid;
+  readonly reactions: readonly Reaction[];
+}
+
+export interface MessageChangeNoted {
+  readonly type: "message_change_noted";
+  readonly conversation_id: Uuid;
+  readonly message_id: Uuid;
+  readonly change: MessageChange | null;
 }
 
 export interface ConversationRead {
@@ -604,6 +880,8 @@ export interface Send {
   readonly attachments?: readonly Uuid[];
   readonly seen_seq?: number | null;
   readonly addressing?: Addressing | null;
+  readonly reply_to?: Uuid | null;
+  readonly template?: TemplateUse | null;
 }
 
 export interface Addressing {
@@ -611,6 +889,13 @@ export interface Addressing {
   readonly to?: readonly Party[];
   readonly cc?: readonly Party[];
   readonly bcc?: readonly Party[];
+}
+
+export interface TemplateUse {
+  readonly name: string;
+  readonly language: string;
+  readonly id?: string;
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 export interface ReadFrame {
@@ -733,6 +1018,10 @@ export type HubEvent =
   | ConversationRemoved
   | MessageStatusChanged
   | MessageAttachmentsChanged
+  | MessageEdited
+  | MessageDeleted
+  | ReactionChanged
+  | MessageChangeNoted
   | ConversationRead
   | ContactsRemoved
   | DemoRemoved

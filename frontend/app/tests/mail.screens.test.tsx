@@ -10,14 +10,14 @@ import { ME, attachment, contact, conversation, message, snapshot } from "./rows
 import { Server } from "./server";
 
 const MAIL: ChannelView = {
-  id: "imap_smtp", name: "E-mail", summary: "A mailbox.", transport: "poll", docs_url: "", read_on: "", unknown_policy: "at_most_once", limits: {}, events: [], needs_public_url: false, webhook_limit_bytes: 0,
-  setup_steps: [], generated: [], icon: "", rank: 10,
+  id: "imap_smtp", name: "E-mail", summary: "A mailbox.", transport: "poll", docs_url: "", read_on: "", unknown_policy: "at_most_once", limits: {}, events: [], needs_public_url: false, webhook_limit_bytes: 0, retry_after_s: [], proof: "signature",
+  setup_steps: [], generated: [], sign_in: null, can_test: false, icon: "", rank: 10,
   presets: [{ id: "gmail", label: "Gmail", domains: ["gmail.com"], values: { imap_host: "imap.gmail.com" }, help: "Make an app password first." }],
-  credentials: [{ name: "address", label: "Address", help: "", kind: "text", required: true, pattern: "", options: [], default: "", generated: false }],
-  settings: [{ name: "imap_host", label: "IMAP server", help: "", kind: "text", required: true, pattern: "", options: [], default: "", generated: false }],
+  credentials: [{ name: "address", label: "Address", help: "", kind: "text", required: true, pattern: "", options: [], default: "", generated: false, shape: "token" }],
+  settings: [{ name: "imap_host", label: "IMAP server", help: "", kind: "text", required: true, pattern: "", options: [], default: "", generated: false, shape: "token" }],
   capabilities: {
-    text_limit: 20_000, text_limit_unit: "chars", segments: false, receipts: [], typing_in: false, typing_out: false, reply: false, react: false, edit: false, delete: false,
-    attachments: true, attachment_limit_bytes: 1_000_000, attachment_limit_count: 0, attachment_total_bytes: 0, attachment_mimes: [], subject: true, copies: true, html: true, visitors: false, start_conversation: true,
+    text_limit: 20_000, text_limit_unit: "chars", segments: false, receipts: [], typing_in: false, typing_out: false, reply: false, react: false, edit: false, edit_within_s: 0, delete: false, delete_within_s: 0, mark_read: false,
+    attachments: true, attachment_limit_bytes: 1_000_000, attachment_limit_count: 0, attachment_total_bytes: 0, attachment_mimes: [], subject: true, copies: true, html: true, visitors: false, start_conversation: true, window_s: 0, human_window_s: 0, templates: false, human_only: false,
   },
 };
 const ANA = conversation({ channel: "imap_smtp", subject: "Broken lamp", last_inbound_seq: 9, version: 9 });
@@ -28,7 +28,7 @@ beforeEach(() => {
   server = new Server();
   localStorage.clear();
   server.answers = {
-    "GET /session": () => ({ login: { name: "Priya", email: "priya@example.com" }, workspaces: [{ workspace_id: 1, workspace_name: "Northwind", member_id: ME, role: "owner" }] }),
+    "GET /session": () => ({ login: { name: "Priya", email: "priya@example.com", time_zone: "" }, workspaces: [{ workspace_id: 1, workspace_name: "Northwind", member_id: ME, role: "owner" }] }),
     "GET /channels": () => ({ channels: [MAIL] }),
     "GET /snapshot": () => snapshot({ seq: 10, counts: { open: 1, pending: 0, snoozed: 0, closed: 0 }, conversations: [ANA], contacts: [contact()], channel_accounts: [{ id: "a-1", inbox_id: "i-1", channel: "imap_smtp", name: "Support mail", status: "connected", status_reason: "", settings: {}, created_at: "2026-01-01T09:00:00Z", version: 0, demo: true }] }),
     "GET /contacts/p-1": () => ({ contact: contact(), conversations: [] }),
@@ -180,10 +180,68 @@ describe("mail", () => {
     expect(within(second as HTMLElement).getByText("Bo Lindqvist")).toBeVisible();
     const frame = screen.getByTitle("Formatted message");
     expect(frame).toHaveAttribute("sandbox", "allow-same-origin allow-popups allow-popups-to-escape-sandbox");
-    expect(frame).toHaveAttribute("src", "/api/v1/workspaces/1/conversations/c-1/messages/x-1/html?remote=0&theme=light");
+    expect(frame).toHaveAttribute("src", "/api/v1/workspaces/1/conversations/c-1/messages/x-1/html?theme=light");
     fireEvent.click(screen.getByRole("button", { name: "Plain text" }));
     expect(screen.queryByTitle("Formatted message")).toBeNull();
     expect(screen.getByText("Formatted")).toBeVisible();
+  });
+
+  /** What the hub's document would hold. */
+  function load(frame: HTMLElement, body: string) {
+    vi.stubGlobal("ResizeObserver", class { observe() {} unobserve() {} disconnect() {} });
+    const inside = document.implementation.createHTMLDocument();
+    inside.body.innerHTML = body;
+    Object.defineProperty(frame, "contentDocument", { value: inside });
+    fireEvent.load(frame);
+  }
+  const BLOCKED = '<img data-blocked=""><img data-blocked=""><img data-tracker="">';
+  const LOADED = '<img src="/api/v1/images/a"><img src="/api/v1/images/b"><img data-tracker="">';
+
+  it("shows pictures once, for this mail alone", async () => {
+    const user = await openThread({ text: "News", has_html: true, headers: people });
+    load(screen.getByTitle("Formatted message"), BLOCKED);
+    expect(screen.getByText("2 pictures not shown: loading them tells the sender that this was opened.")).toBeVisible();
+    expect(screen.getByText("1 tracking pixel left out.")).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Show pictures" }));
+    const frame = screen.getByTitle("Formatted message");
+    expect(frame).toHaveAttribute("src", "/api/v1/workspaces/1/conversations/c-1/messages/x-0/html?remote=1&theme=light");
+    load(frame, LOADED);
+    expect(screen.queryByRole("button", { name: "Show pictures" })).toBeNull();
+    expect(screen.queryByText("Pictures of this sender are always shown.")).toBeNull();
+  });
+
+  it("shows pictures always from a sender, in each of their mails, and takes it back", async () => {
+    const kept: unknown[] = [];
+    server.answers["PUT /contacts/p-1/pictures"] = (body) => {
+      kept.push(body);
+      return new Response(null, { status: 204 });
+    };
+    const user = await openThread({ text: "One", has_html: true, headers: people }, { text: "Two", has_html: true, headers: people });
+    for (const frame of screen.getAllByTitle("Formatted message")) load(frame, BLOCKED);
+    const before = screen.getAllByTitle("Formatted message");
+    await user.click(screen.getAllByRole("button", { name: "Always from this sender" })[0] as HTMLElement);
+    await waitFor(() => expect(screen.getAllByTitle("Formatted message")[1]).not.toBe(before[1]));
+    for (const frame of screen.getAllByTitle("Formatted message")) load(frame, LOADED);
+    expect(screen.getAllByText("Pictures of this sender are always shown.")).toHaveLength(2);
+    await user.click(screen.getAllByRole("button", { name: "Ask again" })[1] as HTMLElement);
+    await waitFor(() => expect(kept).toEqual([{ shown: true }, { shown: false }]));
+    expect((await axe.run(document.body, { iframes: false, rules: { "color-contrast": { enabled: false } } })).violations).toEqual([]);
+  });
+
+  it("offers no lasting choice to who may not change contacts", async () => {
+    const answer = server.answers["GET /snapshot"];
+    server.answers["GET /snapshot"] = (...given) => ({ ...(answer?.(...given) as object), permissions: ["inbox.read"] });
+    await openThread({ text: "One", has_html: true, headers: people });
+    load(screen.getByTitle("Formatted message"), BLOCKED);
+    expect(screen.getByRole("button", { name: "Show pictures" })).toBeVisible();
+    expect(screen.queryByRole("button", { name: "Always from this sender" })).toBeNull();
+  });
+
+  it("offers no lasting choice for what we sent ourselves", async () => {
+    await openThread({ text: "One", has_html: true, headers: people, direction: "outbound", author_kind: "member", author_id: ME });
+    load(screen.getByTitle("Formatted message"), BLOCKED);
+    expect(screen.getByRole("button", { name: "Show pictures" })).toBeVisible();
+    expect(screen.queryByRole("button", { name: "Always from this sender" })).toBeNull();
   });
 
   it("answers everybody unless the member chooses people and subject, once", async () => {

@@ -8,7 +8,7 @@ const parse = (address: string): Route => parseRoute(new URL(address, "http://hu
 describe("routes", () => {
   it.each([
     "/", "/?tab=closed", "/?filter=mine", "/c/0190-a?tab=snoozed&filter=unassigned", "/settings/channels", "/settings/channels?connect=twilio_sms",
-    "/settings/channels?account=0190", "/settings/members", "/welcome", "/sign-in", "/setup#tok-en_1", "/join#abc", "/reset#abc", "/verify#abc", "/invitation#abc", "/sign-up", "/forgot",
+    "/settings/channels?account=0190", "/settings/members", "/settings/notifications", "/home", "/notices", "/welcome", "/sign-in", "/setup#tok-en_1", "/join#abc", "/reset#abc", "/verify#abc", "/invitation#abc", "/change-address#abc", "/stop-address-change#abc", "/sign-up", "/forgot",
   ])("%s is read and written alike", (address) => expect(toPath(parse(address))).toBe(address));
 
   it.each(["/c", "/c/1/2", "/settings/nothing", "/nowhere", "/setup/1", "/a/b/c/d"])("%s is nowhere", (address) => expect(parse(address)).toEqual({ page: "missing" }));

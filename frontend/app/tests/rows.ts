@@ -12,7 +12,7 @@ export function conversation(over: Partial<Conversation> = {}): Conversation {
   return {
     id: "c-1", inbox_id: "i-1", channel_account_id: "a-1", channel: "livechat", contact_id: "p-1", status: "open", assignee_id: null,
     snoozed_until: null, subject: "", preview: "Hello", preview_author_kind: "contact", last_activity_at: "2026-01-01T10:00:00Z",
-    last_inbound_seq: 1, last_outbound_seq: 0, created_at: "2026-01-01T09:00:00Z", version: 1, ...over,
+    last_inbound_seq: 1, last_outbound_seq: 0, created_at: "2026-01-01T09:00:00Z", version: 1, window_expires_at: null, ...over,
   };
 }
 
@@ -24,7 +24,7 @@ export function message(over: Partial<Message> = {}): Message {
   return {
     id: "x-1", conversation_id: "c-1", seq: 1, kind: "message", direction: "inbound", author_kind: "contact", author_id: "p-1", author_name: "",
     text: "Hello", attachments: [], status: null, error: null, client_message_id: null, occurred_at: "2026-01-01T10:00:00Z", version: 1,
-    headers: null, has_html: false, quoted: "", ...over,
+    headers: null, has_html: false, quoted: "", reply_to: null, unreadable: "", reactions: [], edited_at: null, deleted_at: null, change: null, ...over,
   };
 }
 
@@ -34,7 +34,7 @@ export function snapshot(over: Partial<Snapshot> = {}): Snapshot {
     permissions: ["inbox.read", "inbox.reply", "inbox.assign", "contacts.write", "channels.manage"],
     members: [member(), member({ id: "m-2", name: "Hugo Laurent", email: "hugo@example.com", role: "agent" })],
     inboxes: [], channel_accounts: [{ id: "a-1", inbox_id: "i-1", channel: "livechat", name: "Website chat", status: "connected", status_reason: "", settings: {}, created_at: "2026-01-01T09:00:00Z", version: 0, demo: false }],
-    counts: { open: 0, pending: 0, snoozed: 0, closed: 0 }, conversations: [], contacts: [], reads: [], teams: [], roles: [], ...over,
+    counts: { open: 0, pending: 0, snoozed: 0, closed: 0 }, conversations: [], contacts: [], reads: [], teams: [], roles: [], flags: [], ...over,
   };
 }
 

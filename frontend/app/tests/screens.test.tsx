@@ -17,7 +17,7 @@ let server: Server;
 
 beforeEach(() => {
   server = new Server();
-  const session = { login: { name: "Priya", email: "priya@example.com" }, workspaces: [{ workspace_id: 1, workspace_name: "Northwind", member_id: ME, role: "owner" }] };
+  const session = { login: { name: "Priya", email: "priya@example.com", time_zone: "" }, workspaces: [{ workspace_id: 1, workspace_name: "Northwind", member_id: ME, role: "owner" }] };
   server.answers = {
     "GET /session": () => (server.signedIn ? session : Response.json({ code: "not_signed_in", message: "Sign in first." }, { status: 401 })),
     "POST /session": () => session,
@@ -201,7 +201,7 @@ describe("keys", () => {
     await user.keyboard("a");
     expect(screen.getByRole("menu", { name: "Assign" })).toBeVisible();
     await user.keyboard("{ArrowDown}{Enter}");
-    await waitFor(() => expect(server.calls.at(-1)?.body).toEqual({ assignee_id: "m-2" }));
+    await waitFor(() => expect(server.calls.findLast((one) => one.method === "PATCH")?.body).toEqual({ assignee_id: "m-2" }));
   });
 
   it("U marks unread and leaves it so while it is on screen", async () => {
@@ -227,18 +227,28 @@ describe("around the inbox", () => {
     expect(server.calls).toContainEqual({ method: "POST", path: "/session", body: { email: "priya@example.com", password: "correct horse" } });
   });
 
+  it("keeps what an issuer sent back until the sign-in page has read it", async () => {
+    server.signedIn = false;
+    server.answers["GET /sign-in/issuers"] = () => ({ issuers: [{ slug: "google", name: "Google" }] });
+    window.history.replaceState(null, "", "/sign-in#link=tok-1&issuer=google");
+    window.dispatchEvent(new PopStateEvent("popstate"));
+    render(<App />);
+    expect(await screen.findByRole("form", { name: "Link your account" })).toBeVisible();
+    expect(window.location.hash).toBe("");
+  });
+
   it("shows a refusal at its field", async () => {
     navigate({ page: "setup", token: "tok" });
-    server.answers["POST /setup"] = () => Response.json({ code: "invalid_input", message: "Use at least 10 characters.", field: "password" }, { status: 422 });
+    server.answers["POST /setup"] = () => Response.json({ code: "invalid_input", message: "Use at least 12 characters.", field: "password" }, { status: 422 });
     const user = userEvent.setup();
     render(<App />);
     await user.type(await screen.findByLabelText("Workspace"), "Northwind");
     await user.type(screen.getByLabelText("Your name"), "Priya");
     await user.type(screen.getByLabelText("E-mail"), "priya@example.com");
-    await user.type(screen.getByLabelText("Password"), "long enough");
+    await user.type(screen.getByLabelText("Password"), "long enough now");
     await user.click(screen.getByRole("button", { name: "Create the workspace" }));
-    expect(await screen.findByRole("alert")).toHaveTextContent("Use at least 10 characters.");
-    expect(screen.getByLabelText("Password")).toHaveAccessibleDescription("Use at least 10 characters.");
+    expect(await screen.findByRole("alert")).toHaveTextContent("Use at least 12 characters.");
+    expect(screen.getByLabelText("Password")).toHaveAccessibleDescription("Use at least 12 characters.");
   });
 
   it("goes to sign-in when the hub says the session is over", async () => {
@@ -246,6 +256,7 @@ describe("around the inbox", () => {
     act(() => {
       server.socket.deliver({ type: "bye", code: 4502, reason: "", retry_after_s: null });
       server.socket.deliver({ type: "bye", code: 4501, reason: "signed out elsewhere", retry_after_s: null });
+      server.signedIn = false;
       server.socket.drop(4501);
     });
     expect(await screen.findByRole("heading", { name: "Sign in" })).toBeVisible();

@@ -8,7 +8,7 @@ import type { Cursor, EventFrame, HubFrame, Visit, VisitorFile, Welcome } from "
 import { openLink } from "./link.ts";
 import { openNotice } from "./notice.ts";
 import { openOutbox, type Outbox, type Outgoing } from "./outbox.ts";
-import { countUnread, START, withEarlier, withMessage, withSnapshot, type ChatState } from "./state.ts";
+import { countUnread, START, withEarlier, withChange, withMessage, withSnapshot, type ChatState } from "./state.ts";
 import { tellTyping, typingLamp } from "./typing.ts";
 import { visiting } from "./visits.ts";
 
@@ -155,6 +155,7 @@ export function openChat(api: Api, environment: Environment, keep: Keep, person:
     if (prev > cursor!.seq) return hello();
     cursor = { ...cursor!, seq };
     if (event.type === "conversation_closed") set({ closed: true });
+    if (event.type === "message_changed") set({ messages: withChange(state.messages, event.message_id, event.text) });
     if (event.type !== "message_added") return;
     const { message } = event;
     set({ messages: withMessage(state.messages, message), closed: false });

@@ -50,7 +50,10 @@ export type Welcome = {
   recovered: boolean;
   heartbeat_s: number;
 };
-export type VisitorEvent = { type: "message_added"; message: VisitorMessage } | { type: "conversation_closed" };
+export type VisitorEvent =
+  | { type: "message_added"; message: VisitorMessage }
+  | { type: "message_changed"; message_id: string; text: string | null }
+  | { type: "conversation_closed" };
 export type EventFrame = { type: "event"; seq: number; prev: number; event: VisitorEvent };
 export type Ack = { type: "ack"; client_message_id: string; message_id: string; seq: number };
 export type ErrorFrame = {

@@ -38,6 +38,11 @@ export function withMessage(messages: readonly VisitorMessage[], message: Visito
   return messages.some(({ id }) => id === message.id) ? messages : [...messages, message];
 }
 
+/** Changes what one message says; null takes it away. */
+export function withChange(messages: readonly VisitorMessage[], id: string, text: string | null): readonly VisitorMessage[] {
+  return messages.flatMap((message) => (message.id !== id ? message : text === null ? [] : { ...message, text }));
+}
+
 /** Puts older messages in front, without those shown already. */
 export function withEarlier(
   messages: readonly VisitorMessage[],

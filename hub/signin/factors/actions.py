@@ -10,9 +10,10 @@ from hub.errors import Conflict, InvalidInput, NotFound
 from hub.signin.factors import passkeys, recovery, store, totp
 from hub.signin.factors.model import MOST_PASSKEYS, Ceremony, Method, NewTotp, Passkey, Purpose
 from hub.signin.factors.telling import NO_DETAILS, note, warn
+from hub.signin.ways import require_way_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from uuid import UUID
 
     from hub.db import TenantConn
@@ -153,11 +154,24 @@ async def rename_passkey(conn: TenantConn, person: Person, passkey_id: UUID, nam
     await note(conn, person, "passkey.renamed", {"passkey_id": str(passkey_id)})
 
 
-async def remove_passkey(conn: TenantConn, person: Person, passkey_id: UUID) -> None:
-    """Take a passkey away; ``NotFound`` where it is not theirs, ``Conflict`` where a workspace insists on it."""
+async def remove_passkey(conn: TenantConn, person: Person, passkey_id: UUID, configured: Collection[str]) -> None:
+    """
+    Take a passkey away.
+
+    Args:
+        conn: A transaction; no tenant is needed.
+        person: Whose.
+        passkey_id: Which.
+        configured: The issuers people can sign in with here.
+
+    Raises:
+        NotFound: It is not theirs.
+        Conflict: It is their last way in, or a workspace insists on it.
+    """
     await store.lock_login(conn, person.login_id)
     if not await store.remove_passkey(conn, person.login_id, passkey_id):
         raise NotFound("passkey")
+    await require_way_in(conn, person.login_id, configured)
     await _removed(conn, person, "passkey.removed", "A passkey was removed.", {"passkey_id": str(passkey_id)})
 
 

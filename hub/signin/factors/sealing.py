@@ -10,6 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.errors import ConfigurationError
+from hub.secret_keys import writing_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ class FactorSealer:
             keys: 32 bytes by version, 1 or more, derived from the installation's key for ``PURPOSE``.
         """
         self._ciphers = {version: AESGCM(key) for version, key in keys.items()}
-        self._newest = max(keys)
+        self._newest = writing_version(keys)
 
     def __repr__(self) -> str:
         return f"FactorSealer(versions={sorted(self._ciphers)})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import asyncpg
 import msgspec
 
+from hub.accounts.model import AccessChanged
 from hub.db import load_queries
 from hub.errors import Conflict, NotFound
 from hub.signin.factors.model import Factors, Passkey, Person, Standing, StoredPasskey, TotpSecret
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from asyncpg import Record
 
+    from hub.accounts.model import SignedIn
     from hub.db import Database, TenantConn
     from hub.signin.factors.model import Ceremony, NewPasskey, Purpose
 
@@ -38,6 +40,7 @@ async def lock_login(conn: TenantConn, login_id: UUID) -> tuple[Person, tuple[st
 
 async def refresh_factors(conn: TenantConn, login_id: UUID) -> tuple[str, ...]:
     """Write anew what a login can prove itself by, and return it."""
+    conn.notices.append(AccessChanged("login", login_id))
     return tuple(cast("list[str]", await conn.fetchval(QUERIES["refresh_factors"], login_id)))
 
 
@@ -61,8 +64,10 @@ async def find_standing(database: Database, session_id: UUID) -> Standing | None
     return _standing(rows[0]) if rows else None
 
 
-async def rotate_session(conn: TenantConn, session_id: UUID, old_hash: bytes, new_hash: bytes) -> bool:
+async def rotate_session(conn: TenantConn, signed_in: SignedIn, old_hash: bytes, new_hash: bytes) -> bool:
     """Note that a session was proved and give it another token; False where the old one ended meanwhile."""
+    conn.notices.append(AccessChanged("login", signed_in.login_id))
+    session_id = signed_in.session_id
     return bool(await conn.fetchval(QUERIES["rotate_session"], session_id, old_hash, new_hash))
 
 
@@ -180,6 +185,7 @@ async def peek_challenge(conn: TenantConn, token_hash: bytes) -> UUID | None:
 async def clear_factors(conn: TenantConn, login_id: UUID) -> None:
     """Take every factor of a login away."""
     await conn.execute(QUERIES["clear_factors"], login_id)
+    conn.notices.append(AccessChanged("login", login_id))
 
 
 async def insisting_workspaces(conn: TenantConn, login_id: UUID) -> list[str]:

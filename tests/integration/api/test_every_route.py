@@ -8,6 +8,7 @@ import uuid
 import httpx
 import msgspec
 import pytest
+import structlog
 
 from api.route import UNSAFE_METHODS, Access, Route
 from api.routes import ROUTES
@@ -170,7 +171,9 @@ async def test_https_is_held_to(parts):
     """With an https public URL browsers are told to stay there."""
     parts.settings = msgspec.structs.replace(parts.settings, public_url="https://hub.example")
     async with browser(parts) as client:
-        assert (await client.get("/healthz")).headers["strict-transport-security"] == "max-age=31536000"
+        assert (await client.get("/healthz")).headers[
+            "strict-transport-security"
+        ] == "max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize(
@@ -212,3 +215,30 @@ async def test_endless_body_is_cut(client, tenant):
     for route in BODY_ROUTES:
         answer = await client.request(route.method, address(route, tenant.workspace_id), content=endless())
         assert answer.status_code == 413, name_of(route)
+
+
+async def test_refused_calls_leave_a_line(client, tenant, foreign):
+    """Who knocks at somebody else's workspace is named on the log by the ids of their login, and no more."""
+    await sign_in(client)
+    with structlog.testing.capture_logs() as lines:
+        await client.get(f"/api/v1/workspaces/{foreign.workspace_id}/contacts?q=secret")
+    (line,) = [one for one in lines if one["event"] == "call_refused"]
+    assert line["login_id"] == str(tenant.login_id)
+    assert (line["route"], line["status"]) == ("/api/v1/workspaces/{workspace_id}/contacts", 403)
+    assert "secret" not in str(line)
+    assert tenant.email not in str(line)
+
+
+async def test_every_answer_says_what_it_is(client, tenant):
+    """Whatever has a body names its type, JSON is JSON, and text names its charset."""
+    await sign_in(client)
+
+    def honest(_: Route, answer: httpx.Response) -> bool:
+        kind = answer.headers.get("content-type", "")
+        if not answer.content:
+            return True
+        if kind.partition(";")[0] in ("application/json", "application/problem+json"):
+            return bool(msgspec.json.decode(answer.content)) or True
+        return not kind.startswith("text/") or "charset=utf-8" in kind.lower() if kind else False
+
+    assert await unlike(honest, client, list(ROUTES), tenant.workspace_id) == {}

@@ -50,6 +50,18 @@ async def test_client_side_routes_get_the_page(built, path):
     assert "frame-ancestors 'none'" in policy
 
 
+async def test_service_worker_is_asked_for_anew_and_loads_nothing(built):
+    """From the root, as a script, revalidated each time, with a policy of its own; pages may start it."""
+    (built.frontend_dir / "app" / "sw.js").write_text("self.addEventListener('push', () => {});")
+    async with browser(built) as client:
+        answer, page = await client.get("/sw.js"), await client.get("/")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+    assert answer.headers["content-type"].startswith(("text/javascript", "application/javascript"))
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; connect-src 'self'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "worker-src 'self';" in page.headers["content-security-policy"]
+
+
 async def test_asset_is_kept_for_ever_and_compressed(built):
     """Hashed files are immutable; browsers that take gzip get it, others do not."""
     async with browser(built) as client:

@@ -106,6 +106,27 @@ async def test_large_head_is_refused_though_it_comes_at_once(port, before):
     assert answer.count(b"HTTP/1.1 200 ") == (1 if before else 0)
 
 
+# What one server takes for the end of a message and another for the middle of it.
+AMBIGUOUS = {
+    "length and chunks": b"content-length: 4\r\ntransfer-encoding: chunked\r\n",
+    "two lengths": b"content-length: 4\r\ncontent-length: 40\r\n",
+    "chunks not last": b"transfer-encoding: chunked, identity\r\n",
+    "unknown coding": b"transfer-encoding: xchunked\r\n",
+    "space before the colon": b"transfer-encoding : chunked\r\n",
+    "length with a sign": b"content-length: +4\r\n",
+    "folded header": b"x: y\r\n transfer-encoding: chunked\r\n",
+}
+
+
+@pytest.mark.parametrize("fields", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+async def test_message_without_one_clear_end_is_refused(port, fields):
+    """Two ways to read its end would smuggle a second request past a proxy: neither is answered, and the end is there."""
+    smuggled = b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n"
+    answer = await exchange(port, b"POST / HTTP/1.1\r\nhost: x\r\n" + fields + b"\r\n" + smuggled)
+    assert answer.count(b"HTTP/1.1 200 ") == 0
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+
+
 async def test_large_body_behind_a_small_head_is_no_large_head(port):
     """What counts is the head, however much comes along with it."""
     body = b"x" * 40_000

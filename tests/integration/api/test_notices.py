@@ -96,6 +96,34 @@ async def test_marks(client, tenant, member, database, notices):
     assert (await client.post(f"{member}/notices/read", json={"until": "2026-11-22T12:00:00"})).status_code == 422
 
 
+async def test_undo_of_marking_all(client, tenant, member, database):
+    """Exactly what one call marked is unread again; what was read before stays read; one or the other is named."""
+    ids = await tell(database, tenant, 3)
+    await client.post(f"{member}/notices/read", json={"ids": [str(ids[0])]})
+    marked = (await client.post(f"{member}/notices/read", json={})).json()
+    assert (marked["changed"], marked["unread"]) == (2, 0)
+    undone = (await client.post(f"{member}/notices/unread", json={"read_at": marked["at"]})).json()
+    assert (undone["changed"], undone["unread"]) == (2, 2)
+    one = (await client.post(f"{member}/notices/unread", json={"ids": [str(ids[0])]})).json()
+    assert (one["changed"], one["unread"]) == (1, 3)
+    for wrong in ({}, {"ids": [], "read_at": marked["at"]}):
+        assert (await client.post(f"{member}/notices/unread", json=wrong)).json()["field"] == "ids"
+
+
+async def test_what_was_told_anew_is_not_taken_back(client, tenant, member, database):
+    """A read notice with a newer one about the same thing stays read: there is one unread notice of a thing."""
+    telling = Telling(
+        kind=Kind.SECURITY, subject="same", at=clock.now(), member_ids=frozenset({tenant.member_id}), detail="x"
+    )
+    async with database.transaction([tenant.workspace_id]) as conn:
+        (old,) = await actions.tell(conn, tenant.workspace_id, [telling])
+    await client.post(f"{member}/notices/read", json={})
+    async with database.transaction([tenant.workspace_id]) as conn:
+        await actions.tell(conn, tenant.workspace_id, [telling])
+    answer = (await client.post(f"{member}/notices/unread", json={"ids": [str(old)]})).json()
+    assert (answer["changed"], answer["unread"]) == (0, 1)
+
+
 async def test_settings(client, tenant, member):
     """Defaults, a change of a part, quiet hours ended again; what cannot be is named."""
     settings = (await client.get(f"{member}/notice-settings")).json()

@@ -66,6 +66,21 @@ async def test_somebody_elses_sign_in_cannot_be_ended(three, parts, database_url
     await owner.close()
 
 
+async def test_ending_sign_ins_asks_for_a_proof(three, database_urls):
+    """Who took over one session cannot put its owner out of all the others."""
+    first, second, _ = three
+    owner = await asyncpg.connect(database_urls.owner_url)
+    await owner.execute("UPDATE login_session SET proved_at = now() - interval '11 minutes'")
+    await owner.close()
+    other = next(row["id"] for row in await sessions(second) if row["is_this"])
+    for path in (f"/api/v1/sessions/{other}", "/api/v1/sessions"):
+        refused = await first.delete(path)
+        assert (refused.status_code, refused.json()["code"]) == (403, "proof_needed")
+    assert (await first.post("/api/v1/session/proof", json={"password": PASSWORD})).status_code == 200
+    assert (await first.delete(f"/api/v1/sessions/{other}")).status_code == 204
+    assert [await is_in(one) for one in three] == [True, False, True]
+
+
 async def test_all_others_are_ended_at_once(three):
     """The one that asks stays."""
     assert (await three[1].delete("/api/v1/sessions")).json() == {"ended": 2}

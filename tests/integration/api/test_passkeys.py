@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import asyncpg
 import pytest
 
 from hub.channels.sealing import Sealer
@@ -92,6 +93,21 @@ async def test_passkey_is_renamed_and_removed(signed_in, device, records):
     assert (await signed_in.delete(f"/api/v1/passkeys/{passkey_id}")).status_code == 404
     assert (await signed_in.get("/api/v1/factors")).json()["methods"] == ["password"]
     assert (await records.audited())[-2:] == ["passkey.renamed", "passkey.removed"]
+
+
+async def test_last_way_in_is_not_removed(signed_in, device, records, database_urls):
+    """Whoever has no password and no linked account keeps their last passkey, with a sentence that says why."""
+    first = (await add_passkey(signed_in, device)).json()["passkey"]["id"]
+    second = (await add_passkey(signed_in, Authenticator(), "Key")).json()["passkey"]["id"]
+    connection = await asyncpg.connect(database_urls.owner_url)
+    await connection.execute("UPDATE login SET password_hash = NULL")
+    await connection.close()
+    assert (await signed_in.delete(f"/api/v1/passkeys/{first}")).status_code == 204
+    refused = await signed_in.delete(f"/api/v1/passkeys/{second}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "only way to sign in" in refused.json()["message"]
+    assert [one["name"] for one in (await signed_in.get("/api/v1/factors")).json()["passkeys"]] == ["Key"]
+    assert (await records.audited()).count("passkey.removed") == 1
 
 
 async def test_foreign_passkey_is_out_of_reach(parts, signed_in, foreign, device):

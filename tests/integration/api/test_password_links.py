@@ -7,6 +7,7 @@ import pytest
 
 from hub.accounts import actions
 from hub.accounts.model import LinkPurpose, NewMember, Role
+from hub.events.model import LoggedEvent
 from tests.integration.api.conftest import OWNER_EMAIL, PASSWORD, browser, sign_in
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
@@ -27,11 +28,14 @@ async def test_invited_member_chooses_a_password_and_is_in(client, invite, tenan
     """The link sets password and name, signs in, and everybody's list of members follows."""
     answer = await use(client, invite, name="Cleo Case")
     assert answer.status_code == 200
-    assert answer.json()["login"] == {"name": "Cleo Case", "email": "cleo@example.com"}
+    assert answer.json()["login"] == {"name": "Cleo Case", "email": "cleo@example.com", "time_zone": ""}
     assert answer.json()["workspaces"][0]["role"] == "agent"
     members = (await client.get(f"/api/v1/workspaces/{tenant.workspace_id}/members")).json()["members"]
     assert [(one["name"], one["version"]) for one in members] == [("Ann", 1), ("Cleo Case", 3)]
-    assert [notice.type for notice in notices] == ["member_added", "member_changed"]
+    told = [(one.type, one.workspace_id) for one in notices if isinstance(one, LoggedEvent)]
+    assert told[-1] == ("member_changed", tenant.workspace_id)
+    # One for each member: the owner's and theirs, none twice.
+    assert [one for one in told if one[0] != "member_changed"] == [("member_added", tenant.workspace_id)] * 2
     await client.delete("/api/v1/session")
     assert (await sign_in(client, "cleo@example.com", NEW_PASSWORD)).status_code == 200
 
@@ -59,6 +63,9 @@ async def test_refused_password_does_not_use_the_link_up(client, invite):
     assert refused.json()["field"] == "password"
     refused = await use(client, invite, name="x" * 300)
     assert refused.json()["field"] == "name"
+    # Whose link it is is known only inside, when it is being used.
+    refused = await use(client, invite, password="Cleo-2026010")
+    assert refused.json()["field"] == "password"
     assert (await use(client, invite)).status_code == 200
 
 
@@ -115,7 +122,7 @@ async def test_rename_reaches_every_workspace(client, parts, tenant, foreign, no
     token = await actions.make_reset_link(parts.database, OWNER_EMAIL)
     notices.clear()
     assert (await use(client, token, name="Anna")).status_code == 200
-    assert {(one.workspace_id, one.type) for one in notices} == {
+    assert {(one.workspace_id, one.type) for one in notices if isinstance(one, LoggedEvent)} == {
         (tenant.workspace_id, "member_changed"),
         (foreign.workspace_id, "member_changed"),
     }

@@ -17,7 +17,7 @@ async def test_sign_in_sets_the_cookie_and_not_the_token(client, tenant):
     """A browser's token is in the cookie only, out of reach of scripts."""
     answer = await sign_in(client)
     assert answer.status_code == 200
-    assert answer.json()["login"] == {"name": "Ann", "email": OWNER_EMAIL}
+    assert answer.json()["login"] == {"name": "Ann", "email": OWNER_EMAIL, "time_zone": ""}
     assert [one["workspace_id"] for one in answer.json()["workspaces"]] == [tenant.workspace_id]
     assert "token" not in answer.json()
     assert "HttpOnly" in answer.headers["set-cookie"]
@@ -70,6 +70,28 @@ async def test_wrong_and_unknown_get_one_answer(client, tenant):
     assert wrong.json()["code"] == "not_signed_in"
     names = {name for name in wrong.headers if name != "content-length"}
     assert names == {name for name in unknown.headers if name != "content-length"}
+
+
+async def test_refused_sign_in_is_in_the_audit_log(client, tenant, database_urls):
+    """A wrong password names the login, an address nobody has is not kept; both say from where, as a success does."""
+    import asyncpg
+
+    await sign_in(client, password="not the password")
+    await sign_in(client, email="nobody@example.com")
+    await sign_in(client)
+    connection = await asyncpg.connect(database_urls.owner_url)
+    rows = await connection.fetch(
+        "SELECT action, actor_id, address, details::text FROM audit_entry WHERE workspace_id = 0"
+        " AND action IN ('login.refused', 'login.signed_in') ORDER BY id"
+    )
+    await connection.close()
+    assert [(row["action"], row["actor_id"]) for row in rows] == [
+        ("login.refused", tenant.login_id),
+        ("login.refused", None),
+        ("login.signed_in", tenant.login_id),
+    ]
+    assert {row["address"] for row in rows} == {"127.0.0.1"}
+    assert "nobody" not in "".join(row["details"] for row in rows)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ async def test_set_up_makes_the_owner_and_signs_them_in(client):
     made = await client.post("/api/v1/setup", json=WANTED)
     assert made.status_code == 200
     session = (await client.get("/api/v1/session")).json()
-    assert session["login"] == {"name": "Ann", "email": "ann@example.com"}
+    assert session["login"] == {"name": "Ann", "email": "ann@example.com", "time_zone": ""}
     assert session["workspaces"] == [
         {
             "workspace_id": made.json()["workspace_id"],

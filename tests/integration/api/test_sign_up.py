@@ -72,7 +72,8 @@ async def test_somebody_signs_up_opens_the_mail_and_is_in(open_parts, owner, dat
         [(to, template, token)] = await mails(database)
         assert (to, template) == ("cleo@example.com", "verify_email")
         done = await verify(client, token, name="Cleo Case")
-        assert (done.status_code, done.json()["login"]) == (200, {"name": "Cleo Case", "email": "cleo@example.com"})
+        named = {"name": "Cleo Case", "email": "cleo@example.com", "time_zone": ""}
+        assert (done.status_code, done.json()["login"]) == (200, named)
         assert done.json()["workspaces"] == []
         assert (await client.get("/api/v1/session")).status_code == 200
     async with browser(open_parts) as client:

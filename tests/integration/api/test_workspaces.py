@@ -260,6 +260,8 @@ async def test_profile_holds_in_every_workspace(office):
     changed = await office.client.patch("/api/v1/profile", json=wanted)
     assert wanted.items() <= changed.json()["profile"].items()
     assert (await office.client.get("/api/v1/profile")).json() == changed.json()
+    in_session = (await office.client.get("/api/v1/session")).json()["login"]
+    assert (in_session["name"], in_session["time_zone"]) == ("Ann Adler", "Europe/Vienna")
     for base in (office.base, f"/api/v1/workspaces/{second['workspace_id']}"):
         assert (await office.client.get(f"{base}/snapshot")).json()["me"]["name"] == "Ann Adler"
     for field, bad in (

@@ -23,7 +23,8 @@ class PlainConnectors:
     """Every channel's parser: the body is the text; ``malformed`` is not."""
 
     def get(self, channel):
-        return SimpleNamespace(parse=self.parse, keeps_raw=False)
+        manifest = SimpleNamespace(capabilities=SimpleNamespace(window_s=0))
+        return SimpleNamespace(parse=self.parse, keeps_raw=False, manifest=manifest, expand=None)
 
     def parse(self, body: bytes, context) -> list[InboundItem]:
         if body == b"malformed":

@@ -138,3 +138,16 @@ async def test_redis_buckets_go_on_without_redis():
     assert buckets.fallbacks == 2
     assert time.monotonic() - started < 5
     await client.aclose()
+
+
+async def test_peek_says_how_full_and_takes_nothing(buckets):
+    """What is left, of how much, and for how long the vendor wants nothing; asking changes nothing."""
+    spent, fresh = charge("spent", SLOW), charge("fresh", SLOW)
+    await buckets.take((spent,))
+    await buckets.penalise("spent", 50)
+    for _ in range(2):
+        one, two = await buckets.peek((spent, fresh))
+        assert (round(one.left[0], 1), one.burst) == (1.0, (2,))
+        assert 49 < one.blocked_s <= 50
+        assert (two.left, two.blocked_s) == ((2.0,), 0.0)
+    assert await buckets.peek(()) == []

@@ -35,7 +35,8 @@ class MailConnectors:
         self.contexts = []
 
     def get(self, channel):
-        return SimpleNamespace(parse=self.parse, keeps_raw=self.keeps_raw)
+        manifest = SimpleNamespace(capabilities=SimpleNamespace(window_s=0))
+        return SimpleNamespace(parse=self.parse, keeps_raw=self.keeps_raw, manifest=manifest, expand=None)
 
     def parse(self, body: bytes, context):
         flag, text, *_ = body.decode().split(":")

@@ -62,7 +62,7 @@ class Counter:
     def get(self, channel: str):
         if channel != "twilio_sms":
             raise NotFound("channel")
-        return SimpleNamespace(poll=self.poll, classify=lambda error: error.info)
+        return SimpleNamespace(poll=self.poll, expand=None, backfill=None, classify=lambda error: error.info)
 
 
 class RecordingTracer:

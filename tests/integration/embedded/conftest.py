@@ -11,6 +11,7 @@ import pytest
 
 from hub.embedded import binaries
 from hub.embedded.folders import short_dir
+from scripts.benchmarks.services import in_memory
 
 
 def _missing(what: str) -> None:
@@ -23,7 +24,7 @@ def _missing(what: str) -> None:
 @pytest.fixture
 def place():
     """A short folder of its own: a socket's path must fit into 107 bytes."""
-    path = Path(tempfile.mkdtemp(prefix="hubt-"))
+    path = Path(tempfile.mkdtemp(prefix="hubt-", dir=in_memory()))
     yield path
     shutil.rmtree(path, ignore_errors=True)
     shutil.rmtree(short_dir(path / "postgres"), ignore_errors=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.registry import ConnectorRegistry
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -56,7 +58,18 @@ def test_bench_names_what_it_can_measure():
     helped = subprocess.run(["scripts/bench"], cwd=ROOT, capture_output=True, text=True, check=True)
 
     names = [line.split()[0] for line in listed.stdout.splitlines()]
-    assert names == ["ingest", "latency", "outage", "mail-parse", "attachments", "sockets", "start"]
+    assert names == [
+        "ingest",
+        "webhooks",
+        "latency",
+        "outage",
+        "mail-parse",
+        "attachments",
+        "api",
+        "sign-in",
+        "sockets",
+        "start",
+    ]
     assert "--list" in helped.stdout
 
 
@@ -69,3 +82,51 @@ def test_bench_attachments_tells_its_share_of_the_floor():
     assert result["lost"] == 0
     assert result["median"]["up_mb_per_s"] > 0
     assert result["median"]["floor_down_mb_per_s"] > 0
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_bench_api_answers_every_call():
+    """A second of ten members' calls is answered with 2xx by the floor and by the hub, with its memory and without."""
+    command = ["scripts/bench", "api", "--seconds", "1", "--runs", "1", "--members", "10", "--conversations", "5"]
+
+    done = subprocess.run(
+        [*command, "--think-s", "0.1", "--json"], cwd=ROOT, capture_output=True, text=True, timeout=280
+    )
+
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["case"] for one in results] == ["floor_starlette", "cache_on", "cache_off"]
+    assert all(one["median"]["refused"] == 0 and one["median"]["calls"] > 30 for one in results)
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+def test_bench_sign_in_tells_its_memory():
+    """Half a second of passwords is checked by the product and by bare argon2; each takes its 64 MiB a check."""
+    command = ["scripts/bench", "sign-in", "--seconds", "0.5", "--runs", "1", "--json"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines():
+        figures = json.loads(line)["median"]
+        assert figures["checks_per_s"] > 0
+        assert figures["peak_mb"] > 60
+
+
+@pytest.mark.processes
+@pytest.mark.slow
+def test_bench_webhooks_has_every_channel_that_is_called():
+    """Half a second of each channel's recorded message is taken, none refused, beside bare appends."""
+    command = ["scripts/bench", "webhooks", "--seconds", "0.3", "--runs", "1", "--json"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+
+    assert done.returncode == 0, done.stderr
+    results = {one["case"]: one["median"] for one in map(json.loads, done.stdout.splitlines())}
+    registry = ConnectorRegistry.load()
+    called = {one.id for one in registry.manifests() if registry.get(one.id).split is not None}
+    assert results.keys() == called
+    assert all(figures["calls_per_s"] > 0 for figures in results.values())

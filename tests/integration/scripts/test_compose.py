@@ -23,6 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.emulators import ACCOUNT_SID, AUTH_TOKEN, NUMBER, EmulatedTwilio
+from tests.integration.api.test_http_protocol import AMBIGUOUS
 from tests.integration.scripts.compose_stack import (
     CONNECTIONS_PER_ADDRESS,
     NAME,
@@ -35,7 +36,7 @@ from tests.integration.scripts.compose_stack import (
 
 EMAIL, PASSWORD = "ola@northwind.example", "correct horse battery"
 # Each test that fills a limit of one address has an address of its own; all of 127/8 is this machine.
-SIGN_IN, LOOKS, CONNECTIONS, VISITOR, FRAMES = (f"127.0.0.{one}" for one in (21, 22, 23, 25, 26))
+SIGN_IN, LOOKS, CONNECTIONS, VISITOR, FRAMES, HANDSHAKES = (f"127.0.0.{one}" for one in (21, 22, 23, 25, 26, 27))
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -233,6 +234,24 @@ def test_plain_http_points_to_https(stack):
     assert (proof.status_code, alive.status_code) == (404, 204)
 
 
+@pytest.mark.parametrize("path", ["/api/v1/session", "/webhooks/twilio_sms/x", "/ws"])
+def test_programs_without_tls_are_not_led_on(stack, path):
+    """A key sent in the clear is noticed: calls are refused, where a page would be sent on to https."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{stack.http_port}") as plain:
+        answer = plain.post(path, headers={"authorization": "Bearer key"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+def test_answers_of_nginx_itself_are_protected(stack, owner):
+    """Each header once, whether the hub answers or nginx does."""
+    wanted = {"strict-transport-security": 1, "x-content-type-options": 1, "content-security-policy": 1}
+    answers = [owner.ask("GET", "/metrics"), owner.ask("POST", "/api/v1/session", content=b"x" * (1024 * 1024 + 1))]
+    answers += [owner.ask("GET", "/healthz"), owner.ask("GET", "/")]
+    assert [one.status_code for one in answers] == [404, 413, 200, 200]
+    for answer in answers:
+        assert {name: len(answer.headers.get_list(name)) for name in wanted} == wanted, answer.url
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_old_tls_is_refused(stack, version):
@@ -242,6 +261,19 @@ def test_old_tls_is_refused(stack, version):
     old.minimum_version = old.maximum_version = version
     with pytest.raises(ssl.SSLError, match=r"(?i)alert protocol version"):
         Client(stack).raw(old).close()
+
+
+@pytest.mark.parametrize("cipher", ["AES128-SHA", "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA384"])
+def test_weak_ciphers_are_refused(stack, cipher):
+    """Neither key exchange without forward secrecy nor CBC; what is offered by the same client otherwise is taken."""
+    offers = ssl.create_default_context(cafile=stack.certificate)
+    offers.maximum_version = ssl.TLSVersion.TLSv1_2
+    offers.set_ciphers(f"{cipher}:@SECLEVEL=0")
+    with pytest.raises(ssl.SSLError, match=r"(?i)handshake failure"):
+        Client(stack).raw(offers).close()
+    offers.set_ciphers("ECDHE+AESGCM")
+    with Client(stack).raw(offers) as taken:
+        assert taken.version() == "TLSv1.2"
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -264,6 +296,21 @@ def test_other_name_gets_no_certificate(stack):
     careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
     with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized name"):
         Client(stack).raw(careless, "other.test").close()
+
+
+@pytest.mark.parametrize("fields", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+def test_message_without_one_clear_end_does_not_pass(stack, fields):
+    """nginx and the hub never differ about where a message ends: at most one answer comes, and never to what hid in it."""
+    hidden = f"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode()
+    head = f"POST /healthz HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n".encode()
+    answer = b""
+    with Client(stack).raw() as connection:
+        connection.settimeout(10)
+        connection.sendall(head + fields + b"\r\n" + hidden)
+        while piece := connection.recv(4096):
+            answer += piece
+    assert answer.count(b"HTTP/1.1 ") <= 1
+    assert b" 200 " not in answer
 
 
 def test_large_body_is_refused_before_it_reaches_the_hub(owner, sms):
@@ -420,6 +467,28 @@ def test_sign_in_is_slowed_down(stack, owner):
     assert refused[0].json()["code"] == "too_many_requests"
     assert reading.status_code == 401
     assert owner.ask("GET", "/api/v1/session").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["session/second-factor", "password-resets", "email-verifications"])
+def test_guessing_codes_and_links_is_slowed_down(stack, path):
+    """The second step and the links in mails are behind the same door."""
+    address = f"127.0.1.{len(path)}"
+    with Client(stack, address) as guesser:
+        statuses = [guesser.ask("POST", f"/api/v1/{path}", json={}).status_code for _ in range(40)]
+    assert statuses.count(429) >= 8
+    assert statuses[0] != 429
+
+
+def test_handshakes_of_one_address_are_limited(stack, owner):
+    """Whoever opens sockets in a loop is told to wait; a whole office that comes back at once is not, nor anybody else."""
+    with Client(stack, HANDSHAKES) as greedy:
+        answers = [greedy.ask("GET", "/ws") for _ in range(256)]
+        assert 429 not in {one.status_code for one in answers}
+        began_s = time.monotonic()
+        while (answer := greedy.ask("GET", "/ws")).status_code != 429:
+            assert time.monotonic() - began_s < 60, "never refused"
+    assert answer.json()["code"] == "too_many_requests"
+    assert owner.ask("GET", "/ws").status_code != 429
 
 
 def test_connections_of_one_address_are_limited(stack, owner):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.docs_page import page_of
-from api.openapi import document
+from api.openapi import Written, document
 from api.route import Access
 from api.routes import ROUTES
 from hub.accounts.model import Permission
@@ -26,8 +27,13 @@ PAGE = page_of(DOCUMENT)
 # Lists that are whole by nature: of what this version is made of, or needed whole by everybody who reads anything.
 WHOLE_LISTS = {
     "/api/v1/channels",
+    "/api/v1/operator/flags",
     "/api/v1/permissions",
     "/channel-accounts",
+    # What the vendor lists of one account; the picker searches in all of it.
+    "/channel-accounts/{channel_account_id}/templates",
+    # A message is edited a few times, and no more than a hundred are shown.
+    "/conversations/{conversation_id}/messages/{message_id}/versions",
     # A workspace has a handful of each.
     "/domains",
     "/inboxes",
@@ -39,6 +45,9 @@ WHOLE_LISTS = {
     # One person's own.
     "/api/v1/sessions",
     "/api/v1/workspaces",
+    "/api/v1/identities",
+    # What the operator set up.
+    "/api/v1/sign-in/issuers",
 }
 
 
@@ -167,3 +176,12 @@ def test_every_problem_type_has_its_place():
         link = json.loads(error_answer(error).body)["type"]
         assert link.partition("#")[2] in Parsed(PAGE).ids
     assert re.search(r"color-scheme", PAGE)
+
+
+async def test_document_is_written_once_for_all_who_ask():
+    """Many who ask at once get the same bytes, of one making; whoever comes later too."""
+    written = Written(ROUTES[:3])
+    first = await asyncio.gather(*(written.text() for _ in range(5)))
+
+    assert len({id(one) for one in (*first, await written.text())}) == 1
+    assert list(json.loads(first[0])["paths"]) == list(dict.fromkeys(route.plain_path for route in ROUTES[:3]))

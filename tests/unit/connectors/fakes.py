@@ -118,7 +118,8 @@ class FakeConnectors:
     def get(self, channel):
         if channel != "sms":
             raise NotFound("channel")
-        return SimpleNamespace(parse=self.parse, keeps_raw=False)
+        manifest = SimpleNamespace(capabilities=SimpleNamespace(window_s=0))
+        return SimpleNamespace(parse=self.parse, keeps_raw=False, manifest=manifest, expand=None)
 
     def parse(self, body: bytes, context) -> list[InboundItem]:
         if body == b"malformed":

@@ -14,6 +14,7 @@ from connectors.base import Account, Connector, Limit
 from connectors.buckets import MemoryBuckets
 from hub.envelope import DeliveryStatus, SendResult
 from hub.errors import ErrorClass, NotFound, Unavailable
+from hub.inbox.wanted import WantedAct
 from tests.fake_outbox import ACCOUNT, FakeClock, FakeOutbox, Row, ScriptedVendor, make_account, refuse
 
 
@@ -377,3 +378,89 @@ async def test_vendor_that_refuses_one_message_is_there(bench):
     warned = [line["event"] for line in lines if line["log_level"] == "warning"]
     assert warned == ["channel_unavailable", "channel_available_again"]
     assert other.state in ("failed", "sent")
+
+
+# ── edits, deletions, reactions, reading marks ──────────────────────────────────────────────────────────────────
+
+
+def want_edit(bench, *, external_id: str = "m1") -> None:
+    """Make the queued row an edit instead of a send."""
+    bench.row.act = WantedAct(id=bench.row.due.id, kind="edit", text="Two", external_id=external_id)
+
+
+async def test_act_is_done_instead_of_a_send(bench):
+    """The connector gets what is to be done and where; nothing is sent."""
+    want_edit(bench)
+
+    await bench.step()
+
+    (act,) = bench.vendor.acts
+    assert (act.kind, act.text, act.external_id, act.thread_key) == ("edit", "Two", "m1", "t")
+    assert (bench.row.state, bench.vendor.sent) == ("sent", [])
+
+
+@pytest.mark.parametrize(
+    ("klass", "state"),
+    [
+        (ErrorClass.PERMANENT, "failed"),
+        (ErrorClass.UNSUPPORTED, "failed"),
+        (ErrorClass.RETRYABLE, "queued"),
+        (ErrorClass.RATE_LIMITED, "queued"),
+        (ErrorClass.AMBIGUOUS, "queued"),
+        (ErrorClass.AUTH, "queued"),
+    ],
+)
+async def test_act_follows_the_error_classes(bench, klass, state):
+    """Refused for good it fails; doubt means again, and refused keys keep it until somebody mends them."""
+    want_edit(bench)
+    bench.vendor.answers = [refuse(klass)]
+
+    await bench.step()
+
+    assert bench.row.state == state
+    assert (ACCOUNT in bench.outbox.stopped) is (klass is ErrorClass.AUTH)
+
+
+async def test_act_about_a_message_the_vendor_does_not_know_fails(bench):
+    """A message that never got out cannot be edited there: no call is made."""
+    want_edit(bench, external_id="")
+
+    await bench.step()
+
+    assert (bench.row.state, bench.row.info.code, bench.vendor.acts) == ("failed", "never_sent", [])
+
+
+async def test_a_channels_schedule_replaces_growing_pauses_and_then_it_fails(bench):
+    """Each pause as the manifest says, the last failure in words; an old message is not cut short by the day's limit."""
+    bench.vendor.retry_after_s = (5, 300, 90_000)
+    bench.vendor.answers = [refuse(ErrorClass.RETRYABLE) for _ in range(4)]
+    for pause_s in (5, 300, 90_000):
+        await bench.step()
+        assert bench.wait() == pause_s
+        bench.clock.move(seconds=pause_s)
+    await bench.step()
+    assert bench.row.state == "failed"
+    assert bench.row.info.message == "Because of retryable. Given up after 4 tries."
+
+
+async def test_a_vendor_that_keeps_failing_is_shown_as_away_until_it_answers(bench):
+    """Members are told once the breaker opens, and when the vendor answered."""
+    bench.vendor.answers = [refuse(ErrorClass.RETRYABLE) for _ in range(5)]
+    for _ in range(5):
+        assert bench.outbox.reached == {}
+        await bench.step()
+        bench.clock.move(seconds=bench.wait())
+    assert bench.outbox.reached == {ACCOUNT: False}
+    assert bench.attempts.breaker.waiting() == [ACCOUNT]
+    await bench.step()
+    assert bench.outbox.reached == {ACCOUNT: True}
+    assert bench.attempts.breaker.waiting() == []
+
+
+async def test_a_window_that_closed_in_the_queue_fails_with_words_and_sends_nothing(bench):
+    """The vendor is not asked: a message that waited too long fails here."""
+    bench.vendor.window_s = 86_400
+    await bench.step()
+    assert bench.vendor.sent == []
+    assert bench.row.state == "failed"
+    assert bench.row.info.klass is ErrorClass.WINDOW_CLOSED

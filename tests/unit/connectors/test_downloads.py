@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
-from connectors.downloads import download, is_allowed
+from connectors.downloads import PUBLIC, Reach, download, download_public, is_allowed
 from hub.errors import ConnectorError, ErrorClass
+from hub.net import AddressRefused
 from scripts.emulators.http1 import Answer, Request, listen
 
 HOSTS = ("api.vendor.example", ".cdn.vendor.example")
@@ -56,10 +59,10 @@ async def test_name_that_does_not_resolve_is_tried_again_later() -> None:
 
 async def test_keys_stay_with_the_first_address_and_redirects_end() -> None:
     """The redirect's target gets no keys; an endless chain is refused; another origin is never asked."""
-    asked: list[tuple[str, bool]] = []
+    asked: list[tuple[str, str]] = []
 
     async def handler(request: Request) -> Answer:
-        asked.append((request.path, "authorization" in request.headers))
+        asked.append((request.path, request.headers.get("authorization", "")))
         match request.path:
             case "/media":
                 return Answer(307, b"", headers={"Location": "/stored"})
@@ -71,14 +74,19 @@ async def test_keys_stay_with_the_first_address_and_redirects_end() -> None:
 
     async with listen(handler) as listener:
         base = f"http://127.0.0.1:{listener.port}"
-        body = await fetch(f"{base}/media", auth=("user", "secret"), base_url=base)
+        bodies = [
+            await fetch(f"{base}/media", auth=("user", "secret"), base_url=base),
+            await fetch(f"{base}/media", bearer="token-1", base_url=base),
+        ]
         for path in ("/loop", "/away"):
             with pytest.raises(ConnectorError) as refused:
                 await fetch(f"{base}{path}", base_url=base)
             assert refused.value.info.klass is ErrorClass.PERMANENT
 
-    assert body == b"the file"
-    assert asked[:2] == [("/media", True), ("/stored", False)]
+    assert bodies == [b"the file", b"the file"]
+    basic = base64.b64encode(b"user:secret").decode()
+    assert asked[:2] == [("/media", f"Basic {basic}"), ("/stored", "")]
+    assert asked[2:4] == [("/media", "Bearer token-1"), ("/stored", "")]
     assert len([path for path, _ in asked if path == "/loop"]) == 4
 
 
@@ -105,3 +113,66 @@ async def test_answers_become_our_words(status: int, klass: ErrorClass) -> None:
         with pytest.raises(ConnectorError) as refused:
             await fetch(f"{base}/x", base_url=base)
     assert refused.value.info.klass is klass
+
+
+async def fetch_public(url: str, reach: Reach = PUBLIC) -> bytes:
+    return b"".join([piece async for piece in download_public(url, accept="image/png", reach=reach)])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/a.png",
+        "http://2130706433/a.png",
+        "http://[::1]/a.png",
+        "http://[::ffff:10.0.0.1]/a.png",
+        "http://169.254.169.254/latest/meta-data",
+        "http://93.184.216.34:22/a.png",
+        "http://93.184.216.34:6379/a.png",
+        "http://user@93.184.216.34/a.png",
+        "ftp://93.184.216.34/a.png",
+        "file:///etc/passwd",
+        "http:///a.png",
+        "http://[/a.png",
+        "http://93.184.216.34:99999/a.png",
+        "",
+    ],
+)
+async def test_strangers_addresses_lead_to_public_websites_only(url: str) -> None:
+    """Inside addresses in any writing, other ports, other schemes, names and passwords: nothing is connected to."""
+    with pytest.raises(ConnectorError) as refused:
+        await fetch_public(url)
+    assert refused.value.info.klass is ErrorClass.PERMANENT
+
+
+async def test_a_stranger_s_server_learns_nothing_of_the_reader() -> None:
+    """No cookies (not even its own from the answer before), no referrer, no address; each redirect is checked anew."""
+    asked: list[tuple[str, int]] = []
+    heard: list[dict[str, str]] = []
+
+    async def handler(request: Request) -> Answer:
+        heard.append(dict(request.headers))
+        if request.path == "/a.png":
+            location = f"http://other.example:{listener.port}/b.png"
+            return Answer(302, b"", headers={"Location": location, "Set-Cookie": "reader=1; Path=/"})
+        if request.path == "/away":
+            return Answer(302, b"", headers={"Location": "http://inside.example/b.png"})
+        return Answer(200, b"the picture")
+
+    async def addresses(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        if host == "inside.example":
+            raise AddressRefused("inside")
+        return ["127.0.0.1"]
+
+    reach = Reach(addresses=addresses, ports=None)
+    async with listen(handler) as listener:
+        body = await fetch_public(f"http://a.example:{listener.port}/a.png#part", reach)
+        with pytest.raises(ConnectorError) as refused:
+            await fetch_public(f"http://a.example:{listener.port}/away", reach)
+
+    assert body == b"the picture"
+    assert refused.value.info.klass is ErrorClass.PERMANENT
+    assert [host for host, _ in asked] == ["a.example", "other.example", "a.example", "inside.example"]
+    assert {name for one in heard for name in one} == {"accept", "accept-encoding", "host", "connection", "user-agent"}
+    assert heard[1]["host"] == f"other.example:{listener.port}"

@@ -103,7 +103,7 @@ def test_get_refuses_an_unknown_channel(package):
     ("old", "new", "field"),
     [
         ("text_limit = 140", 'text_limit = "140"', "capabilities.text_limit"),
-        ("text_limit = 140", "text_limit = 0", "capabilities.text_limit"),
+        ("text_limit = 140", "text_limit = -1", "capabilities.text_limit"),
         ("text_limit = 140", "text_limit = 140\ntypping_in = true", "capabilities.typping_in"),
         ('name = "Pigeon post"', "", "name"),
         ('id = "pigeon"', 'id = "dove"', "id"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from uuid import RFC_4122
 
@@ -45,3 +46,11 @@ def test_new_id_is_one_of_them():
     """A single id is made the same way."""
     assert clock.new_id().version == 7
     assert clock.new_id() != clock.new_id()
+
+
+def test_tokens_have_256_bits_of_the_systems_randomness():
+    """What stands for a session or a link is 32 bytes unless somebody asks for others, and no two are alike."""
+    made = {clock.new_token() for _ in range(1000)}
+    assert len(made) == 1000
+    assert {len(base64.urlsafe_b64decode(one + "=")) for one in made} == {32}
+    assert len({one[:6] for one in made}) > 990

@@ -91,7 +91,7 @@ def test_sanitise_twice_changes_nothing(case):
 @pytest.mark.parametrize("case", CORPUS, ids=lambda one: one.name)
 def test_document_loads_nothing_while_remote_is_off(case):
     """The document has no address that is fetched, and a policy that would stop it."""
-    text = document(sanitise(case.html).html, remote=False, cid_urls={})
+    text = document(sanitise(case.html).html, sources=[], cid_urls={})
 
     fetched = [
         value
@@ -170,26 +170,82 @@ def test_sanitise_does_not_fold_when_in_doubt(html):
     assert "<details" not in sanitise(html).html
 
 
-def test_document_shows_what_is_allowed():
-    """Images of the mail get their address; remote ones only when they are allowed; the policy names exactly these."""
-    html = sanitise('<img src="cid:logo@x"><img src="cid:gone"><img src="https://a.example/1.png">').html
+@pytest.mark.parametrize("case", CORPUS, ids=lambda one: one.name)
+def test_document_names_no_other_server_when_pictures_are_shown(case):
+    """Whatever the mail says, the page asks our own origin and nobody else."""
+    text = document(sanitise(case.html).html, sources=[OURS], cid_urls={}, proxied=lambda _: f"{OURS}token")
 
-    off = document(html, remote=False, cid_urls={"logo@x": "https://hub.example/files/abc"})
-    on = document(html, remote=True, cid_urls={"logo@x": "https://hub.example/files/abc"})
+    for tag, attributes in Seen(text).tags:
+        for name, value in attributes.items():
+            if name in LOADING and tag != "a":
+                assert value.startswith((OURS, "data:image/"))
+    assert f"img-src data: {OURS};" in text.replace("&#x27;", "'")
+
+
+OURS = "https://hub.example/api/v1/images/"
+
+
+def test_document_shows_what_is_allowed():
+    """Images of the mail get their address; remote ones ours, when they are shown; the policy names exactly these."""
+    html = sanitise('<img src="cid:logo@x"><img src="cid:gone"><img src="http://a.example/1.png?a=1&amp;b=2">').html
+    cid_urls = {"logo@x": "https://hub.example/files/abc"}
+    asked: list[str] = []
+
+    def proxied(url: str) -> str:
+        asked.append(url)
+        return f"{OURS}one"
+
+    off = document(html, sources=["https://hub.example/files/"], cid_urls=cid_urls)
+    on = document(html, sources=[OURS], cid_urls=cid_urls, proxied=proxied)
+    too_long = document(html, sources=[OURS], cid_urls=cid_urls, proxied=lambda _: None)
 
     assert 'src="https://hub.example/files/abc"' in off
-    assert "a.example" not in off
-    assert "cid:" not in off
-    assert "img-src data: https://hub.example;" in off
-    assert 'src="https://a.example/1.png"' in on
-    assert "img-src data: https://hub.example https: http:;" in on
+    assert ("a.example" in off + on, "cid:" in off) == (False, False)
+    assert "img-src data: https://hub.example/files/;" in off
+    assert (off.count("data-blocked"), on.count("data-blocked"), too_long.count("data-blocked")) == (1, 0, 1)
+    assert ('data-pictures="blocked"' in off, 'data-pictures="shown"' in on) == (True, True)
+    assert f'src="{OURS}one"' in on
+    assert asked == ["http://a.example/1.png?a=1&b=2"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "is_tracker"),
+    [
+        ("width=1 height=1", True),
+        ("width=0 height=0", True),
+        ("height=1", True),
+        ("width=001 height='1px'", True),
+        ("style='display: none !important'", True),
+        ("style='color:red; WIDTH:1px'", True),
+        ("style='max-height:0;'", True),
+        ("style='height:0.5px'", True),
+        ("style='width:0%'", True),
+        ("", False),
+        ("width=10 height=100", False),
+        ("width='1%'", False),
+        ("style='width:1em;height:100%'", False),
+        ("style='height:10px;display:block'", False),
+        ("style='border-width:1px'", False),
+        ("style='min-width:0'", False),
+        ("alt=' width=&quot;1&quot;'", False),
+    ],
+)
+def test_an_image_nobody_sees_is_never_loaded(attributes, is_tracker):
+    """Sides of a pixel or less, or not shown at all: it only counts readers, whatever is allowed."""
+    html = sanitise(f'<img src="https://tracker.example/p.gif" {attributes}>').html
+
+    shown = document(html, sources=[OURS], cid_urls={}, proxied=lambda _: f"{OURS}one")
+    blocked = document(html, sources=[OURS], cid_urls={})
+
+    assert ("data-tracker" in shown, f'src="{OURS}' in shown) == (is_tracker, not is_tracker)
+    assert ("data-tracker" in blocked, "data-blocked" in blocked) == (is_tracker, not is_tracker)
 
 
 def test_document_keeps_light_colours_for_a_mail_that_sets_its_own():
     """A mail without colours follows the reader's theme; one with colours stays on white."""
-    assert "color-scheme:dark" in document("<p>x</p>", remote=False, cid_urls={}, theme="dark")
-    assert "color-scheme:light" in document("<p>x</p>", remote=False, cid_urls={}, theme="light")
-    assert "color-scheme:light;" in document('<p style="color:#111">x</p>', remote=False, cid_urls={}, theme="dark")
+    assert "color-scheme:dark" in document("<p>x</p>", sources=[], cid_urls={}, theme="dark")
+    assert "color-scheme:light" in document("<p>x</p>", sources=[], cid_urls={}, theme="light")
+    assert "color-scheme:light;" in document('<p style="color:#111">x</p>', sources=[], cid_urls={}, theme="dark")
 
 
 ADVERSARIES = {

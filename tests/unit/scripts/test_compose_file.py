@@ -7,6 +7,8 @@ import re
 import pytest
 import yaml
 
+from api.route import Access
+from api.routes import ROUTES
 from hub.cli import _parser
 from hub.config import read_settings
 from hub.embedded import cluster, valkey
@@ -228,3 +230,31 @@ def test_parsing_is_not_fooled():
     assert yaml.safe_load(text)["services"]["serve"]["command"][3] == "${HUB_WORKERS:-2}"
     assert compose.read(ENVIRON)["services"]["serve"]["command"][3] == "2"
     assert compose.read(ENVIRON | {"HUB_WORKERS": "5"})["services"]["serve"]["command"][3] == "5"
+
+
+def slowed_down() -> re.Pattern[str]:
+    """The addresses that nginx's zone for guessing covers."""
+    text = (ROOT / "scripts/deploy/nginx.conf.template").read_text()
+    (found,) = re.findall(r"location ~ (\^\S+) \{\s*limit_req zone=sign_in ", text)
+    return re.compile(found)
+
+
+def test_every_route_where_one_may_guess_is_slowed_down():
+    """Whatever is open to anybody and changes something, and every proof of a password or code; nothing else."""
+    guessed = {
+        route.path
+        for route in ROUTES
+        if route.method in ("POST", "PUT")
+        and route.path.startswith("/api/v1/")
+        and (route.access is Access.OPEN or route.path.startswith(("/api/v1/session/", "/api/v1/password")))
+    }
+    assert {route.path for route in ROUTES if slowed_down().match(route.path)} == guessed
+    assert {"/api/v1/session", "/api/v1/session/second-factor", "/api/v1/password-resets"} < guessed
+
+
+def test_handshakes_have_a_limit_of_their_own():
+    """Sockets are limited by address where they begin, and the zone is known."""
+    text = (ROOT / "scripts/deploy/nginx.conf.template").read_text()
+    (block,) = re.findall(r"location = /ws \{(.*?)\}", text, re.DOTALL)
+    assert "limit_req zone=handshakes " in block
+    assert re.search(r"limit_req_zone \$binary_remote_addr zone=handshakes:", text)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from connectors.base import Account, WebhookRequest
-from connectors.twilio_sms.parse import split
-from connectors.twilio_sms.verify import verify
+from connectors.twilio.callbacks import split
+from connectors.twilio.verify import verify
 from hub.errors import SignatureRejected
 from scripts.benchmarks.forged import AUTH_TOKEN, Forge, Target, make_body, make_call, message_sid
 

@@ -1,63 +1,69 @@
-/** The second half of a sign-in: a code of the authenticator app, a recovery code, or a passkey. */
+/** The second step of a sign-in, after a password or a link: a passkey, a code of the app, or a recovery code. */
 import { useState } from "react";
-import { ApiError } from "../api";
-import type { SessionAnswer } from "../api";
-import { knowsPasskeys, sign } from "../lib/passkey";
+import type { ApiError, ProofMethod, SessionAnswer } from "../api";
+import { hasPasskeys, signWithPasskey } from "../lib/passkey";
 import { Button } from "../ui/basics";
 import { TextField } from "../ui/field";
 import { EntryPage } from "./EntryPage";
+import { FormFoot } from "./FormFoot";
 import { entryApi } from "./calls";
 import { useForm } from "./useForm";
 
-const WAYS = {
-  totp: { title: "Enter your code", text: "Open your authenticator app and type the six digits it shows.", label: "Code", other: "Use your authenticator app" },
-  recovery_code: { title: "Enter a recovery code", text: "One of the ten codes you kept when you set up your second factor. Each works once.", label: "Recovery code", other: "Use a recovery code" },
-  passkey: { title: "Use your passkey", text: "Your device asks for your finger, face or PIN.", label: "", other: "Use a passkey" },
-} as const;
-type Way = keyof typeof WAYS;
+const TITLES: Readonly<Record<"totp" | "recovery_code" | "passkey", readonly [string, string]>> = {
+  totp: ["Enter the code", "Your authenticator app shows six digits for this hub."],
+  recovery_code: ["Enter a recovery code", "One of the codes you kept when you set up the second factor. Each works once."],
+  passkey: ["Use your passkey", "Your device asks for finger, face or PIN."],
+};
+const OTHER_WAYS: Readonly<Record<string, string>> = { totp: "Use the authenticator app", recovery_code: "Use a recovery code", passkey: "Use a passkey" };
 
-interface SecondFactorProps {
+export interface HalfDone {
   readonly challenge: string;
-  readonly methods: readonly string[];
-  readonly onDone: (session: SessionAnswer) => void;
-  /** The half sign-in has run out, or they want another account. */
-  readonly onBack: (words: string) => void;
+  readonly methods: readonly ProofMethod[];
 }
 
-export function SecondFactor({ challenge, methods, onDone, onBack }: SecondFactorProps) {
-  const offered = (Object.keys(WAYS) as Way[]).filter((one) => methods.includes(one) && (one !== "passkey" || knowsPasskeys()));
-  const [way, setWay] = useState<Way>(offered.includes("passkey") ? "passkey" : offered[0] ?? "totp");
-  const [code, setCode] = useState("");
-  const form = useForm(["code"], async () => {
-    try {
-      if (way === "passkey") {
-        const { options } = await entryApi.secondFactorOptions(challenge);
-        return onDone(await entryApi.secondFactor({ challenge, method: way, assertion: await sign(options) }));
-      }
-      onDone(await entryApi.secondFactor({ challenge, method: way, code: code.trim() }));
-    } catch (error) {
-      if (error instanceof ApiError && error.field === "challenge") return onBack(error.message);
-      throw error;
-    }
-  });
-  const { title, text, label } = WAYS[way];
+/** What a refusal leaves to be shown; null where it is another refusal. */
+export const halfDone = (error: ApiError): HalfDone | null =>
+  (error.code === "second_factor_required" && error.challenge !== null ? { challenge: error.challenge, methods: error.methods } : null);
+
+interface SecondFactorProps {
+  readonly half: HalfDone;
+  readonly onDone: (session: SessionAnswer) => void;
+  readonly onBack: () => void;
+}
+
+export function SecondFactor({ half, onDone, onBack }: SecondFactorProps) {
+  const ways = (["passkey", "totp", "recovery_code"] as const).filter((one) => half.methods.includes(one) && (one !== "passkey" || hasPasskeys()));
+  const [way, setWay] = useState(ways[0] ?? "recovery_code");
+  const [title, text] = TITLES[way];
   return (
     <EntryPage title={title} text={text}>
-      <form key={way} className="form" onSubmit={form.onSubmit}>
-        {way !== "passkey" && (
-          // oxlint-disable-next-line jsx-a11y/no-autofocus  the page has this one input, and the person just pressed Enter for it
-          <TextField label={label} name="code" autoFocus autoComplete="one-time-code" inputMode={way === "totp" ? "numeric" : "text"} required maxLength={40}
-            value={code} problem={form.problemOf("code")} onChange={(event) => setCode(event.target.value)} />
-        )}
-        {form.general !== "" && <p className="form-problem" role="alert">{form.general}</p>}
-        <Button type="submit" look="primary" busy={form.busy}>{way === "passkey" ? "Continue with passkey" : "Sign in"}</Button>
-      </form>
-      <ul className="entry-ways">
-        {offered.filter((one) => one !== way).map((one) => (
-          <li key={one}><button type="button" className="link" onClick={() => { setCode(""); setWay(one); }}>{WAYS[one].other}</button></li>
-        ))}
-        <li><button type="button" className="link" onClick={() => onBack("")}>Back to sign-in</button></li>
-      </ul>
+      {way === "passkey" ? <ByPasskey half={half} onDone={onDone} /> : <ByCode key={way} method={way} half={half} onDone={onDone} />}
+      <div className="entry-others">
+        {ways.filter((one) => one !== way).map((one) => <Button key={one} look="ghost" onClick={() => setWay(one)}>{OTHER_WAYS[one]}</Button>)}
+        <Button look="ghost" onClick={onBack}>Start again</Button>
+      </div>
     </EntryPage>
+  );
+}
+
+function ByPasskey({ half, onDone }: Omit<SecondFactorProps, "onBack">) {
+  const form = useForm([], async () => {
+    const { options } = await entryApi.factorOptions(half.challenge);
+    onDone(await entryApi.showFactor(half.challenge, { method: "passkey", assertion: await signWithPasskey(options) }));
+  });
+  return <form className="form" onSubmit={form.onSubmit}><FormFoot form={form} label="Use a passkey" /></form>;
+}
+
+function ByCode({ method, half, onDone }: Omit<SecondFactorProps, "onBack"> & { readonly method: "totp" | "recovery_code" }) {
+  const [code, setCode] = useState("");
+  const form = useForm(["code"], async () => onDone(await entryApi.showFactor(half.challenge, { method, code: code.trim() })));
+  return (
+    <form className="form" onSubmit={form.onSubmit}>
+      {/* The page is this one question. */}
+      {/* oxlint-disable-next-line jsx-a11y/no-autofocus */}
+      <TextField autoFocus label={method === "totp" ? "Code" : "Recovery code"} name="code" autoComplete="one-time-code" autoCapitalize="none" spellCheck={false} maxLength={64} required
+        inputMode={method === "totp" ? "numeric" : "text"} value={code} problem={form.problemOf("code")} onChange={(event) => setCode(event.target.value)} />
+      <FormFoot form={form} label="Sign in" />
+    </form>
   );
 }

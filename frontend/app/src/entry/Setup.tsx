@@ -33,7 +33,7 @@ export function Setup({ token, onDone }: { readonly token: string; readonly onDo
         <TextField label="Workspace" placeholder="Northwind Support" autoComplete="organization" maxLength={100} {...bind("workspace")} />
         <TextField label="Your name" autoComplete="name" maxLength={100} {...bind("name")} />
         <TextField label="E-mail" type="email" autoComplete="username" {...bind("email")} />
-        <TextField label="Password" type="password" autoComplete="new-password" minLength={10} help="At least 10 characters." {...bind("password")} />
+        <TextField label="Password" type="password" autoComplete="new-password" help="Three or four words make a good one." {...bind("password")} />
         {form.general !== "" && <p className="form-problem" role="alert">{form.general}</p>}
         <Button type="submit" look="primary" busy={form.busy}>Create the workspace</Button>
       </form>

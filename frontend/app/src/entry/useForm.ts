@@ -1,6 +1,7 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import type { FormEvent } from "react";
 import { ApiError } from "../api";
+import { PasskeyRefused } from "../lib/passkey";
 
 interface Form {
   readonly busy: boolean;
@@ -8,6 +9,8 @@ interface Form {
   readonly problemOf: (field: string) => string;
   /** What is wrong with none of the named fields. */
   readonly general: string;
+  /** How long the hub takes no further try; 0 where one may try. */
+  readonly wait_s: number;
   readonly onSubmit: (event: FormEvent) => void;
 }
 
@@ -19,6 +22,7 @@ interface Form {
 export function useForm(fields: readonly string[], send: () => Promise<void>): Form {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<ApiError | null>(null);
+  const [wait_s, setWait] = useCountdown();
   const named = error?.field != null && fields.includes(error.field);
   const run = async (): Promise<void> => {
     setBusy(true);
@@ -26,17 +30,38 @@ export function useForm(fields: readonly string[], send: () => Promise<void>): F
     try {
       await send();
     } catch (refusal) {
-      setError(refusal instanceof ApiError ? refusal : new ApiError(0, "internal", "That did not work. Try again."));
+      const shown = toShow(refusal);
+      setError(shown);
+      if (shown.status === 429) setWait(Math.ceil(shown.retry_after_s ?? 0));
     }
     setBusy(false);
   };
   return {
-    busy,
+    busy, wait_s,
     problemOf: (field) => (named && error?.field === field ? error.message : ""),
-    general: error !== null && !named ? error.message : "",
+    general: error === null || named ? "" : error.message,
     onSubmit: (event) => {
       event.preventDefault();
-      void run();
+      if (wait_s === 0) void run();
     },
   };
+}
+
+/** Says when one may try again, in words. */
+export const inWords = (wait_s: number): string =>
+  (wait_s < 90 ? `${wait_s} ${wait_s === 1 ? "second" : "seconds"}` : `${Math.ceil(wait_s / 60)} minutes`);
+
+function useCountdown(): readonly [number, (seconds: number) => void] {
+  const [left, setLeft] = useState(0);
+  useEffect(() => {
+    if (left <= 0) return;
+    const timer = setTimeout(() => setLeft(left - 1), 1_000);
+    return () => clearTimeout(timer);
+  }, [left]);
+  return [left, setLeft];
+}
+
+function toShow(refusal: unknown): ApiError {
+  if (refusal instanceof ApiError) return refusal;
+  return new ApiError(0, "internal", refusal instanceof PasskeyRefused ? refusal.message : "That did not work. Try again.");
 }

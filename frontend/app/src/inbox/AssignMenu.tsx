@@ -25,12 +25,12 @@ export function AssignMenu({ conversation, open, disabled, onOpen, onAssign }: A
   const people = members[me] === undefined ? others : [members[me], ...others];
   const button = assignee_id === null
     ? <><Icon name="person" size={16} /><span className="act-text">Assign <Kbd>A</Kbd></span></>
-    : <><Avatar id={assignee_id} name={memberName(assignee)} size="s" /><span className="act-text act-who">{assignee_id === me ? "You" : memberName(assignee).split(" ")[0]} <Kbd>A</Kbd></span></>;
+    : <><Avatar id={assignee_id} name={memberName(assignee)} picture={assignee?.avatar} size="s" /><span className="act-text act-who">{assignee_id === me ? "You" : memberName(assignee).split(" ")[0]} <Kbd>A</Kbd></span></>;
   return (
     <Menu label={assignee_id === null ? "Assign" : `Assigned to ${memberName(assignee)}`} open={open} onOpen={onOpen} disabled={disabled} button={button}>
       {people.map((member) => (
         <MenuItem key={member.id} checked={member.id === assignee_id} onSelect={() => onAssign(member.id)}
-          icon={<Avatar id={member.id} name={memberName(member)} size="s" />}>
+          icon={<Avatar id={member.id} name={memberName(member)} picture={member.avatar} size="s" />}>
           {member.id === me ? `${memberName(member)} (you)` : memberName(member)}
         </MenuItem>
       ))}

@@ -1,5 +1,5 @@
 /** Where replies and notes are written: a draft per conversation and mode, its length in the channel's measure. */
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { Suspense, lazy, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { KeyboardEvent } from "react";
 import { useClient, useFeed, useManifest, useSignal } from "../context";
 import { Tray } from "../files/Tray";
@@ -14,12 +14,20 @@ import type { WritingKind } from "../sync/frames";
 import { AddressFields, readAddressing } from "../mail/AddressFields";
 import type { AddressText } from "../mail/AddressFields";
 import { may } from "../sync/state";
-import type { Attachment, Capabilities, ChannelAccount, Conversation } from "../types.gen";
+import type { Attachment, Capabilities, ChannelAccount, Conversation, TemplateUse } from "../types.gen";
 import { Button, IconButton, Kbd } from "../ui/basics";
 import { Icon } from "../ui/icons";
+import { showError } from "../ui/toasts";
+import { gist } from "./changing";
+import type { TargetDetail } from "./changing";
 import { Length, tooLong } from "./Length";
 import { newestSeq } from "./thread";
+import { useMinute } from "./useMinute";
 import { useTypingSignal } from "./useTypingSignal";
+import { windowOf } from "./window";
+import { WindowLeft, closedWords } from "./WindowNote";
+
+const TemplatePicker = lazy(() => import("./TemplatePicker").then((module) => ({ default: module.TemplatePicker })));
 
 const GROW_LIMIT_PX = 260;
 
@@ -50,25 +58,37 @@ function Writer({ conversation, blocked }: { readonly conversation: Conversation
   const { text, write, area } = useDraft(id, mode);
   const signalTyping = useTypingSignal(id, mode);
   useWriteKeys(id, area, setMode, write);
+  const target = useTarget(id, area, mode, setMode, text, write);
 
   const limit = mode === "message" ? manifest?.capabilities : undefined;
-  const cannot = mode === "message" && removed;
+  // Of calls there is nothing to write back.
+  const mute = manifest?.capabilities.text_limit === 0;
+  const cannot = mode === "message" && (removed || mute);
   const files = useFiles(conversation, limit, !cannot && (mode === "note" || limit?.attachments === true));
   const newest = useFeed((state) => newestSeq(state.messages[id]));
   const [people, setPeople] = useState<AddressText | null>(null);
   const addressed = mode === "message" && manifest?.capabilities.copies === true;
   const chosen = readAddressing(addressed ? people : null, manifest?.capabilities.subject === true);
+  const window = windowOf(conversation, limit, useMinute());
+  const closed = target?.what === "edit" ? "" : closedWords(window, limit?.templates === true);
+  const [picking, setPicking] = useState(false);
   const written = text.trim() !== "" || files.ready;
-  const ready = written && !cannot && !files.busy && chosen.problem === "" && !tooLong(text, limit);
+  const ready = written && !cannot && closed === "" && !files.busy && chosen.problem === "" && !tooLong(text, limit);
   const send = (): void => {
     if (!ready) return;
+    if (target?.what === "edit") return void target.save(text.trim());
     client.send({
       conversation_id: id, kind: mode, text: text.trim(), seen_seq: newest === 0 ? null : newest,
-      attachments: client.uploads.take(id), addressing: chosen.addressing,
+      attachments: client.uploads.take(id), addressing: chosen.addressing, reply_to: target?.message.id ?? null,
     });
+    target?.drop();
     write("");
     setPeople(null);
     signalTyping(false);
+    area.current?.focus();
+  };
+  const sendTemplate = (template: TemplateUse, reads: string): void => {
+    client.send({ conversation_id: id, kind: "message", text: reads, seen_seq: newest === 0 ? null : newest, template });
     area.current?.focus();
   };
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -76,7 +96,10 @@ function Writer({ conversation, blocked }: { readonly conversation: Conversation
       event.preventDefault();
       send();
     }
-    if (event.key === "Escape") area.current?.blur();
+    if (event.key !== "Escape") return;
+    if (target === null) return area.current?.blur();
+    event.stopPropagation();
+    target.drop();
   };
   const first = contactName(contact).split(" ")[0];
   return (
@@ -84,26 +107,37 @@ function Writer({ conversation, blocked }: { readonly conversation: Conversation
       {mode === "message" && blocked !== null && (
         <p className="composer-warning"><Icon name="alert" size={14} /><span>{blocked}</span><Link to={CHANNELS}>Open channels</Link></p>
       )}
+      {mode === "message" && blocked === null && closed !== "" && <p className="composer-warning"><Icon name="clock" size={14} /><span>{closed}</span></p>}
       <div className="composer-tabs" role="tablist" aria-label="What to write">
         <ModeTab mode="message" current={mode} onPick={setMode} icon="reply">Reply</ModeTab>
         <ModeTab mode="note" current={mode} onPick={setMode} icon="note">Note</ModeTab>
       </div>
+      {target !== null && (
+        <div className="composer-target">
+          <Icon name={target.what === "edit" ? "edit" : "reply"} size={14} />
+          <span>{target.what === "edit" ? "Editing: " : "Answering: "}{gist(target.message)}</span>
+          <IconButton icon="close" label={target.what === "edit" ? "Stop editing (Esc)" : "Answer none (Esc)"} onClick={target.drop} />
+        </div>
+      )}
       {addressed && <AddressFields conversationId={id} newest={newest} value={people} onChange={setPeople} problem={chosen.problem} />}
       <textarea ref={area} className="composer-text" rows={1} value={text} dir="auto" aria-label={mode === "note" ? "Note" : "Reply"} disabled={cannot}
-        placeholder={mode === "note" ? "Write a note. Only your team sees it." : `Reply to ${first}…`}
+        placeholder={mode === "note" ? "Write a note. Only your team sees it." : mute ? "Nobody can be written to on this channel. Notes can be added." : `Reply to ${first}…`}
         onChange={(event) => { write(event.target.value); signalTyping(event.target.value.trim() !== ""); }}
         onBlur={() => signalTyping(false)} onKeyDown={onKeyDown} />
       <Tray conversation={conversation} />
       {files.drop.over && <div className="drop-here" aria-hidden="true"><Icon name="clip" size={22} />Drop to attach</div>}
       <div className="composer-foot">
         {files.allowed && <AttachButton accept={acceptOf(limit)} onFiles={files.add} />}
+        {limit?.templates === true && !cannot && <Button look={closed === "" ? "ghost" : "quiet"} icon="note" onClick={() => setPicking(true)}>Template</Button>}
         <Length text={text} capabilities={limit} />
+        <WindowLeft window={window} />
         <span className="composer-space" />
         <span className="composer-hint"><Kbd>{MOD}</Kbd><Kbd>Enter</Kbd></span>
         <Button look={mode === "note" ? "quiet" : "primary"} icon={mode === "note" ? "note" : "send"} disabled={!ready} onClick={send}>
-          {mode === "note" ? "Add note" : "Send"}
+          {target?.what === "edit" ? "Save" : mode === "note" ? "Add note" : "Send"}
         </Button>
       </div>
+      {picking && <Suspense fallback={null}><TemplatePicker accountId={conversation.channel_account_id} onClose={() => setPicking(false)} onSend={sendTemplate} /></Suspense>}
     </div>
   );
 }
@@ -177,6 +211,43 @@ export interface EditDetail {
   readonly kind: WritingKind;
   readonly text: string;
   readonly attachments: readonly Attachment[];
+}
+
+/** The message that is being edited or answered; Escape, or saving, brings back what was being written. */
+function useTarget(id: string, area: React.RefObject<HTMLTextAreaElement | null>, mode: WritingKind, setMode: (mode: WritingKind) => void, text: string, write: (text: string, kind: WritingKind) => void) {
+  const client = useClient();
+  const [held, setHeld] = useState<(TargetDetail & { readonly kind: WritingKind; readonly before: string }) | null>(null);
+  const latest = useRef({ text, mode });
+  latest.current = { text, mode };
+  useEffect(() => {
+    const onTarget = (event: Event): void => {
+      const detail = (event as CustomEvent<TargetDetail>).detail;
+      if (detail.message.conversation_id !== id) return;
+      const kind: WritingKind = detail.message.kind === "note" ? "note" : "message";
+      const before = latest.current.mode === kind ? latest.current.text : "";
+      setHeld({ ...detail, kind, before });
+      setMode(kind);
+      if (detail.what === "edit") write(detail.message.change?.text || detail.message.text, kind);
+      requestAnimationFrame(() => area.current?.focus());
+    };
+    window.addEventListener("hub:target", onTarget);
+    return () => window.removeEventListener("hub:target", onTarget);
+  }, [id, area, setMode, write]);
+  // Another kind of text was chosen: what was aimed at is of no use there.
+  if (held === null || held.kind !== mode) return null;
+  const drop = (): void => {
+    setHeld(null);
+    if (held.what === "edit") write(held.before, held.kind);
+  };
+  const save = async (next: string): Promise<void> => {
+    try {
+      await client.api.editMessage(id, held.message.id, next);
+      drop();
+    } catch (error) {
+      showError(error);
+    }
+  };
+  return { ...held, drop, save };
 }
 
 /** R and N put the caret here; "Edit" on an unsent message brings its text back. */

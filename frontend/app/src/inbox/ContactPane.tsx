@@ -1,15 +1,17 @@
 /** The right pane: who the contact is and what there was before. */
-import { useEffect, useState } from "react";
+import { Suspense, lazy, useEffect, useState } from "react";
 import { useClient, useFeed, useManifest } from "../context";
 import { contactName, identityValue, schemeName } from "../lib/names";
 import { calendarDay, shortTime } from "../lib/time";
 import { Link } from "../router";
 import { may } from "../sync/state";
 import type { Contact, Conversation, LifecycleStage, Uuid } from "../types.gen";
-import { Avatar, ChannelIcon, IconButton } from "../ui/basics";
+import { Avatar, Button, ChannelIcon, IconButton } from "../ui/basics";
 import { Icon } from "../ui/icons";
 import { showError, showToast } from "../ui/toasts";
 import { useMinute } from "./useMinute";
+
+const ContactPrivacy = lazy(() => import("../privacy/ContactPrivacy").then((module) => ({ default: module.ContactPrivacy })));
 
 const STAGES: readonly LifecycleStage[] = ["visitor", "lead", "qualified", "opportunity", "customer", "former"];
 
@@ -50,6 +52,18 @@ function Person({ contact, conversationId }: { readonly contact: Contact; readon
         <div><dt>First seen</dt><dd>{calendarDay(contact.created_at)}</dd></div>
       </dl>
       <Previous contactId={contact.id} conversationId={conversationId} />
+      <Rights contact={contact} />
+    </div>
+  );
+}
+
+/** What they agreed to, and what they have a right to: its own dialog, loaded when asked for. */
+function Rights({ contact }: { readonly contact: Contact }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <div className="contact-rights">
+      <Button look="ghost" icon="eyeOff" onClick={() => setOpen(true)}>Privacy</Button>
+      {open && <Suspense fallback={null}><ContactPrivacy contact={contact} onClose={() => setOpen(false)} /></Suspense>}
     </div>
   );
 }

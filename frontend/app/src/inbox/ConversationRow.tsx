@@ -42,7 +42,7 @@ export const ConversationRow = memo(function ConversationRow({ row, route }: Row
         {row.status === "pending" && <span className="row-state">Pending</span>}
         {row.assignee_id !== null && (
           <span title={`Assigned to ${memberName(assignee)}`}>
-            <Avatar id={row.assignee_id} name={memberName(assignee)} size="s" /><Unseen>, assigned to {memberName(assignee)}</Unseen>
+            <Avatar id={row.assignee_id} name={memberName(assignee)} picture={assignee?.avatar} size="s" /><Unseen>, assigned to {memberName(assignee)}</Unseen>
           </span>
         )}
       </span>

@@ -2,6 +2,7 @@
 import { useSignal } from "../context";
 import { MOD } from "../lib/keys";
 import { Signal } from "../sync/signal";
+import { SHORTCUT } from "../workspaces/keys";
 import { Kbd } from "../ui/basics";
 import { Dialog } from "../ui/dialog";
 
@@ -11,6 +12,7 @@ const GROUPS: readonly (readonly [string, readonly (readonly [readonly string[],
   ["Move", [[["J"], "Next conversation"], [["K"], "Previous conversation"], [["Esc"], "Leave the field, then the conversation"]]],
   ["Answer", [[["R"], "Write a reply"], [["N"], "Write a note"], [[MOD, "Enter"], "Send"]]],
   ["Decide", [[["E"], "Close, or reopen"], [["S"], "Snooze"], [["A"], "Assign"], [["U"], "Mark unread"]]],
+  ["Go", [[[SHORTCUT, "1–9"], "Another workspace"]]],
   ["Help", [[["?"], "This sheet"]]],
 ];
 

@@ -1,5 +1,5 @@
 /** A message, a note, or one that is still on its way, with its delivery state in words and ticks. */
-import { memo, useState } from "react";
+import { memo, useEffect, useState } from "react";
 import { useClient, useFeed } from "../context";
 import { Attachments } from "../files/Attachments";
 import { contactName, memberName } from "../lib/names";
@@ -12,6 +12,8 @@ import { Button } from "../ui/basics";
 import { Icon } from "../ui/icons";
 import { showError } from "../ui/toasts";
 import type { EditDetail } from "./Composer";
+import { ChangeLine, Edited, Quoted, Reactions } from "./MessageMarks";
+import { MessageMenu } from "./MessageMenu";
 import { Ticks } from "./Ticks";
 
 interface MessageProps {
@@ -23,8 +25,13 @@ interface MessageProps {
 export const MessageBubble = memo(function MessageBubble({ message, grouped, conversation }: MessageProps) {
   const author = useAuthor(message, conversation);
   const side = message.kind === "note" ? "note" : message.direction === "inbound" ? "in" : "out";
+  const deletion = useDeletion(message);
+  const gone = message.deleted_at !== null;
+  const leaving = !gone && (deletion.held || (message.change?.kind === "delete" && message.change.state === "waiting"));
+  const editing = message.change?.kind === "edit" && message.change.state === "waiting";
+  const shown = editing ? { ...message, text: message.change.text, has_html: false } : message;
   return (
-    <article className={`bubble bubble-${side}${grouped ? " bubble-grouped" : ""}`} aria-label={`${author}, ${clockTime(message.occurred_at)}`}>
+    <article id={`m-${message.id}`} className={`bubble bubble-${side}${grouped ? " bubble-grouped" : ""}${leaving ? " bubble-leaving" : ""}`} aria-label={`${author}, ${clockTime(message.occurred_at)}`}>
       {!grouped && (
         <header className="bubble-meta">
           {message.kind === "note" && <Icon name="note" size={12} />}
@@ -34,13 +41,54 @@ export const MessageBubble = memo(function MessageBubble({ message, grouped, con
           {message.kind === "form" && <span>form</span>}
         </header>
       )}
+      {message.reply_to !== null && <Quoted quote={message.reply_to} conversation={conversation} />}
       <MailPeople message={message} subject={conversation.subject} />
-      {(message.text !== "" || message.has_html) && <MailBody message={message} />}
+      {gone && <p className="bubble-gone">{message.direction === "inbound" ? "Deleted by the sender" : "Deleted"}</p>}
+      {message.unreadable !== "" && message.text === "" && <p className="bubble-gone">{message.unreadable}</p>}
+      {(shown.text !== "" || shown.has_html) && <MailBody message={shown} />}
       <Attachments attachments={message.attachments} />
-      {side === "out" && message.status !== null && <Delivery message={message} />}
+      <Reactions message={message} conversation={conversation} />
+      {!gone && <Edited message={message} />}
+      {deletion.held ? (
+        <div className="change-line" role="status"><span>Deleting…</span><Button look="ghost" onClick={deletion.undo}>Undo</Button></div>
+      ) : <ChangeLine message={message} />}
+      {side === "out" && message.status !== null && !gone && <Delivery message={message} />}
+      {!gone && !deletion.held && <MessageMenu message={message} conversation={conversation} onDelete={deletion.start} />}
     </article>
   );
 });
+
+const UNDO_MS = 5_000;
+
+/** A deletion leaves after five seconds, or at once when the page or the thread is left. */
+function useDeletion({ id, conversation_id }: Message) {
+  const { api } = useClient();
+  const [held, setHeld] = useState(false);
+  useEffect(() => {
+    if (!held) return;
+    let left = false;
+    const leave = (): void => {
+      if (left) return;
+      left = true;
+      api.deleteMessage(conversation_id, id).catch(showError).finally(() => setHeld(false));
+    };
+    const timer = setTimeout(leave, UNDO_MS);
+    const undo = (): void => { left = true; };
+    window.addEventListener("pagehide", leave);
+    window.addEventListener(`hub:undo-${id}`, undo);
+    return () => {
+      clearTimeout(timer);
+      window.removeEventListener("pagehide", leave);
+      window.removeEventListener(`hub:undo-${id}`, undo);
+      leave();
+    };
+  }, [held, api, conversation_id, id]);
+  const undo = (): void => {
+    window.dispatchEvent(new Event(`hub:undo-${id}`));
+    setHeld(false);
+  };
+  return { held, start: () => setHeld(true), undo };
+}
 
 function useAuthor(message: Message, conversation: Conversation): string {
   const member = useFeed((state) => (message.author_id === null ? undefined : state.members[message.author_id]));

@@ -85,7 +85,7 @@ function OnlineMembers() {
       <h2 className="nav-title">Online</h2>
       <ul className="nav-people">
         {others.map((id) => (
-          <li key={id}><Avatar id={id} name={memberName(members[id])} size="s" /><span className="nav-name">{memberName(members[id])}</span></li>
+          <li key={id}><Avatar id={id} name={memberName(members[id])} picture={members[id]?.avatar} size="s" /><span className="nav-name">{memberName(members[id])}</span></li>
         ))}
       </ul>
     </>

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { snoozeChoices, untilTime } from "../lib/time";
+import { fromInput, snoozeChoices, timeZone, toInput, untilTime } from "../lib/time";
 import type { Conversation } from "../types.gen";
 import { Button, Kbd } from "../ui/basics";
 import { Dialog } from "../ui/dialog";
@@ -35,14 +35,9 @@ export function SnoozeMenu({ conversation, open, disabled, onOpen, onSnooze, onU
   );
 }
 
-/** The local date and time as <input type="datetime-local"> wants it. */
-function toInput(at: Date): string {
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
 function PickTime({ onPick, onClose }: { readonly onPick: (until: Date) => void; readonly onClose: () => void }) {
   const [value, setValue] = useState(() => toInput(snoozeChoices(new Date()).at(-1)?.until ?? new Date()));
-  const until = new Date(value);
+  const until = fromInput(value);
   const past = !(until.getTime() > Date.now());
   const footer = <><Button onClick={onClose}>Cancel</Button><Button look="primary" disabled={past} onClick={() => onPick(until)}>Snooze</Button></>;
   return (
@@ -50,7 +45,7 @@ function PickTime({ onPick, onClose }: { readonly onPick: (until: Date) => void;
       <label className="field">
         <span className="field-label">Date and time</span>
         <input type="datetime-local" className="input" value={value} min={toInput(new Date())} onChange={(event) => setValue(event.target.value)} />
-        <span className={past ? "field-help field-bad" : "field-help"}>{past ? "Choose a time that lies ahead." : `In your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`}</span>
+        <span className={past ? "field-help field-bad" : "field-help"}>{past ? "Choose a time that lies ahead." : `In your time zone, ${timeZone()}.`}</span>
       </label>
     </Dialog>
   );

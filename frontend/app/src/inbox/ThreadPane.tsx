@@ -120,7 +120,7 @@ function Viewers({ conversationId }: { readonly conversationId: Uuid }) {
   return (
     <span className="viewers" role="status" title={`${names} ${others.length === 1 ? "is" : "are"} viewing`}>
       <Icon name="eye" size={14} />
-      {others.slice(0, 3).map((id) => <Avatar key={id} id={id} name={memberName(members[id])} size="s" />)}
+      {others.slice(0, 3).map((id) => <Avatar key={id} id={id} name={memberName(members[id])} picture={members[id]?.avatar} size="s" />)}
       <span className="viewers-text">{others.length === 1 ? `${names.split(" ")[0]} is viewing` : `${others.length} viewing`}</span>
     </span>
   );

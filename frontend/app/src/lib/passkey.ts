@@ -1,26 +1,37 @@
-/** Passkeys by the browser's own code (WebAuthn level 3, section 5.1): options in, JSON for the hub out. */
-import { ApiError } from "../api";
+/** Passkeys of this device: what the hub asks goes in, what it checks comes out. Browsers without them give `false`. */
 
-type Json = Readonly<Record<string, unknown>>;
+/** What the hub sends for the browser to sign; only the browser reads it. */
+export type PasskeyOptions = Readonly<Record<string, unknown>>;
+export type PasskeyAnswer = Readonly<Record<string, unknown>>;
 
-export const knowsPasskeys = (): boolean =>
+/** Said where the member closed the browser's own dialog, or the device has no passkey for this hub. */
+export class PasskeyRefused extends Error {}
+
+export const hasPasskeys = (): boolean =>
   typeof PublicKeyCredential !== "undefined" && typeof PublicKeyCredential.parseRequestOptionsFromJSON === "function";
 
-/** Asks the device for a signature; what the person stopped is said in words. */
-export const sign = (options: Json): Promise<Json> =>
-  answered(() => navigator.credentials.get({
-    publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options as unknown as PublicKeyCredentialRequestOptionsJSON),
-  }));
+/** Makes a passkey on this device. */
+export async function makePasskey(options: PasskeyOptions): Promise<PasskeyAnswer> {
+  const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options as unknown as PublicKeyCredentialCreationOptionsJSON);
+  return answerOf(() => navigator.credentials.create({ publicKey }));
+}
 
-async function answered(ask: () => Promise<Credential | null>): Promise<Json> {
-  let given: Credential | null;
+/** Signs with a passkey of this device. */
+export async function signWithPasskey(options: PasskeyOptions): Promise<PasskeyAnswer> {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options as unknown as PublicKeyCredentialRequestOptionsJSON);
+  return answerOf(() => navigator.credentials.get({ publicKey }));
+}
+
+async function answerOf(ask: () => Promise<Credential | null>): Promise<PasskeyAnswer> {
+  let credential: Credential | null;
   try {
-    given = await ask();
+    credential = await ask();
   } catch (error) {
-    // One name for a cancel, a time-out and a device that has none: the standard tells pages no more.
-    if (!(error instanceof DOMException)) throw error;
-    throw new ApiError(0, "passkey", "No passkey was used. Try again, or choose another way.");
+    const name = error instanceof Error ? error.name : "";
+    if (name === "InvalidStateError") throw new PasskeyRefused("This device has a passkey of yours already.");
+    if (name === "SecurityError") throw new PasskeyRefused("Passkeys do not work at this address of the hub. Use its public address.");
+    throw new PasskeyRefused("No passkey was used. Try again, or choose another way.");
   }
-  if (given === null) throw new ApiError(0, "passkey", "No passkey was used.");
-  return (given as PublicKeyCredential).toJSON() as unknown as Json;
+  if (credential === null) throw new PasskeyRefused("No passkey was used. Try again, or choose another way.");
+  return (credential as PublicKeyCredential).toJSON() as unknown as PasskeyAnswer;
 }

@@ -1,12 +1,13 @@
 /** What a mail said: its people, its text or its formatted form in a closed frame, and what it quoted, folded. */
 import { useEffect, useRef, useState } from "react";
 import { useClient, useSignal } from "../context";
-import { plural } from "../lib/text";
 import { shownTheme } from "../lib/theme";
 import { Linked } from "../inbox/Linked";
 import type { Message, Party } from "../types.gen";
 import { Button } from "../ui/basics";
 import { Icon } from "../ui/icons";
+import { choices, countPictures, NO_PICTURES, PicturesLine } from "./Pictures";
+import type { Pictures } from "./Pictures";
 import { partyName } from "./people";
 import "./mail.css";
 
@@ -59,11 +60,13 @@ export function MailBody({ message }: { readonly message: Message }) {
 
 function Formatted({ message }: { readonly message: Message }) {
   const { workspaceId } = useClient();
-  const [remote, setRemote] = useState(false);
-  const [blocked, setBlocked] = useState(0);
+  const [asked, setAsked] = useState(false);
+  const [pictures, setPictures] = useState<Pictures>(NO_PICTURES);
   const [plain, setPlain] = useState(false);
   const theme = useSignal(shownTheme);
-  const address = `/api/v1/workspaces/${workspaceId}/conversations/${message.conversation_id}/messages/${message.id}/html?remote=${remote ? 1 : 0}&theme=${theme}`;
+  const choice = useSignal(choices)[message.author_id ?? ""] ?? 0;
+  // Without the member's own word the hub goes by what is kept for the sender.
+  const address = `/api/v1/workspaces/${workspaceId}/conversations/${message.conversation_id}/messages/${message.id}/html?${asked ? "remote=1&" : ""}theme=${theme}`;
   if (plain) {
     return (
       <>
@@ -75,20 +78,14 @@ function Formatted({ message }: { readonly message: Message }) {
   }
   return (
     <div className="mail">
-      {blocked > 0 && !remote && (
-        <p className="mail-remote">
-          <Icon name="eyeOff" size={14} />
-          <span>{plural(blocked, "picture")} from elsewhere not loaded: the sender would see that you opened this.</span>
-          <Button look="ghost" onClick={() => setRemote(true)}>Load {blocked === 1 ? "it" : "them"}</Button>
-        </p>
-      )}
-      <MailFrame key={address} address={address} onBlocked={setBlocked} />
+      <PicturesLine message={message} workspaceId={workspaceId} pictures={pictures} asked={asked} onShow={() => setAsked(true)} />
+      <MailFrame key={`${address} ${choice}`} address={address} onPictures={setPictures} />
       <Button look="ghost" className="mail-switch" onClick={() => setPlain(true)}>Plain text</Button>
     </div>
   );
 }
 
-function MailFrame({ address, onBlocked }: { readonly address: string; readonly onBlocked: (count: number) => void }) {
+function MailFrame({ address, onPictures }: { readonly address: string; readonly onPictures: (pictures: Pictures) => void }) {
   const frame = useRef<HTMLIFrameElement>(null);
   const [height, setHeight] = useState(60);
   const [paper, setPaper] = useState<boolean | null>(null);
@@ -99,7 +96,7 @@ function MailFrame({ address, onBlocked }: { readonly address: string; readonly 
     if (shown?.body == null) return;
     // A mail without colours of its own has no page: it stands in the bubble like any other text.
     setPaper(getComputedStyle(shown.documentElement).backgroundColor === "rgb(255, 255, 255)");
-    onBlocked(shown.querySelectorAll("[data-blocked]").length);
+    onPictures(countPictures(shown));
     const fit = (): void => setHeight(Math.min(HEIGHT_LIMIT_PX, shown.documentElement.scrollHeight));
     const watcher = new ResizeObserver(fit);
     watcher.observe(shown.body);

@@ -1,11 +1,12 @@
 /** One connected channel: its state, its address, and what can be done with it. */
-import { useEffect, useRef, useState } from "react";
+import { Suspense, lazy, useEffect, useRef, useState } from "react";
 import type { AccountAnswer } from "../api";
 import { useClient } from "../context";
 import { channelName, vendorName } from "../lib/names";
 import { calendarDay } from "../lib/time";
+import { CHANNELS, navigate } from "../router";
 import type { ChannelAccount, ChannelView } from "../types.gen";
-import { Button, ChannelIcon } from "../ui/basics";
+import { Button, ChannelIcon, Skeleton } from "../ui/basics";
 import { Confirm, Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { showError, showToast } from "../ui/toasts";
@@ -14,7 +15,10 @@ import { ConnectForm } from "./ConnectForm";
 import { CopyLine } from "./CopyLine";
 import { Health } from "./Health";
 import { SecretLine } from "./SecretLine";
+import { goToVendor } from "./signIn";
 import { accountState } from "./status";
+
+const HealthPage = lazy(() => import("./HealthPage").then((module) => ({ default: module.HealthPage })));
 
 interface AccountCardProps {
   readonly account: ChannelAccount;
@@ -25,6 +29,7 @@ interface AccountCardProps {
   readonly onLearn: (answer: AccountAnswer) => void;
 }
 
+type Doing = "test" | "pause" | "remove" | "sign-in";
 type Test = { readonly ok: boolean; readonly message: string };
 
 export function AccountCard({ account, manifest, known, opened, mayManage, onLearn }: AccountCardProps) {
@@ -54,7 +59,8 @@ export function AccountCard({ account, manifest, known, opened, mayManage, onLea
         <CopyLine label="Webhook address" help={`Enter it at ${vendorName(manifest)} for incoming messages.`} text={known.webhook_url} />
       )}
       {mayManage && manifest?.generated.map((field) => <SecretLine key={field.name} account={account} field={field} />)}
-      {mayManage && <AccountActs account={account} manifest={manifest} onLearn={onLearn} onTest={setTest} />}
+      {mayManage && opened && <Suspense fallback={<Skeleton rows={4} className="skeleton-thread" />}><HealthPage accountId={account.id} /></Suspense>}
+      {mayManage && <AccountActs opened={opened} account={account} manifest={manifest} onLearn={onLearn} onTest={setTest} />}
     </article>
   );
 }
@@ -76,17 +82,19 @@ function Embed({ account }: { readonly account: ChannelAccount }) {
 }
 
 interface ActsProps {
+  readonly opened: boolean;
   readonly account: ChannelAccount;
   readonly manifest: ChannelView | undefined;
   readonly onLearn: (answer: AccountAnswer) => void;
   readonly onTest: (test: Test) => void;
 }
 
-function AccountActs({ account, manifest, onLearn, onTest }: ActsProps) {
+function AccountActs({ opened, account, manifest, onLearn, onTest }: ActsProps) {
   const { api } = useClient();
-  const [busy, setBusy] = useState<"test" | "pause" | "remove" | null>(null);
+  const { workspaceId } = useClient();
+  const [busy, setBusy] = useState<Doing | null>(null);
   const [asking, setAsking] = useState<"remove" | "change" | null>(null);
-  const run = async (what: "test" | "pause" | "remove", act: () => Promise<void>): Promise<void> => {
+  const run = async (what: Doing, act: () => Promise<void>): Promise<void> => {
     setBusy(what);
     await act().catch(showError);
     setBusy(null);
@@ -96,6 +104,8 @@ function AccountActs({ account, manifest, onLearn, onTest }: ActsProps) {
     onLearn(await api.changeAccount(account.id, { status: paused ? "connected" : "paused" }));
     showToast(paused ? `${account.name} is connected again.` : `${account.name} is paused.`);
   });
+  const signsIn = manifest?.sign_in !== null && manifest?.sign_in !== undefined && !account.demo;
+  const signIn = (): Promise<void> => run("sign-in", () => goToVendor(workspaceId, { channel: account.channel, account_id: account.id }));
   const remove = (): Promise<void> => run("remove", async () => {
     await api.removeAccount(account.id);
     setAsking(null);
@@ -103,11 +113,13 @@ function AccountActs({ account, manifest, onLearn, onTest }: ActsProps) {
   });
   return (
     <footer className="account-acts">
-      <Button icon="bolt" busy={busy === "test"} onClick={() => void run("test", async () => onTest(await api.testAccount(account.id)))}>Test</Button>
+      <Button icon="bolt" busy={busy === "test"} onClick={() => void run("test", async () => onTest(await api.testAccount(account.id)))}>{manifest?.can_test === true ? "Send a test" : "Test"}</Button>
+      {signsIn && <Button look={account.status === "needs_sign_in" ? "primary" : "quiet"} icon="key" busy={busy === "sign-in"} onClick={() => void signIn()}>Sign in again</Button>}
       {account.status === "needs_sign_in"
-        ? <Button look="primary" icon="edit" onClick={() => setAsking("change")}>Enter new keys</Button>
+        ? !signsIn && <Button look="primary" icon="edit" onClick={() => setAsking("change")}>Enter new keys</Button>
         : <Button icon={paused ? "play" : "pause"} busy={busy === "pause"} onClick={() => void toggle()}>{paused ? "Resume" : "Pause"}</Button>}
       {account.status !== "needs_sign_in" && manifest !== undefined && <Button icon="edit" onClick={() => setAsking("change")}>Change</Button>}
+      <Button icon={opened ? "down" : "right"} aria-expanded={opened} onClick={() => navigate(opened ? CHANNELS : { page: "channels", connect: null, account: account.id })}>How it does</Button>
       <span className="account-space" />
       <Button look="ghost" icon="trash" className="button-remove" onClick={() => setAsking("remove")}>Remove</Button>
       {asking === "remove" && (

@@ -9,6 +9,7 @@ import { Button, ChannelIcon, Empty, Skeleton } from "../ui/basics";
 import { AccountCard } from "./AccountCard";
 import { ConnectForm } from "./ConnectForm";
 import { DemoNotice } from "./DemoNotice";
+import { SignedIn } from "./SignedIn";
 import { byRank } from "./rank";
 
 /** What only the HTTP API tells of an account. */
@@ -40,6 +41,7 @@ export function Channels({ connect, account }: { readonly connect: string | null
         <h1>Channels</h1>
         <p>Everything that arrives on a channel lands in your inbox.</p>
       </header>
+      <SignedIn />
       {mayManage && shown.some((one) => one.demo) && <DemoNotice />}
       {shown.length > 0 && (
         <section aria-label="Connected channels" className="cards-list">

@@ -11,8 +11,10 @@ import { TextField } from "../ui/field";
 import { Icon } from "../ui/icons";
 import { ManifestField } from "./ManifestField";
 import { Presets } from "./Presets";
+import { SignInNote } from "./SignInNote";
 import { applyPreset, complaints, fieldKey, firstValues, isAsked, isWho, keyOfRefusal, presetFor, toForm } from "./form";
 import type { Part, Values } from "./form";
+import { goToVendor } from "./signIn";
 
 interface ConnectFormProps {
   readonly manifest: ChannelView;
@@ -32,6 +34,8 @@ export function ConnectForm({ manifest, account, onDone, onClose }: ConnectFormP
     );
   });
   const asked = (field: Field): boolean => isAsked(manifest, field);
+  const signsIn = account === undefined && manifest.sign_in !== null;
+  const label = signsIn ? `Sign in with ${vendorName(manifest)}` : account === undefined ? "Check and connect" : "Check and save";
   const optional = (["credentials", "settings"] as const)
     .flatMap((part) => manifest[part].filter((field) => !asked(field)).map((field) => fieldKey(part, field)));
   return (
@@ -63,11 +67,12 @@ export function ConnectForm({ manifest, account, onDone, onClose }: ConnectFormP
             </div>
           </details>
         )}
+        {account === undefined && <SignInNote manifest={manifest} />}
         {form.general !== "" && <p className="form-problem" role="alert">{form.general}</p>}
         <div className="form-foot">
           {manifest.docs_url !== "" && <a className="form-docs" href={manifest.docs_url} target="_blank" rel="noopener noreferrer">Where to find these<Icon name="external" size={14} /></a>}
           <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="primary" busy={form.busy}>{account === undefined ? "Check and connect" : "Check and save"}</Button>
+          <Button type="submit" look="primary" busy={form.busy}>{label}</Button>
         </div>
       </form>
     </div>
@@ -76,6 +81,7 @@ export function ConnectForm({ manifest, account, onDone, onClose }: ConnectFormP
 
 function useConnect({ manifest, account, onDone }: ConnectFormProps) {
   const client = useClient();
+  const { workspaceId } = useClient();
   const [values, setValues] = useState(() => firstValues(manifest, account?.name ?? manifest.name, account?.settings));
   const [problems, setProblems] = useState<Values>({});
   const [general, setGeneral] = useState("");
@@ -106,7 +112,8 @@ function useConnect({ manifest, account, onDone }: ConnectFormProps) {
     if (Object.keys(found).length > 0) return;
     setBusy(true);
     try {
-      onDone(await save());
+      if (account === undefined && manifest.sign_in !== null) await goToVendor(workspaceId, toForm(manifest, values));
+      else onDone(await save());
     } catch (error) {
       const refusal = error instanceof ApiError ? error : new ApiError(0, "internal", "That did not work. Try again.");
       const key = keyOfRefusal(manifest, refusal.field);

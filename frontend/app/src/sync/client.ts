@@ -13,6 +13,8 @@ import type { Cursor, EventFrame, ServerFrame, Welcome, WritingKind } from "./fr
 import { Outbox, localOutbox } from "./outbox";
 import type { NewEntry } from "./outbox";
 import { Uploads } from "../files/uploads";
+import { noticeApi } from "../notices/calls";
+import { NoticeList } from "../notices/list";
 import { HubSocket } from "./socket";
 import type { Connection, Receiver, SocketLike } from "./socket";
 import { fromSnapshot } from "./store";
@@ -46,6 +48,7 @@ export class HubClient implements Receiver {
   readonly acts = new Signal(0);
   readonly pages: Pages;
   readonly uploads: Uploads;
+  readonly notices: NoticeList;
   private readonly socket: HubSocket;
   private viewed: Uuid | null = null;
   private keptUnread: Uuid | null = null;
@@ -58,6 +61,7 @@ export class HubClient implements Receiver {
     this.pages = new Pages(this.feed, this.api);
     this.company = new Ephemeral(options.clock);
     this.uploads = new Uploads(`/workspaces/${options.workspaceId}`, (id) => this.api.deleteUpload(id));
+    this.notices = new NoticeList(noticeApi(options.workspaceId), options.clock);
     this.socket = new HubSocket(options.openSocket, this, options.clock);
     const owner = `${options.workspaceId}.${options.memberId}`;
     this.outbox = new Outbox(localOutbox(options.storage, owner), (frame) => this.socket.send(frame), options.clock);
@@ -70,6 +74,7 @@ export class HubClient implements Receiver {
 
   stop(): void {
     if (this.viewTimer !== null) this.options.clock.clearTimeout(this.viewTimer);
+    this.notices.stop();
     this.socket.stop();
   }
 
@@ -109,6 +114,7 @@ export class HubClient implements Receiver {
       case "viewing": return this.company.viewing(frame);
       case "presence": return this.company.presence(frame);
       case "presence_changed": return this.company.presenceChanged(frame);
+      case "notice": return this.notices.told(frame.notice_id);
       default:
     }
   }
@@ -116,6 +122,7 @@ export class HubClient implements Receiver {
   welcomed(): void {
     this.outbox.setLive(true);
     this.tellViewing();
+    this.notices.told(null);
   }
 
   connection(connection: Connection): void {

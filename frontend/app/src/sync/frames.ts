@@ -11,7 +11,7 @@ export const PROTOCOL = 1;
 export type WritingKind = "message" | "note";
 
 const KNOWN: ReadonlySet<string> = new Set<ServerFrame["type"]>([
-  "welcome", "event", "ack", "error", "head", "gap", "typing", "viewing", "presence", "presence_changed", "bye",
+  "welcome", "event", "ack", "error", "head", "gap", "typing", "viewing", "presence", "presence_changed", "notice", "bye",
 ]);
 
 /**

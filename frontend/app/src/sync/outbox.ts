@@ -3,7 +3,7 @@
  * and may send again at will: the hub knows the `client_message_id`. Entries leave when the event that carries theirs
  * is applied, never on the ack alone.
  */
-import type { Addressing, Attachment, Uuid } from "../types.gen";
+import type { Addressing, Attachment, TemplateUse, Uuid } from "../types.gen";
 import type { Clock, Timer } from "./clock";
 import type { Ack, ErrorFrame, EventFrame, Send, WritingKind } from "./frames";
 
@@ -21,6 +21,10 @@ export interface OutboxEntry {
   /** Subject and people, where the member chose them. */
   readonly addressing: Addressing | null;
   readonly seen_seq: number | null;
+  /** The message it answers, where the member chose one. */
+  readonly reply_to?: Uuid | null;
+  /** Sent as a template; `text` is how it reads, shown until the event comes. */
+  readonly template?: TemplateUse | null;
   readonly created_at: string;
   /** Committed at this seq; its event is still to come. */
   readonly acked_seq: number | null;
@@ -28,7 +32,7 @@ export interface OutboxEntry {
 }
 
 export type NewEntry = Pick<OutboxEntry, "client_message_id" | "conversation_id" | "kind" | "text" | "seen_seq">
-  & Partial<Pick<OutboxEntry, "attachments" | "addressing">>;
+  & Partial<Pick<OutboxEntry, "attachments" | "addressing" | "reply_to" | "template">>;
 
 export interface OutboxStorage {
   load(): readonly OutboxEntry[];
@@ -136,9 +140,9 @@ export class Outbox {
   }
 
   private send(entry: OutboxEntry): void {
-    const { client_message_id, conversation_id, kind, text, seen_seq, addressing } = entry;
+    const { client_message_id, conversation_id, kind, text, seen_seq, addressing, reply_to = null, template = null } = entry;
     const attachments = entry.attachments.map((file) => file.id);
-    const sent = this.transmit({ type: "send", client_message_id, conversation_id, kind, text, attachments, seen_seq, addressing });
+    const sent = this.transmit({ type: "send", client_message_id, conversation_id, kind, text, attachments, seen_seq, addressing, reply_to, ...(template === null ? {} : { template }) });
     if (!sent) return;
     const timer = this.clock.setTimeout(() => {
       this.inFlight.delete(client_message_id);

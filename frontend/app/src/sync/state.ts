@@ -1,6 +1,6 @@
 /** What a member's client knows: tables of rows by id. Types and readers; only store.ts makes new states. */
 import type {
-  Attachment, ChannelAccount, Contact, Conversation, Counts, DeliveryStatus, Inbox, Line as WireLine, Member, Message, MessageError,
+  ChannelAccount, Contact, Conversation, Counts, Inbox, Line as WireLine, Member, Message,
   Permission, ReadMark, Uuid, Workspace, CustomRole, Team,
 } from "../types.gen";
 import type { Cursor } from "./frames";
@@ -20,12 +20,7 @@ export interface Line extends Omit<WireLine, "at"> {
 }
 
 /** What events said of a message we do not hold yet; joined when an HTTP page brings it. */
-export interface MessageNews {
-  readonly status?: DeliveryStatus;
-  readonly error?: MessageError | null;
-  readonly attachments?: readonly Attachment[];
-  readonly version: number;
-}
+export type MessageNews = Partial<Message> & { readonly version: number };
 
 export interface State {
   readonly cursor: Cursor;

@@ -131,6 +131,16 @@ function change(draft: Draft, event: HubEvent, seq: number): void {
       return putNews(draft, event.conversation_id, event.message_id, { status: event.status, error: event.error, version: seq });
     case "message_attachments_changed":
       return putNews(draft, event.conversation_id, event.message_id, { attachments: event.attachments, version: seq });
+    case "reaction_changed":
+      return putNews(draft, event.conversation_id, event.message_id, { reactions: event.reactions, version: seq });
+    case "message_change_noted":
+      return putNews(draft, event.conversation_id, event.message_id, { change: event.change, version: seq });
+    case "message_edited":
+    case "message_deleted":
+      // Only news of the message: whoever does not hold its page would show it beside a gap.
+      putNews(draft, event.message.conversation_id, event.message.id, event.message);
+      if (event.type === "message_deleted") emptyQuotes(draft, event.message);
+      return putConversation(draft, event.conversation, event.previous_status);
     case "conversation_read":
       return putMark(draft, event, seq);
     case "contact_changed":
@@ -221,6 +231,14 @@ function putNews(draft: Draft, conversationId: Uuid, messageId: Uuid, news: Mess
   const ids = Object.keys(table);
   // The oldest is only of use to an HTTP page still on its way, which takes seconds, not thousands of events.
   if (ids.length > MESSAGE_NEWS_LIMIT) delete table[ids[0] as Uuid];
+}
+
+/** A message that was taken back is not shown by those that quote it either. */
+function emptyQuotes(draft: Draft, gone: Message): void {
+  for (const row of Object.values(draft.state.messages[gone.conversation_id] ?? {})) {
+    if (row.reply_to?.message_id !== gone.id || row.reply_to.text === "") continue;
+    draft.inner<Message>("messages", gone.conversation_id)[row.id] = { ...row, reply_to: { ...row.reply_to, text: "" } };
+  }
 }
 
 function putMark(draft: Draft, mark: ReadMark, version: number): void {

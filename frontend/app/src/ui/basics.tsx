@@ -16,17 +16,20 @@ export function ChannelIcon({ channel, size = 18 }: { readonly channel: ChannelV
 interface AvatarProps {
   readonly id: string;
   readonly name: string;
+  /** A member's own, as in `Member.avatar`; without one their letters are shown. */
+  readonly picture?: string | undefined;
   readonly size?: "s" | "m" | "l";
   readonly badge?: ReactNode;
   readonly title?: string;
 }
 
-export function Avatar({ id, name, size = "m", badge, title }: AvatarProps) {
+export function Avatar({ id, name, picture = "", size = "m", badge, title }: AvatarProps) {
   // Letters by CSS: they are a picture, not text of the button or row around them.
-  const letters = initials(name);
+  const letters = picture === "" ? initials(name) : "";
   return (
     <span className={`avatar avatar-${size}`} data-letters={letters} style={{ "--hue": hueOf(id) } as CSSProperties} title={title} aria-hidden="true">
-      {letters === "" && <Icon name="person" size={size === "s" ? 11 : 16} />}
+      {picture !== "" && <img className="avatar-picture" src={`/avatars/${picture}`} alt="" draggable={false} />}
+      {letters === "" && picture === "" && <Icon name="person" size={size === "s" ? 11 : 16} />}
       {badge !== undefined && <span className="avatar-badge">{badge}</span>}
     </span>
   );

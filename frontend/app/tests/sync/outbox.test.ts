@@ -29,7 +29,7 @@ describe("the outbox", () => {
     const { outbox, write, sent } = setUp();
     outbox.setLive(true);
     write("k-1");
-    expect(sent).toEqual([{ type: "send", client_message_id: "k-1", conversation_id: "c-1", kind: "message", text: "text k-1", attachments: [], seen_seq: 4, addressing: null }]);
+    expect(sent).toEqual([{ type: "send", client_message_id: "k-1", conversation_id: "c-1", kind: "message", text: "text k-1", attachments: [], seen_seq: 4, addressing: null, reply_to: null }]);
     outbox.acked({ type: "ack", client_message_id: "k-1", message_id: "x", seq: 9 }, 8);
     expect(outbox.get()).toHaveLength(1);
     outbox.applied([arrival("k-1")]);

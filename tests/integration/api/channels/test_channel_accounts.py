@@ -327,7 +327,8 @@ async def test_health_of_a_polled_account_is_listed(channel_parts: Resources, ow
     listed = await owner.http.get("channel-accounts")
     after = next(one["health"] for one in listed.json()["channel_accounts"] if one["id"] == str(account_id))
 
-    assert before == {"last_item_at": None, "progress": None, "lag_s": None, "error": None}
+    empty = {"last_item_at": None, "progress": None, "lag_s": None, "error": None, "unreachable_since": None}
+    assert before == empty
     assert after["progress"] == {"done": 50, "total": 200, "what": "Reading mail since 2 Nov"}
     assert after["error"] == "The mail server does not answer."
     assert after["last_item_at"]

@@ -129,7 +129,11 @@ TAMPERING = {
         [("reordered", 3, 3), ("reordered", 6, 6)],
     ),
     "truncated": ("DELETE FROM audit_entry WHERE position = 8", [("truncated", 8, 8)]),
-    "truncated, with the table of heads": ("DELETE FROM audit_entry; DELETE FROM audit_head", [("truncated", 1, 8)]),
+    "truncated, with the table of heads": (
+        "DELETE FROM audit_entry; DELETE FROM audit_head",
+        [("missing head", 8, 8), ("truncated", 1, 8)],
+    ),
+    "table of heads emptied": ("DELETE FROM audit_head", [("missing head", 8, 8)]),
     "head forged": (
         "UPDATE audit_head SET hash = sha256('x')",
         [("forged head", 8, 8)],
@@ -164,7 +168,45 @@ async def test_chain_written_anew_meets_its_signed_head(database, workspace, own
     await owner.execute("UPDATE audit_entry SET address = '', position = NULL, hash = NULL; DELETE FROM audit_head")
     await actions.seal_all(database, 10)
 
-    assert await checked(environ) == {workspace.id: [("rewritten", 1, 5)]}
+    assert await checked(environ) == {workspace.id: [("missing head", 5, 5), ("rewritten", 1, 5)]}
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("DELETE FROM audit_entry WHERE position > 5", ("truncated", 6, 8)),
+        ("DELETE FROM audit_entry", ("truncated", 1, 8)),
+        ("UPDATE audit_entry SET hash = sha256('x') WHERE position = 8", ("rewritten", 1, 8)),
+    ],
+)
+async def test_end_that_no_head_knows_is_missed(database, workspace, owner, environ, sql, expected):
+    """Entries younger than the newest signed head are held by the end noted beside the chain; a chain that is whole is."""
+    await write(database, workspace.id, 8)
+    await actions.seal_all(database, 10)
+    assert await checked(environ) == {workspace.id: []}
+    await owner.execute(sql)
+    assert expected in (await checked(environ))[workspace.id]
+
+
+async def test_file_that_misses_a_head_is_found(database, workspace, environ, tmp_path):
+    """A line was taken out of the file; what another machine signed is copied when this one signs again."""
+    settings = read_settings(environ)
+    for _ in range(3):
+        await write(database, workspace.id, 2)
+        await sign(settings)
+    path = tmp_path / "data" / "audit" / "heads.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    assert len(lines) == 3
+    path.write_text(lines[0] + lines[2])
+    assert await checked(environ) == {workspace.id: [("missing head", 4, 4)]}
+
+    # Of three heads this machine knows the first: the others are not missed before it has signed itself.
+    path.write_text(lines[0])
+    assert await checked(environ) == {workspace.id: []}
+    await write(database, workspace.id, 1)
+    await sign(settings)
+    assert [json.loads(line)["position"] for line in path.read_text().splitlines()] == [2, 4, 6, 7]
+    assert await checked(environ) == {workspace.id: []}
 
 
 async def test_since_begins_at_the_heads_of_a_copy(database, workspace, owner, environ, tmp_path):

@@ -21,6 +21,7 @@ from hub.embedded.binaries import find_postgres
 from hub.embedded.postgres import EmbeddedPostgres, PostgresOptions
 from hub.errors import NotFound, Unavailable
 from hub.migrations import runner
+from scripts.benchmarks.services import in_memory
 from tests import factories
 from tests.waiting import wait_until
 
@@ -76,7 +77,7 @@ async def connect(database: Database, workspace_id: int, secret: str = "first") 
 @pytest.fixture
 async def own_postgres() -> AsyncIterator[tuple[EmbeddedPostgres, Database]]:
     """A migrated Postgres of this test's own, that it may stop."""
-    top = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    top = Path(tempfile.mkdtemp(prefix="hub-test-", dir=in_memory()))
     postgres = EmbeddedPostgres(
         find_postgres(), top / "data", top / "run", top / "log", PostgresOptions(is_durable=False)
     )
@@ -228,3 +229,22 @@ async def test_run_comes_back_after_an_outage(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_accounts_that_are_one_at_the_vendor_are_found_over_all_workspaces(database: Database):
+    """For calls of a vendor's app, from memory; a removed account, another channel and an empty name find nothing."""
+    first, second = await factories.make_workspace(database), await factories.make_workspace(database, name="Contoso")
+    ours, theirs = await connect(database, first.id), await connect(database, second.id, "other")
+    counting = CountingDatabase(database)
+    cache = ChannelRoutes(counting, SEALER)  # type: ignore[arg-type]
+    assert cache.named("twilio_sms", "AC1") == []
+    await cache.refresh()
+    found = cache.named("twilio_sms", "AC1")
+    assert {(one.workspace_id, one.id) for one in found} == {(first.id, ours), (second.id, theirs)}
+    assert {cache.open(one).credentials["auth_token"] for one in found} == {"first", "other"}
+    assert cache.named("gmail", "AC1") == cache.named("twilio_sms", "") == cache.named("twilio_sms", "AC2") == []
+    assert counting.asked == 1
+    async with database.transaction([first.id]) as conn:
+        await actions.remove(conn, first.id, ours)
+    await cache.refresh()
+    assert [one.id for one in cache.named("twilio_sms", "AC1")] == [theirs]

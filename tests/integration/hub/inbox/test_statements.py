@@ -7,6 +7,7 @@ import pytest
 from hub.inbox import actions
 from tests.factories import make_item, received
 from tests.mails import make_mail, make_mailbox
+from tests.sealed_texts import keep_texts
 
 pytestmark = pytest.mark.postgres
 
@@ -17,6 +18,9 @@ class CountingConn:
     def __init__(self, conn) -> None:
         self._conn, self.statements = conn, 0
         self.notices = conn.notices
+
+    def __getattr__(self, name):
+        return getattr(self._conn, name)
 
     async def fetch(self, *arguments):
         self.statements += 1
@@ -36,6 +40,13 @@ async def count(database, workspace, batch):
 
 async def test_messages_without_threads_cost_four_statements(database, workspace):
     """SMS and chat pay nothing for mail: lock, one read, one write, one append."""
+    assert await count(database, workspace, [received(workspace, make_item()) for _ in range(20)]) == 4
+
+
+async def test_sealing_costs_no_statement_more(database, workspace):
+    """The lock says which key seals, and the key is remembered."""
+    await keep_texts(database, workspace, "sealed")
+    await count(database, workspace, [received(workspace, make_item())])
     assert await count(database, workspace, [received(workspace, make_item()) for _ in range(20)]) == 4
 
 

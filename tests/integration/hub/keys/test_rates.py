@@ -9,7 +9,9 @@ import pytest
 from redis.asyncio import Redis
 
 from hub.accounts.model import Actor, Role
-from hub.keys.rates import CallRates, Window
+from hub.keys.rates import LIMITS_KEPT_S, CallRates, Window
+from hub.limit_settings import Limits
+from hub.limits import store as limit_store
 
 pytestmark = [pytest.mark.redis, pytest.mark.postgres]
 
@@ -118,7 +120,7 @@ async def test_each_caller_has_their_windows(redis, database, workspace):
 
 
 async def test_changed_limits_are_taken_up(redis, database, workspace):
-    """Within half a minute, without a restart."""
+    """Within seconds, without a restart."""
     now_s = 0.0
     rates = CallRates(redis, database, monotonic_s=lambda: now_s)
     member = workspace.actor(Role.AGENT)
@@ -128,8 +130,22 @@ async def test_changed_limits_are_taken_up(redis, database, workspace):
             "INSERT INTO workspace_limits (workspace_id, member_calls_per_minute) VALUES ($1, 7)", workspace.id
         )
     assert (await rates.take(member)).limit == 1_200
-    now_s = 31.0
+    now_s = LIMITS_KEPT_S + 0.1
     assert (await rates.take(member)).limit == 7
+
+
+async def test_installations_default_counts_where_a_workspace_has_none(redis, database, workspace, monkeypatch):
+    """``HUB_LIMITS`` holds for calls as for everything else; what the operator set for a workspace goes before it."""
+    monkeypatch.setenv("HUB_LIMITS", '{"workspace_calls_per_minute": 2}')
+    now_s = 0.0
+    rates = CallRates(redis, database, monotonic_s=lambda: now_s)
+    member = workspace.actor(Role.AGENT)
+    assert [(await rates.take(member)).refused for _ in range(3)] == [False, False, True]
+    async with database.transaction([workspace.id]) as conn:
+        await limit_store.put_limits(conn, workspace.id, Limits(workspace_calls_per_minute=3), 0)
+    now_s = LIMITS_KEPT_S + 0.1
+    assert [(await rates.take(member)).refused for _ in range(2)] == [False, True]
+    assert LIMITS_KEPT_S <= 5
 
 
 def _with_key(actor: Actor, key_id, kind) -> Actor:

@@ -14,6 +14,7 @@ from hub.embedded import binaries
 from hub.embedded.valkey import EmbeddedValkey, ValkeyOptions
 from hub.envelope import StreamItem
 from hub.streams import IngressStreams
+from scripts.benchmarks.services import in_memory
 
 
 class DurableServer:
@@ -70,7 +71,7 @@ async def server(request):
         if os.environ.get("CI") == "true":
             pytest.fail(f"no durable server from {request.param}")
         pytest.skip(f"no durable server from {request.param}")
-    place = Path(tempfile.mkdtemp(prefix="hubs-"))
+    place = Path(tempfile.mkdtemp(prefix="hubs-", dir=in_memory()))
     started = DurableServer(found[0], place)
     await started.start()
     yield started

@@ -20,21 +20,29 @@ def quick() -> Passwords:
 @pytest.mark.parametrize(
     ("password", "reason"),
     [
-        ("short", "at least 10"),
-        ("ninechars", "at least 10"),
+        ("short", "at least 12"),
+        ("eleven char", "at least 12"),
         ("x" * 257, "at most 256"),
-        ("password123", "attackers"),
-        ("PassWord123", "attackers"),
-        ("ｐａｓｓｗｏｒｄ１２３", "attackers"),
+        ("password1234", "attackers"),
+        ("PassWord1234", "attackers"),
+        ("ｐａｓｓｗｏｒｄ１２３４", "attackers"),
+        ("P@ssw0rd2024!", "attackers"),
+        ("$unshine-1987", "attackers"),
+        ("trustno1trustno1", "attackers"),
+        ("!!dragon!!2024", "attackers"),
         ("aaaaaaaaaaaa", "attackers"),
         ("abababababab", "attackers"),
         ("abcdabcdabcd", "attackers"),
-        ("2345678901", "attackers"),
+        ("234567890123", "attackers"),
         ("bcdefghijklm", "attackers"),
         ("ann.smith@example.com", "your name"),
         ("ANN.SMITH@example.com", "your name"),
-        ("ann.smith1", "your name"),
+        ("ann.smith1@x.test", "your name"),
         ("Northwind Traders", "your name"),
+        ("northwind-2026!", "your name"),
+        ("SmithAnnSmith", "your name"),
+        ("ClientContact-Hub1", "your name"),
+        ("SupportInbox24", "your name"),
     ],
 )
 def test_weak_password_is_refused_with_its_reason(password, reason):
@@ -45,7 +53,15 @@ def test_weak_password_is_refused_with_its_reason(password, reason):
 
 
 @pytest.mark.parametrize(
-    "password", ["correct-otter-94", "пароль для почты", "ten chars!", "x1" + "y" * 254, "🦦🦦🦦🦦🦦 otters!"]
+    "password",
+    [
+        "correct-otter-94",
+        "пароль для почты",
+        "twelve chars",
+        "x1" + "y" * 254,
+        "🦦🦦🦦🦦🦦 otters!",
+        "hub of nine otters",
+    ],
 )
 def test_good_password_is_taken(password):
     """Length is what counts: no rule of composition, any script."""
@@ -53,10 +69,28 @@ def test_good_password_is_taken(password):
 
 
 def test_shipped_list_is_worth_its_name():
-    """Every listed password is long enough that only the list catches it, and there are hundreds."""
+    """Every listed password is long enough that only the list catches it, beside those of leaks."""
     listed = passwords._common()
-    assert len(listed) > 400
+    assert len(listed) > 100
     assert all(len(one) >= passwords.MIN_CHARS and one == passwords._plain(one) for one in listed)
+
+
+def test_shipped_list_of_leaked_passwords_is_of_real_size():
+    """Sorted, so that it can be searched, tens of thousands, and not most of what there is."""
+    listed = passwords._breached()
+    size = len(passwords.breached_digest("x"))
+    rows = [listed[at : at + size] for at in range(0, len(listed), size)]
+    assert rows == sorted(set(rows))
+    assert len(rows) > 45_000
+    assert len(listed) < 1_000_000
+    assert rows[0] == min(rows)
+    assert all(passwords.is_breached(one) for one in ("123456", "password", "qwerty", "dragon", "zaq12wsx"))
+
+
+@pytest.mark.parametrize("password", ["monkey-8493726154", "otter kettle violin", "a7f9-k2m4-x8q1", "19871987abc!"])
+def test_long_additions_make_a_password_of_its_own(password):
+    """A word of the list is no reason to refuse what is mostly something else."""
+    assert not passwords.is_breached(password)
 
 
 async def test_password_matches_its_verifier_only(quick):

@@ -18,6 +18,8 @@ from hub.mailer.model import FIELDS, Mail, QueuedMail, Template, check
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "mails"
 SAMPLE = {
+    "reason": "Looking into ticket 4711",
+    "until": "2026-11-22 13:00 UTC",
     "name": "Ann O'Neil",
     "inviter": "Bob & Söhne",
     "workspace": "Northwind",

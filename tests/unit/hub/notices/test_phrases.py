@@ -8,8 +8,8 @@ import pytest
 
 from hub import clock
 from hub.mailer import letters
-from hub.notices.model import Kind, NoticeRow
-from hub.notices.phrases import LANGUAGES, say
+from hub.notices.model import Kind, News, NoticeRow
+from hub.notices.phrases import LANGUAGES, SECURITY, say
 
 
 def notice(kind=Kind.MESSAGE, **changes):
@@ -33,6 +33,16 @@ def test_names_are_only_said_where_they_may_be(kind, language):
     assert "Mia" not in quiet
     assert "{" not in quiet + named
     assert "secret" not in quiet + named
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_news_of_an_account_are_said(language):
+    """Each in every language, differently; an unknown one of a newer hub says that something happened."""
+    said = {say(notice(Kind.SECURITY, title="", detail=one.value), language, names=False) for one in News}
+    assert set(SECURITY[language]) == set(News)
+    assert len(said) == len(News)
+    unknown = say(notice(Kind.SECURITY, title="", detail="of_tomorrow"), language, names=False)
+    assert unknown == LANGUAGES[language][Kind.SECURITY].plain
 
 
 def test_amounts_are_said():

@@ -237,6 +237,26 @@ async def test_who_may_not_reply_is_refused_without_asking_above():
         assert not any(call[0] == "send" for call in rig.ports.calls)
 
 
+async def test_key_that_only_reads_has_nothing_on_screen():
+    """Nor does it type; one that may reply says both. A person who only reads is still seen to look."""
+    async with Rig() as rig:
+        conversation = uuid4()
+        rig.ports.conversations[conversation] = SALES
+        key, where = uuid4(), {"conversation_id": str(conversation)}
+        for changes, refused in (
+            ({"login_id": key, "session_id": key, "may_reply": False}, 2),
+            ({"login_id": key, "session_id": key, "may_reply": True}, 0),
+            ({"may_reply": False}, 1),
+        ):
+            rig.ports.member(inboxes=None, **changes)
+            connection, sink = await rig.open()
+            rig.say(connection, "viewing", **where)
+            rig.say(connection, "typing", on=True, **where)
+            await until(lambda at=connection: at.worker is None)
+            assert [frame["code"] for frame in of_type(sink, "error")] == ["forbidden"] * refused
+            assert (connection.viewing is None) is (refused == 2)
+
+
 async def test_ping_is_answered_with_the_visible_head_and_sometimes_a_fresh_ticket():
     """head counts only what the audience sees; the resume ticket is renewed before it grows old."""
     async with Rig() as rig:

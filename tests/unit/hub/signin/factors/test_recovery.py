@@ -13,11 +13,11 @@ LOGIN = UUID("0192f000-0000-7000-8000-000000000001")
 OTHER = UUID("0192f000-0000-7000-8000-000000000002")
 
 
-def test_ten_codes_of_eighty_bits():
-    """Ten different codes, each 16 characters of an alphabet of 32."""
+def test_ten_codes_of_120_bits():
+    """Ten different codes, each 24 characters of an alphabet of 32."""
     codes = recovery.new_codes()
     assert len(set(codes)) == 10
-    assert all(re.fullmatch(r"([0-9A-HJKMNP-TV-Z]{4}-){3}[0-9A-HJKMNP-TV-Z]{4}", one) for one in codes)
+    assert all(re.fullmatch(r"([0-9A-HJKMNP-TV-Z]{4}-){5}[0-9A-HJKMNP-TV-Z]{4}", one) for one in codes)
     assert not set(codes) & set(recovery.new_codes())
 
 
@@ -26,6 +26,13 @@ def test_code_is_read_as_people_write_it():
     stored = recovery.code_hash(LOGIN, "AB10-CDEF-GHJK-MNPQ")
     for typed in ("ab10cdefghjkmnpq", " AB1O CDEF GHJK MNPQ ", "ABIO-CDEF-GHJK-MNPQ", "abl0-cdef-ghjk-mnpq"):
         assert recovery.code_hash(LOGIN, typed) == stored
+
+
+def test_code_of_before_is_still_read():
+    """Codes on paper had 16 characters; they stay good until they are used or renewed."""
+    assert recovery.code_hash(LOGIN, "AB10-CDEF-GHJK-MNPQ-RSTV-WXYZ") is not None
+    assert recovery.code_hash(LOGIN, "AB10-CDEF-GHJK-MNPQ") is not None
+    assert recovery.code_hash(LOGIN, "AB10-CDEF-GHJK-MNPQ-RSTV") is None
 
 
 def test_hash_is_of_one_login():

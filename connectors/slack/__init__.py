@@ -1,0 +1,36 @@
+"""Slack: signed events in, the SDK out, connected by signing in there. Found by the registry; see README.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from connectors.base import Account, Charge, Connector, OAuth
+from connectors.manifest import read_manifest
+from connectors.slack import acts, client, files, history, oauth, parse, render, search, sharing, verify
+from hub.envelope import OutboundMessage
+
+_MANIFEST = read_manifest(Path(__file__).parent)
+
+
+def _charges(account: Account, message: OutboundMessage) -> Sequence[Charge]:
+    return render.charges(account, message, _MANIFEST.limits)
+
+
+CONNECTOR = Connector(
+    manifest=_MANIFEST,
+    verify=verify.verify,
+    split=parse.split,
+    parse=parse.parse,
+    render=render.render,
+    charges=_charges,
+    check=client.check,
+    send=sharing.send,
+    act=acts.act,
+    test=client.test,
+    reconcile=search.reconcile,
+    classify=client.classify,
+    fetch=files.fetch,
+    backfill=history.backfill,
+    oauth=OAuth(authorize_url=oauth.authorize_url, exchange=oauth.exchange, renew=oauth.renew),
+)

@@ -1,0 +1,140 @@
+"""Checks a telephone number at Twilio, and fetches recordings. Nothing is sent: nobody writes to a caller."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from connectors.accounts import is_loopback
+from connectors.base import Account, Call, Checked, RawReader
+from connectors.downloads import GONE, REFUSED
+from connectors.twilio import files
+from connectors.twilio.asking import ask, check_account
+from connectors.twilio.numbers import canonical_number, is_e164
+from connectors.voice.hours import read_members, read_zone, wrong_line
+from hub.envelope import AttachmentRef, OutboundMessage, SendResult
+from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, InvalidInput
+
+if TYPE_CHECKING:
+    from twilio.rest import Client
+    from twilio.rest.api.v2010.account.incoming_phone_number import IncomingPhoneNumberInstance
+
+TIMEOUT_S: Final = 15.0
+_NOTHING: Final = ConnectorErrorInfo(ErrorClass.CONTENT, "call", "Nobody can write to a caller; call back instead.")
+_NOT_YET: Final = ConnectorErrorInfo(ErrorClass.RETRYABLE, "not_yet", "Twilio does not have the recording yet.")
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceClient:
+    """
+    The functions of the connector that reach Twilio.
+
+    Attributes:
+        timeout_s: For connecting, and for each wait for bytes.
+    """
+
+    timeout_s: float = TIMEOUT_S
+
+    async def check(self, account: Account) -> Checked:
+        """
+        Ask Twilio whether the keys open the account, and whether the number is there and points to us.
+
+        Args:
+            account: Not saved yet.
+
+        Returns:
+            The number's SID, and what is still to be set at Twilio or here, in words.
+
+        Raises:
+            ConnectorError: ``AUTH`` for wrong keys, ``ACCOUNT`` for a closed account, ``RETRYABLE`` without an answer.
+            InvalidInput: The number is not one of this account or takes no calls, or a setting cannot be read.
+        """
+        number = canonical_number(account.settings.get("phone_number", ""))
+        if not is_e164(number):
+            raise InvalidInput("phone_number", "Enter the number with its country code, e.g. +15551230001.")
+        if not account.credentials.get("auth_token", "").isascii():
+            raise InvalidInput("auth_token", "An Auth Token has only letters and digits.")
+        if read_zone(account.settings) is None:
+            raise InvalidInput("time_zone", "There is no such time zone; enter one like Europe/Berlin.")
+        if line := wrong_line(account.settings):
+            raise InvalidInput("ring_numbers", f"Line {line} does not begin with a number with its country code.")
+        if any(member.number == number for member in read_members(account.settings)):
+            raise InvalidInput("ring_numbers", "The number itself cannot be rung: calls would come back to it.")
+        return await ask(account, self.timeout_s, lambda client: _check(client, account, number))
+
+    async def send(self, account: Account, message: OutboundMessage, calls: Sequence[Call]) -> SendResult:  # noqa: ARG002
+        """Refuse: nobody can write to a caller."""
+        raise ConnectorError(_NOTHING)
+
+
+def render(message: OutboundMessage, account: Account) -> list[Call]:  # noqa: ARG001
+    """Refuse: nobody can write to a caller."""
+    raise ConnectorError(_NOTHING)
+
+
+async def fetch(account: Account, attachment: AttachmentRef, _read_raw: RawReader) -> AsyncIterator[bytes]:
+    """
+    Fetch a recording.
+
+    Args:
+        account: Whose keys open it; they go to Twilio's API alone.
+        attachment: ``ref`` is the address that came with the recording.
+
+    Raises:
+        ConnectorError: ``PERMANENT`` for an address elsewhere, ``AUTH``, or ``RETRYABLE``: also where there is nothing
+            yet, for Twilio tells of a recording some seconds before it can be fetched.
+    """
+    host = (urlsplit(attachment.ref).hostname or "").lower()
+    if not account.base_url and not _is_api(host):
+        raise ConnectorError(REFUSED)
+    try:
+        async with aclosing(files.fetch(account, attachment, _read_raw)) as pieces:  # type: ignore[type-var]  # a generator
+            async for piece in pieces:
+                yield piece
+    except ConnectorError as error:
+        if error.info is GONE:
+            raise ConnectorError(_NOT_YET) from error
+        raise
+
+
+def _is_api(host: str) -> bool:
+    """Say whether a host is Twilio's API, here or in a region (``api.dublin.ie1.twilio.com``)."""
+    return host == "api.twilio.com" or (host.startswith("api.") and host.endswith(".twilio.com"))
+
+
+def _check(client: Client, account: Account, number: str) -> Checked:
+    check_account(client, account.credentials.get("account_sid", ""))
+    numbers = client.incoming_phone_numbers.list(phone_number=number, limit=5)
+    found = next((one for one in numbers if one.phone_number == number), None)
+    if found is None:
+        raise InvalidInput("phone_number", "This Twilio account has no such number.")
+    capabilities: object = found.capabilities  # the SDK's annotation says str; Twilio sends an object
+    if isinstance(capabilities, dict) and capabilities.get("voice") is False:
+        raise InvalidInput("phone_number", "This number takes no calls.")
+    warnings = _point_to_us(found, account)
+    if not read_members(account.settings):
+        warnings += ("No telephone is named to ring: every caller gets the mailbox.",)
+    return Checked(external_ref=found.sid or "", warnings=warnings)
+
+
+def _point_to_us(number: IncomingPhoneNumberInstance, account: Account) -> tuple[str, ...]:
+    """Set the number's addresses where the member asked for it; else say what to set."""
+    ours = account.webhook_url
+    if is_loopback(ours) and not is_loopback(account.base_url):
+        # Twilio must not be pointed to an address it cannot reach.
+        return ("Twilio cannot reach this hub: calls need it at a public https address (HUB_PUBLIC_URL).",)
+    if number.voice_url == ours and number.status_callback == ours and not number.voice_application_sid:
+        return ()
+    if account.settings.get("configure_webhook") == "yes":
+        number.update(
+            voice_url=ours,
+            voice_method="POST",
+            status_callback=ours,
+            status_callback_method="POST",
+            voice_application_sid="",
+        )
+        return ()
+    return (f"At Twilio, open this number and set “A call comes in” and “Call status changes” to {ours} (HTTP POST).",)

@@ -1,0 +1,203 @@
+"""
+Emulates Twilio's telephone side: rings numbers in memory, obeys TwiML strictly, signs its calls to the webhook.
+
+Run: ``python -m scripts.emulators.twilio_voice --account-sid AC… --auth-token … --phone-number +…``. Beside what all
+emulators understand: ``call {from, members, message, words, times, shuffle, sign}`` lets somebody call (see
+``Exchange.steer_call``), ``account {auth_token, status}`` changes keys, ``late_recordings {times}`` answers 404 so
+often before a recording is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+import msgspec
+from twilio.request_validator import RequestValidator
+
+from scripts.emulators.http1 import Answer, Request, as_json
+from scripts.emulators.twilio_line import Line, Person, PhoneMember
+from scripts.emulators.twilio_rules import error
+from scripts.emulators.vendor import Asked, Call, Endpoint, Fault, Refused, Vendor, serve
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+class NumberQuery(msgspec.Struct, forbid_unknown_fields=True, rename="pascal"):
+    phone_number: str = ""
+    page_size: int = 50
+    page: int = 0
+
+
+class NumberUpdate(msgspec.Struct, forbid_unknown_fields=True, rename="pascal"):
+    voice_url: str
+    voice_method: str
+    status_callback: str
+    status_callback_method: str
+    voice_application_sid: str
+
+
+class CallOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """
+    Somebody calls.
+
+    Attributes:
+        members: What each telephone does that is rung, in order.
+        message: Seconds of the message left in the mailbox, 0 for none.
+        words: What Twilio writes down of it.
+        times: How often each of Twilio's calls is made; all but the first later, among the others.
+        shuffle: Whether what needs no answer comes in mixed order.
+        withheld: Whether the caller hides the number.
+        api: Origin of the addresses of recordings, Twilio's own when empty.
+    """
+
+    from_: str = msgspec.field(name="from")
+    members: list[PhoneMember] = []
+    message: int = 0
+    words: str = ""
+    times: int = 1
+    shuffle: bool = False
+    sign: str = "right"
+    withheld: bool = False
+    api: str = ""
+
+
+class Exchange(Vendor):
+    """One Twilio account with one number."""
+
+    MP3: ClassVar[bytes] = b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" + b"\x00" * 413
+
+    def __init__(self, account_sid: str, auth_token: str, number: str) -> None:
+        self.account_sid, self.auth_token, self.status = account_sid, auth_token, "active"
+        self.number: dict[str, Any] = {
+            "sid": "PN" + secrets.token_hex(16),
+            "account_sid": account_sid,
+            "phone_number": number,
+            "friendly_name": number,
+            "capabilities": {"sms": True, "mms": True, "voice": True, "fax": False},
+            "voice_url": "",
+            "voice_method": "POST",
+            "voice_application_sid": "",
+            "status_callback": "",
+            "status_callback_method": "POST",
+        }
+        self.recordings: set[str] = set()
+        self.late_times = 0
+        super().__init__()
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        account = f"/2010-04-01/Accounts/{self.account_sid}"
+        numbers = f"{account}/IncomingPhoneNumbers"
+        return (
+            Endpoint(method="GET", path=rf"{account}\.json", answer=self._account),
+            Endpoint(method="GET", path=rf"{numbers}\.json", answer=self._numbers, query=NumberQuery),
+            Endpoint(
+                method="POST", path=rf"{numbers}/(PN\w+)\.json", answer=self._update, body=NumberUpdate, form=True
+            ),
+            Endpoint(method="GET", path=rf"{account}/Recordings/(RE\w+)\.mp3", answer=self._recording),
+        )
+
+    def fault(self, fault: Fault) -> Answer:
+        status, code = {"credentials": (401, 20003), "missing_endpoint": (404, 20404)}.get(fault.kind, (400, 20001))
+        return error(status, code, f"{fault.reason} {fault.field}".strip())
+
+    def check(self, asked: Request) -> None:
+        expected = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
+        if asked.headers.get("authorization", "") != f"Basic {expected}":
+            raise Refused(self.fault(Fault("credentials", "Authenticate")))
+
+    def call_of(self, items: Sequence[Any], sign: str) -> Call:
+        """Return one call; an item is ``{url, fields}``, Twilio never batches."""
+        (item,) = items
+        fields: dict[str, str] = item["fields"]
+        headers = {"content-type": f"{_FORM}; charset=UTF-8", "user-agent": "TwilioProxy/1.1"}
+        key = self.auth_token if sign == "right" else secrets.token_hex(16)
+        if sign != "none":
+            # The SDK's own validator: our product's check is held against it, not against itself.
+            headers["x-twilio-signature"] = RequestValidator(key).compute_signature(item["url"], fields)  # type: ignore[no-untyped-call]
+        return Call(url=item["url"], body=urlencode(fields).encode(), headers=headers)
+
+    async def steer_call(self, order: CallOrder) -> dict[str, Any]:
+        """
+        Let somebody call the number, and obey the answers until the call has ended.
+
+        Returns:
+            ``call_sid``, ``heard`` (what was said to the caller), ``rung`` (numbers), ``recordings`` (their SIDs) and
+            ``answers`` (what each of Twilio's calls got).
+        """
+        number = str(self.number["phone_number"])
+        person = Person("+266696687" if order.withheld else order.from_, order.message, order.words)
+        line = Line(self.account_sid, (person, number), order.members, self._ask(order.sign))
+        line.api = order.api or line.api
+        await line.run(str(self.number["voice_url"]), str(self.number["status_callback"]))
+        self.recordings |= set(line.recordings)
+        rest = [*line.news, *(line.asked + line.news) * (order.times - 1)]
+        if order.shuffle:
+            self._random.shuffle(rest)
+        answers = [await self.post(self.call_of([one], order.sign)) for one in rest]
+        return {
+            "call_sid": line.call_sid,
+            "heard": line.heard,
+            "rung": line.rung,
+            "recordings": line.recordings,
+            "answers": line.answers + answers,
+        }
+
+    def steer(self, op: str, order: dict[str, Any]) -> object:
+        match op:
+            case "call":
+                return self.steer_call(msgspec.convert(order, CallOrder))
+            case "account":
+                self.auth_token = str(order.get("auth_token", self.auth_token))
+                self.status = str(order.get("status", self.status))
+            case "late_recordings":
+                self.late_times = int(order["times"])
+            case _:
+                raise KeyError(op)
+        return {}
+
+    def facts(self) -> Mapping[str, Any]:
+        return {"number": self.number}
+
+    def _ask(self, sign: str) -> Any:  # noqa: ANN401  a function
+        async def ask(item: dict[str, Any]) -> dict[str, Any]:
+            return await self.post(self.call_of([item], sign))
+
+        return ask
+
+    def _account(self, _asked: Asked) -> Answer:
+        return as_json(200, {"sid": self.account_sid, "status": self.status, "friendly_name": "Emulated"})
+
+    def _numbers(self, asked: Asked) -> Answer:
+        found = [self.number] if asked.query.phone_number in str(self.number["phone_number"]) else []
+        page = {"page": 0, "page_size": 50, "next_page_uri": None, "uri": asked.request.path}
+        return as_json(200, {"incoming_phone_numbers": found, **page})
+
+    def _update(self, asked: Asked) -> Answer:
+        if asked.arguments[0] != self.number["sid"]:
+            raise Refused(self.fault(Fault("missing_endpoint", "The requested number was not found")))
+        self.number |= msgspec.structs.asdict(asked.body)
+        return as_json(200, self.number)
+
+    def _recording(self, asked: Asked) -> Answer:
+        self.late_times -= 1
+        if asked.arguments[0] not in self.recordings or self.late_times >= 0:
+            raise Refused(self.fault(Fault("missing_endpoint", "The requested recording was not found")))
+        return Answer(200, self.MP3, "audio/mpeg", {})
+
+
+def main() -> None:
+    """Read the command line and serve until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--account-sid", required=True)
+    parser.add_argument("--auth-token", required=True)
+    parser.add_argument("--phone-number", required=True)
+    serve(lambda one: Exchange(one.account_sid, one.auth_token, one.phone_number), parser)
+
+
+if __name__ == "__main__":
+    main()

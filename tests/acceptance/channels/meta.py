@@ -1,0 +1,84 @@
+"""Messenger and Instagram, as the tests of all channels steer them: what both have."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import time
+from typing import Any, ClassVar
+
+from scripts.emulators.meta import SECRET, TOKEN
+from tests.acceptance.channels.driver import Done, Sent
+from tests.acceptance.channels.driver import Driver as Base
+
+_VERIFY_TOKEN = "a-word-of-the-tests"
+
+
+class MetaDriver(Base):
+    """One page or account; ``ours`` is its id."""
+
+    ours: ClassVar[str]
+    settings: ClassVar[dict[str, str]]
+    rests_on_receipt = True
+
+    def account(self) -> dict[str, Any]:
+        credentials = {"access_token": TOKEN, "client_secret": SECRET, "verify_token": _VERIFY_TOKEN}
+        return {"credentials": credentials, "settings": self.settings}
+
+    def connected(self, answer: Any) -> None:
+        super().connected(answer)
+        made = self.vendor.control("subscribe", url=self.webhook_url, verify_token=_VERIFY_TOKEN)
+        assert (made["status"], made["body"]) == (200, "1158201444"), made
+
+    def text(self, person: str, text: str, key: str, **more: Any) -> Any:
+        return self._event(person, message={"mid": key, "text": text})
+
+    def media(self, person: str, name: str, mime: str, content: bytes, key: str) -> Any:
+        path = self.vendor.control("file", body=base64.b64encode(content).decode(), mime=mime)["path"]
+        files = [{"type": "file", "payload": {"url": self.vendor.base_url + path}}]
+        return self._event(person, message={"mid": key, "attachments": files})
+
+    def edit(self, person: str, key: str, text: str) -> Any:
+        return self._event(person, message_edit={"mid": key, "text": text, "num_edit": 1})
+
+    def delete(self, person: str, key: str) -> Any:
+        return self._event(person, message={"mid": key, "is_deleted": True})
+
+    def reaction(self, person: str, key: str, emoji: str, *, removed: bool = False) -> Any:
+        how = {"action": "unreact"} if removed else {"action": "react", "emoji": emoji}
+        return self._event(person, reaction={"mid": key} | how)
+
+    def echo(self, person: str, text: str, key: str) -> Any:
+        return self._outgoing(person, {"mid": key, "text": text, "is_echo": True, "app_id": 263902037430900})
+
+    def sent(self) -> list[Sent]:
+        return [Sent(one["id"], one["text"]) for one in self.vendor.state()["sent"]]
+
+    def done(self) -> list[Done]:
+        return [Done(one["kind"], one["id"], one["text"]) for one in self.vendor.state()["done"]]
+
+    def is_send(self, request: Any) -> bool:
+        return request["path"].endswith("/messages") and '"messaging_type"' in request["body"]
+
+    def plan(self, **answer: Any) -> None:
+        self.vendor.control("next", answers=[{"path": "/messages", **answer}])
+
+    def revoke(self) -> None:
+        self.vendor.control("token", value=secrets.token_hex(16))
+
+    def renewed_credentials(self) -> dict[str, str]:
+        token = secrets.token_hex(16)
+        self.vendor.control("token", value=token)
+        return {"access_token": token}
+
+    def _event(self, person: str, **parts: Any) -> Any:
+        people = {"sender": {"id": self._id(person)}, "recipient": {"id": self.ours}}
+        return people | {"timestamp": int(time.time() * 1000)} | parts
+
+    def _outgoing(self, person: str, message: dict[str, Any]) -> Any:
+        people = {"sender": {"id": self.ours}, "recipient": {"id": self._id(person)}}
+        return people | {"timestamp": int(time.time() * 1000), "message": message}
+
+    def _id(self, person: str) -> str:
+        return "77" + str(int(hashlib.sha256(person.encode()).hexdigest(), 16))[:14]

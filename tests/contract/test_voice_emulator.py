@@ -1,0 +1,139 @@
+"""The emulated exchange is as strict as Twilio, and the channel's own client gets on with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from xml.etree.ElementTree import fromstring
+
+import pytest
+
+from connectors.base import Account, Call
+from connectors.voice import CONNECTOR
+from hub.envelope import AttachmentRef
+from hub.errors import ConnectorError, ErrorClass, InvalidInput
+from scripts.emulators.http1 import Answer, Request, listen
+from scripts.emulators.twilio_line import check_twiml
+from scripts.emulators.twilio_voice import Exchange
+
+SID, TOKEN, NUMBER = "AC" + "0" * 32, "token", "+15559870042"
+RECORDING = "RE" + "0" * 32
+
+
+@dataclass
+class Running:
+    exchange: Exchange
+    base_url: str
+
+    def account(self, *, token: str = TOKEN, **settings: str) -> Account:
+        return Account(
+            id="1",
+            workspace_id=1,
+            credentials={"account_sid": SID, "auth_token": token},
+            settings={"phone_number": NUMBER, "ring_numbers": "+15551230077 Anna"} | settings,
+            webhook_url="http://127.0.0.1:9/webhooks/voice/1",
+            base_url=self.base_url,
+        )
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    exchange = Exchange(SID, TOKEN, NUMBER)
+    async with listen(exchange.handle) as listener:
+        yield Running(exchange, f"http://127.0.0.1:{listener.port}")
+
+
+async def read_all(account: Account, sid: str = RECORDING) -> bytes:
+    async def no_raw() -> bytes:
+        return b""
+
+    ref = AttachmentRef(ref=f"{account.base_url}/2010-04-01/Accounts/{SID}/Recordings/{sid}.mp3", kind="audio")
+    assert CONNECTOR.fetch is not None
+    return b"".join([piece async for piece in CONNECTOR.fetch(account, ref, no_raw)])
+
+
+async def test_check_points_the_number_to_us_when_it_may(running):
+    """Without leave a sentence says what to set; with it both addresses are set, and nothing is left to say."""
+    before = await CONNECTOR.check(running.account())
+    after = await CONNECTOR.check(running.account(configure_webhook="yes"))
+
+    assert "A call comes in" in before.warnings[0]
+    assert (after.warnings, after.external_ref) == ((), running.exchange.number["sid"])
+    ours = running.account().webhook_url
+    assert (running.exchange.number["voice_url"], running.exchange.number["status_callback"]) == (ours, ours)
+    assert not [one for one in running.exchange.requests if "refused" in one]
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"phone_number": "+15559870099"}, "phone_number"),
+        ({"phone_number": "call us"}, "phone_number"),
+        ({"time_zone": "Nowhere/Else"}, "time_zone"),
+        ({"ring_numbers": "Anna"}, "ring_numbers"),
+        ({"ring_numbers": NUMBER}, "ring_numbers"),
+    ],
+    ids=str,
+)
+async def test_check_refuses_what_cannot_work(running, settings, field):
+    """A number of nobody, a zone that is none, a telephone that is none or would call itself."""
+    with pytest.raises(InvalidInput) as caught:
+        await CONNECTOR.check(running.account(**settings))
+    assert caught.value.field == field
+
+
+async def test_refused_keys_are_said_to_be_keys(running):
+    """Of the check and of a recording."""
+    for question in (CONNECTOR.check(running.account(token="other")), read_all(running.account(token="other"))):
+        with pytest.raises(ConnectorError) as caught:
+            await question
+        assert caught.value.info.klass is ErrorClass.AUTH
+
+
+async def test_number_that_takes_no_calls_is_refused(running):
+    """One for messages only is no number for this channel."""
+    running.exchange.number["capabilities"]["voice"] = False
+    with pytest.raises(InvalidInput, match="takes no calls"):
+        await CONNECTOR.check(running.account())
+
+
+async def test_recording_that_is_not_there_yet_is_asked_for_again(running):
+    """Twilio tells of a recording before it can be fetched: not gone, only later."""
+    running.exchange.recordings.add(RECORDING)
+    running.exchange.steer("late_recordings", {"times": 1})
+    with pytest.raises(ConnectorError) as caught:
+        await read_all(running.account())
+
+    assert caught.value.info.klass is ErrorClass.RETRYABLE
+    assert await read_all(running.account()) == Exchange.MP3
+
+
+async def test_nothing_is_sent_to_a_caller(running):
+    """The queue hears of content, once; Twilio hears nothing."""
+    with pytest.raises(ConnectorError) as caught:
+        await CONNECTOR.send(running.account(), None, [Call(operation="x", fields={})])  # type: ignore[arg-type]  # never read
+    assert caught.value.info.klass is ErrorClass.CONTENT
+    assert running.exchange.requests == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"VoiceUrl=x", b"VoiceUrl=x&VoiceMethod=POST&StatusCallback=x&StatusCallbackMethod=POST&Voice=1", b""]
+)
+async def test_emulator_refuses_missing_and_unknown_fields(running, body):
+    """In Twilio's own shape."""
+    authorization = "Basic QUMwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDp0b2tlbg=="
+    headers = {"authorization": authorization, "content-type": "application/x-www-form-urlencoded"}
+    path = f"/2010-04-01/Accounts/{SID}/IncomingPhoneNumbers/{running.exchange.number['sid']}.json"
+    answer = await running.exchange.handle(Request("POST", path, [], headers, body))
+
+    assert isinstance(answer, Answer)
+    assert (answer.status, set(json.loads(answer.body))) == (400, {"code", "message", "more_info", "status"})
+    assert running.exchange.number["voice_url"] == ""
+
+
+@pytest.mark.parametrize("twiml", ["<Dail/>", "<Dial tmeout='1'/>", "<Dial><Number url='' color='red'/></Dial>"])
+def test_emulator_obeys_only_verbs_twilio_has(twiml):
+    """A misspelt verb or attribute is an error there."""
+    with pytest.raises(ValueError, match=r"is not a verb|has no attribute"):
+        check_twiml(fromstring(f"<Response>{twiml}</Response>"))
