@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -133,6 +134,26 @@ class Receipt(msgspec.Struct, frozen=True):
     error: ConnectorErrorInfo | None = None
 
 
+class CallState(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How a telephone call stands, as one of the vendor's words or all of them joined say it.
+
+    Attributes:
+        outcome: ``asked``: by a member, nothing is known yet; ``missed``: nobody took it (so far); ``failed``: it could
+            not be made.
+        member: Whose telephone rings, or who spoke, by name; empty while nobody's.
+        answered_at: When the two were put through.
+        ended_at: When it was over.
+        talk_s: How long they spoke.
+    """
+
+    outcome: Literal["asked", "ringing", "answered", "missed", "failed"]
+    member: str = ""
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    talk_s: int | None = None
+
+
 class InboundItem(msgspec.Struct, frozen=True, kw_only=True):
     """
     One thing a vendor told us, parsed.
@@ -167,6 +188,7 @@ class InboundItem(msgspec.Struct, frozen=True, kw_only=True):
         auto_submitted: Sent by a machine: never answered automatically.
         opens_window: For ``MESSAGE``: whether the channel lets us answer freely because of it.
         window_expires_at: Until when, where the vendor says so; else the channel's ``window_s`` after ``occurred_at``.
+        call: For ``MESSAGE``: it is a telephone call; for ``EDIT`` of one: how it stands, joined to what is known.
     """
 
     kind: ItemKind
@@ -198,6 +220,7 @@ class InboundItem(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: str = ""
     opens_window: bool = True
     window_expires_at: datetime | None = None
+    call: CallState | None = None
 
 
 class StreamItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from connectors.twilio.numbers import canonical_number, is_e164
 from connectors.voice.hours import read_members
 from connectors.voice.sealed import open_caller
 from connectors.voice.steps import ENDED, is_status, read_step, sequence_of
-from hub.envelope import AttachmentRef, Identity, InboundItem, ItemKind
+from hub.envelope import AttachmentRef, CallState, Identity, InboundItem, ItemKind
 from hub.errors import MalformedPayload, UnsupportedPayload
 
 # Twilio's stand-ins for numbers that are withheld.
@@ -35,6 +35,7 @@ _SID: Final = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _ADDRESS_LIMIT_CHARS: Final = 320
 _NAME_LIMIT_CHARS: Final = 200
 MISSED: Final = "Missed call"
+_MISSED: Final = CallState(outcome="missed")
 
 
 def parse(body: bytes, context: ParseContext) -> list[InboundItem]:
@@ -107,7 +108,8 @@ def _read_call(fields: Mapping[str, str], context: ParseContext) -> list[Inbound
             return []
         # Says that it ended, not whether anybody spoke: whatever a member's turn says goes before.
         revision = min((sequence_of(fields) or 0) + 1, _LAST_EVENT)
-        return [_state(fields["CallSid"], (MISSED, revision), fields, context)]
+        ended = CallState(outcome="missed", ended_at=_moment(fields.get("Timestamp", ""), context))
+        return [_state(fields["CallSid"], ended, revision, (fields, context))]
     if status not in _LIVE:
         raise UnsupportedPayload("a call in a state we do not know")
     return [
@@ -119,6 +121,7 @@ def _read_call(fields: Mapping[str, str], context: ParseContext) -> list[Inbound
             sender=caller,
             external_id=fields["CallSid"],
             text="Incoming call",
+            call=CallState(outcome="ringing"),
         )
     ]
 
@@ -134,27 +137,35 @@ def _read_leg(fields: Mapping[str, str], context: ParseContext) -> list[InboundI
     if status in ("queued", "initiated") or (fields["screened"] and status in ("in-progress", "completed")):
         return []
     member = _member(fields, context)
-    texts = {
-        "ringing": f"Incoming call, ringing {member}",
-        "in-progress": f"Incoming call, answered by {member}",
-        "completed": _answered(member, fields.get("CallDuration", "")),
+    at = _moment(fields.get("Timestamp", ""), context)
+    states = {
+        "ringing": CallState(outcome="ringing", member=member),
+        "in-progress": CallState(outcome="answered", member=member, answered_at=at),
+        "completed": CallState(outcome="answered", member=member, talk_s=_seconds(fields.get("CallDuration", ""))),
     }
     revision = _turn(fields) + min(sequence, _LAST_EVENT)
-    return [_state(call_sid, (texts.get(status, MISSED), revision), fields, context)]
+    return [_state(call_sid, states.get(status, _MISSED), revision, (fields, context))]
 
 
 def _read_accepted(fields: Mapping[str, str], context: ParseContext) -> list[InboundItem]:
     if fields.get("Digits") != "1":
         return []
-    text = f"Incoming call, answered by {_member(fields, context)}"
-    return [_state(_parent(fields), (text, _turn(fields) + _ACCEPTED), fields, context)]
+    at = _moment(fields.get("Timestamp", ""), context)
+    state = CallState(outcome="answered", member=_member(fields, context), answered_at=at)
+    return [_state(_parent(fields), state, _turn(fields) + _ACCEPTED, (fields, context))]
 
 
 def _read_turn(fields: Mapping[str, str], context: ParseContext) -> list[InboundItem]:
     """Read how a member's turn ended: the last word on it."""
-    reached = was_reached(fields)
-    text = _answered(_member(fields, context), fields.get("DialCallDuration", "")) if reached else MISSED
-    return [_state(fields["CallSid"], (text, _turn(fields) + _TURN_ENDED), fields, context)]
+    state = _MISSED
+    if was_reached(fields):
+        state = CallState(
+            outcome="answered",
+            member=_member(fields, context),
+            ended_at=_moment(fields.get("Timestamp", ""), context),
+            talk_s=_seconds(fields.get("DialCallDuration", "")),
+        )
+    return [_state(fields["CallSid"], state, _turn(fields) + _TURN_ENDED, (fields, context))]
 
 
 def _read_recording(fields: Mapping[str, str], context: ParseContext) -> list[InboundItem]:
@@ -172,7 +183,7 @@ def _read_recording(fields: Mapping[str, str], context: ParseContext) -> list[In
         raise UnsupportedPayload("a recording of a call we did not route")
     is_voicemail = fields.get("RecordingSource", "RecordVerb") == "RecordVerb"
     name = "Voicemail" if is_voicemail else "Call recording"
-    length = _length(fields.get("RecordingDuration", ""))
+    length = _seconds(fields.get("RecordingDuration", ""))
     file = AttachmentRef(
         # The address of the resource itself is JSON without this.
         ref=url if url.endswith((".mp3", ".wav")) else f"{url}.mp3",
@@ -188,7 +199,7 @@ def _read_recording(fields: Mapping[str, str], context: ParseContext) -> list[In
             thread_key=caller.value,
             sender=caller,
             external_id=sid,
-            text=f"{name}, {length}" if length else name,
+            text=name if length is None else f"{name}, {_length(length)}",
             reply_to_external_id=fields["CallSid"],
             attachments=(file,),
         )
@@ -202,19 +213,41 @@ def _read_transcript(fields: Mapping[str, str], context: ParseContext) -> list[I
     words = fields.get("TranscriptionText", "").strip()
     if fields.get("TranscriptionStatus") != "completed" or not words:
         return []
-    return [_state(target, (f"Voicemail: {words}", 1), fields, context)]
+    return [
+        InboundItem(
+            kind=ItemKind.EDIT,
+            key=context.key,
+            occurred_at=_moment(fields.get("Timestamp", ""), context),
+            target_external_id=target,
+            text=f"Voicemail: {words}",
+            revision=1,
+        )
+    ]
 
 
-def _state(target: str, said: tuple[str, int], fields: Mapping[str, str], context: ParseContext) -> InboundItem:
-    text, revision = said
+def _state(target: str, state: CallState, revision: int, said: tuple[Mapping[str, str], ParseContext]) -> InboundItem:
+    fields, context = said
     return InboundItem(
         kind=ItemKind.EDIT,
         key=context.key,
         occurred_at=_moment(fields.get("Timestamp", ""), context),
         target_external_id=target,
-        text=text,
+        text=describe(state),
         revision=revision,
+        call=state,
     )
+
+
+def describe(state: CallState) -> str:
+    """Say how a caller's call stands."""
+    match state.outcome:
+        case "ringing":
+            return f"Incoming call, ringing {state.member}"
+        case "answered":
+            length = "" if state.talk_s is None else f", {_length(state.talk_s)}"
+            return f"Incoming call, answered by {state.member}{length}"
+        case _:
+            return MISSED
 
 
 def _parent(fields: Mapping[str, str]) -> str:
@@ -233,16 +266,13 @@ def _member(fields: Mapping[str, str], context: ParseContext) -> str:
     return members[number].name if number < len(members) else "a member"
 
 
-def _answered(member: str, seconds: str) -> str:
-    length = _length(seconds)
-    return f"Incoming call, answered by {member}" + (f", {length}" if length else "")
+def _seconds(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else None
 
 
-def _length(seconds: str) -> str:
-    """Write a length of time as ``2:05`` or ``1:02:05``; empty where there is none."""
-    if not (seconds.isascii() and seconds.isdigit() and len(seconds) <= 6):
-        return ""
-    minutes, rest = divmod(int(seconds), 60)
+def _length(seconds: int) -> str:
+    """Write a length of time as ``2:05`` or ``1:02:05``."""
+    minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 

@@ -11,6 +11,7 @@ from hub.envelope import Direction, ItemKind, clean_text
 from hub.errors import MalformedPayload
 from hub.events.model import NewEvent
 from hub.inbox.batch import Deleted, HtmlRow, Outcome, OutcomeKind, ReceivedItem, dedupe_key, sender_key
+from hub.inbox.calls import join_states
 from hub.inbox.files import describe
 from hub.inbox.mail import make_content
 from hub.inbox.marks import EMOJI_LIMIT_CHARS, MessageChange, ReactionMark, shown, with_mark
@@ -64,10 +65,12 @@ def plan_change(plan: Plan, received: ReceivedItem) -> Outcome:
     if target is None:
         return wait(plan, received)
     message = target.message
-    if message.kind is not MessageKind.MESSAGE:
-        return Outcome(kind=OutcomeKind.UNMATCHED)
     if message.deleted_at is not None:
         return _unchanged(message)
+    if message.kind is MessageKind.CALL and received.item.call is not None:
+        return _plan_call(plan, received, target)
+    if message.kind is not MessageKind.MESSAGE:
+        return Outcome(kind=OutcomeKind.UNMATCHED)
     match received.item.kind:
         case ItemKind.EDIT:
             return _plan_edit(plan, received, target)
@@ -222,6 +225,32 @@ def _plan_edit(plan: Plan, received: ReceivedItem, target: TargetRow) -> Outcome
             _keep(plan, target, newest)
         return _unchanged(old)
     return edit(plan, target, content, _cause(received), item.revision)
+
+
+def _plan_call(plan: Plan, received: ReceivedItem, target: TargetRow) -> Outcome:
+    """Join a word on a call to what is known of it; the words shown are those of the newest."""
+    item, old = received.item, target.message
+    assert item.call is not None
+    is_newest = old.edited_at is None or (item.revision, item.occurred_at) >= (old.edit_revision, old.edited_at)
+    text = clean_text(item.text) if is_newest else old.text
+    changed = msgspec.structs.replace(
+        old,
+        text=text,
+        call=join_states(old.call, item.call, is_newest=is_newest),
+        edit_revision=item.revision if is_newest else old.edit_revision,
+        edited_at=item.occurred_at if is_newest else old.edited_at,
+    )
+    if (changed.text, changed.call) == (old.text, old.call):
+        if changed != old:
+            _keep(plan, target, changed)
+        return _unchanged(old)
+    seq = plan.next_seq(old.workspace_id)
+    changed = msgspec.structs.replace(changed, version=seq)
+    _keep(plan, target, changed)
+    conversation, before = _touch(plan, old, make_preview(text), seq)
+    body = MessageEdited(conversation=conversation.view(), previous_status=before.status, message=changed.view())
+    _tell(plan, target, body, _cause(received), conversation if old.conversation_seq else None)
+    return _stored(changed)
 
 
 def _plan_reaction(plan: Plan, received: ReceivedItem, target: TargetRow) -> Outcome:

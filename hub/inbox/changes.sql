@@ -45,7 +45,7 @@ WITH changed AS (
     UPDATE message SET text = r.text, quoted = r.quoted, unreadable = r.unreadable, has_html = r.has_html,
                        attachments = r.attachments, reply_to = r.reply_to, reactions = r.reactions,
                        edit_revision = r.edit_revision, edited_at = r.edited_at, deleted_at = r.deleted_at,
-                       change = r.change, version = greatest(message.version, r.version)
+                       change = r.change, call = r.call, version = greatest(message.version, r.version)
     FROM json_populate_recordset(NULL::message, $1::json) AS r
     WHERE message.workspace_id = r.workspace_id AND message.id = r.id
 ), stale AS (

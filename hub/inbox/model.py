@@ -11,7 +11,7 @@ import msgspec
 
 from hub.attachments.model import Attachment as Attachment
 from hub.contacts.model import Contact
-from hub.envelope import DeliveryStatus, Party
+from hub.envelope import CallState, DeliveryStatus, Party
 from hub.inbox.marks import MessageChange, Quote, Reaction
 
 PREVIEW_CHARS = 140
@@ -108,6 +108,7 @@ class Message(msgspec.Struct, frozen=True):
         edited_at: When it was last edited; what it said before is at its ``versions``.
         deleted_at: When it was taken back: nothing of it is shown any more.
         change: What a member is doing to it at the vendor, or could not.
+        call: Of a call: how it stands; what belongs to it (a recording, a mailbox's message) answers it.
     """
 
     id: UUID
@@ -134,6 +135,7 @@ class Message(msgspec.Struct, frozen=True):
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
     change: MessageChange | None = None
+    call: CallState | None = None
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -118,11 +118,12 @@ WITH contacts AS (
 INSERT INTO message (workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
                      author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
                      status, error_code, error_message, conversation_seq, occurred_at, created_at,
-                     headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at)
+                     headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at,
+                     call)
 SELECT workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
        author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
        status, error_code, error_message, conversation_seq, occurred_at, created_at,
-       headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at
+       headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at, call
 FROM json_populate_recordset(NULL::message, $4::json)
 
 -- name: write_statuses
@@ -182,11 +183,12 @@ INSERT INTO message (workspace_id, id, conversation_id, channel_account_id, seq,
                      author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
                      status, error_code, error_message, conversation_seq, occurred_at, created_at,
                      headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at,
-                     template)
+                     template, call)
 SELECT workspace_id, id, conversation_id, channel_account_id, seq, version, kind, direction,
        author_kind, author_id, author_name, text, attachments, external_id, client_message_id,
        status, error_code, error_message, conversation_seq, occurred_at, created_at,
-       headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at, template
+       headers, has_html, quoted, reply_to, unreadable, reactions, edit_revision, edited_at, deleted_at, template,
+       call
 FROM json_populate_record(NULL::message, $1::json)
 
 -- name: write_message_status

@@ -244,7 +244,7 @@ class Planner:
             channel_account_id=received.channel_account_id,
             seq=seq,
             version=seq,
-            kind=MessageKind.MESSAGE,
+            kind=MessageKind.MESSAGE if item.call is None else MessageKind.CALL,
             direction="inbound" if inbound else "outbound",
             author_kind=AuthorKind.CONTACT if inbound else AuthorKind.MEMBER,
             author_id=author.id if inbound else None,
@@ -252,7 +252,7 @@ class Planner:
             text=content.text,
             external_id=item.external_id,
             client_message_id=UUID(item.client_message_id) if item.client_message_id else None,
-            status=None if inbound else DeliveryStatus.SENT,
+            status=None if inbound or item.call is not None else DeliveryStatus.SENT,
             conversation_seq=conversation.visitor_seq,
             occurred_at=item.occurred_at,
             created_at=self._plan.now,
@@ -261,6 +261,7 @@ class Planner:
             quoted=content.quoted,
             reply_to=self._quote(received),
             unreadable=clean_text(item.unreadable)[:UNREADABLE_LIMIT_CHARS],
+            call=item.call,
         )
 
     def _quote(self, received: ReceivedItem) -> Quote | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from hub.contacts.model import Contact
-from hub.envelope import DeliveryStatus, TemplateUse
+from hub.envelope import CallState, DeliveryStatus, TemplateUse
 from hub.inbox.marks import MessageChange, Quote, ReactionMark, shown
 from hub.inbox.model import (
     Attachment,
@@ -90,7 +90,8 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         conversation_seq: Its number for the visitor, if they may see it.
-        edit_revision: With ``edited_at`` the place of its newest edit among those that may still come.
+        edit_revision: With ``edited_at`` the place of its newest edit among those that may still come; of a call, of
+            the newest word on it.
         reactions: Every mark, taken back ones too.
     """
 
@@ -126,6 +127,7 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
     deleted_at: datetime | None = None
     change: MessageChange | None = None
     template: TemplateUse | None = None
+    call: CallState | None = None
 
     def view(self) -> Message:
         """Return the row as members see it."""
@@ -151,9 +153,11 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
             reply_to=self.reply_to,
             unreadable=self.unreadable,
             reactions=shown(self.reactions),
-            edited_at=self.edited_at,
+            # What becomes of a call is no edit of it.
+            edited_at=None if self.kind is MessageKind.CALL else self.edited_at,
             deleted_at=self.deleted_at,
             change=self.change,
+            call=self.call,
         )
 
     def error(self) -> MessageError | None:

@@ -149,7 +149,7 @@ UPDATE message SET headers = $3::text::jsonb WHERE workspace_id = $1 AND id = $2
 -- Leaves of the messages some contacts wrote in a conversation that they were there.
 UPDATE message SET text = '', quoted = '', headers = NULL, attachments = '[]', has_html = false, author_name = '',
     external_id = NULL, error_message = NULL, version = $4, reply_to = NULL, unreadable = '', reactions = '[]',
-    change = NULL
+    change = NULL, call = NULL
 WHERE workspace_id = $1 AND conversation_id = $2 AND author_kind = 'contact' AND author_id = ANY ($3::uuid[])
 RETURNING id
 

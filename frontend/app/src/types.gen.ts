@@ -307,6 +307,7 @@ export interface Message {
   readonly edited_at: Timestamp | null;
   readonly deleted_at: Timestamp | null;
   readonly change: MessageChange | null;
+  readonly call: CallState | null;
 }
 
 export type MessageKind = "message" | "note" | "call" | "form";
@@ -367,6 +368,14 @@ export interface MessageChange {
   readonly state: "failed" | "waiting";
   readonly text: string;
   readonly error: string;
+}
+
+export interface CallState {
+  readonly outcome: "answered" | "asked" | "failed" | "missed" | "ringing";
+  readonly member: string;
+  readonly answered_at: Timestamp | null;
+  readonly ended_at: Timestamp | null;
+  readonly talk_s: number | null;
 }
 
 export interface Line {

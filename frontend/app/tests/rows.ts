@@ -24,7 +24,7 @@ export function message(over: Partial<Message> = {}): Message {
   return {
     id: "x-1", conversation_id: "c-1", seq: 1, kind: "message", direction: "inbound", author_kind: "contact", author_id: "p-1", author_name: "",
     text: "Hello", attachments: [], status: null, error: null, client_message_id: null, occurred_at: "2026-01-01T10:00:00Z", version: 1,
-    headers: null, has_html: false, quoted: "", reply_to: null, unreadable: "", reactions: [], edited_at: null, deleted_at: null, change: null, ...over,
+    headers: null, has_html: false, quoted: "", reply_to: null, unreadable: "", reactions: [], edited_at: null, deleted_at: null, change: null, call: null, ...over,
   };
 }
 

@@ -1,6 +1,7 @@
 /** The messages: opens at the first unread one, sticks to the end only when it is there, loads history upwards. */
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useClient, useFeed, useSignal } from "../context";
+import { CallCard } from "../calls/CallCard";
 import { dayName } from "../lib/time";
 import { plural } from "../lib/text";
 import { readSeq } from "../sync/state";
@@ -83,7 +84,7 @@ function ItemView({ item, conversation, newest }: { readonly item: Item; readonl
     case "day": return <div className="thread-day"><span>{dayName(item.at, now)}</span></div>;
     case "unread": return <div className="thread-unread-mark" id="first-unread"><span>New</span></div>;
     case "line": return <EventLine line={item.line} />;
-    case "message": return <MessageBubble message={item.message} grouped={item.grouped} conversation={conversation} />;
+    case "message": return item.message.kind === "call" ? <CallCard message={item.message} parts={item.parts} conversation={conversation} /> : <MessageBubble message={item.message} grouped={item.grouped} conversation={conversation} />;
     case "outgoing": return <OutgoingBubble entry={item.entry} newest={newest} />;
   }
 }

@@ -10,7 +10,7 @@ export type Item =
   | { readonly kind: "day"; readonly key: string; readonly at: string }
   | { readonly kind: "unread"; readonly key: string }
   | { readonly kind: "line"; readonly key: string; readonly line: Line }
-  | { readonly kind: "message"; readonly key: string; readonly message: Message; readonly grouped: boolean }
+  | { readonly kind: "message"; readonly key: string; readonly message: Message; readonly grouped: boolean; /** Of a call: its recordings and the mailbox's messages. */ readonly parts: readonly Message[] }
   | { readonly kind: "outgoing"; readonly key: string; readonly entry: OutboxEntry };
 
 export interface ThreadParts {
@@ -28,7 +28,9 @@ export function sortMessages(messages: Table<Message> | undefined): Message[] {
 }
 
 export function threadItems({ messages, lines, outgoing, readSeqAtOpening }: ThreadParts): Item[] {
-  const sorted = sortMessages(messages);
+  const all = sortMessages(messages);
+  const parts = partsOfCalls(all);
+  const sorted = all.filter((message) => !isPart(message, parts));
   const placed = placeLines(sorted, lines ?? []);
   const items: Item[] = [];
   let marked = false;
@@ -40,21 +42,36 @@ export function threadItems({ messages, lines, outgoing, readSeqAtOpening }: Thr
       items.push({ kind: "day", key: `day-${message.id}`, at: message.occurred_at });
       previous = null;
     }
-    if (!marked && message.author_kind === "contact" && message.seq > readSeqAtOpening) {
+    const own = parts.get(message.id) ?? NO_PARTS;
+    if (!marked && [message, ...own].some((one) => one.author_kind === "contact" && one.seq > readSeqAtOpening)) {
       marked = true;
       if (index > 0) items.push({ kind: "unread", key: "unread" });
     }
-    items.push({ kind: "message", key: message.id, message, grouped: belongTogether(previous, message) });
+    items.push({ kind: "message", key: message.id, message, grouped: belongTogether(previous, message), parts: own });
     previous = message;
     for (const line of placed.get(index) ?? []) {
       items.push({ kind: "line", key: `line-${line.seq}`, line });
       previous = null;
     }
   });
-  const known = new Set(sorted.map((message) => message.client_message_id));
+  const known = new Set(all.map((message) => message.client_message_id));
   const waiting = outgoing.filter((entry) => !known.has(entry.client_message_id));
   return [...items, ...waiting.map((entry): Item => ({ kind: "outgoing", key: entry.client_message_id, entry }))];
 }
+
+const NO_PARTS: readonly Message[] = [];
+
+/** What answers a call that is here (a recording, a message in the mailbox) is shown with it, by the call's id. */
+function partsOfCalls(sorted: readonly Message[]): Map<string, Message[]> {
+  const parts = new Map(sorted.filter((message) => message.kind === "call").map((message): [string, Message[]] => [message.id, []]));
+  for (const message of sorted) {
+    if (message.kind === "message" && message.reply_to !== null) parts.get(message.reply_to.message_id)?.push(message);
+  }
+  return parts;
+}
+
+const isPart = (message: Message, parts: ReadonlyMap<string, readonly Message[]>): boolean =>
+  message.reply_to !== null && parts.get(message.reply_to.message_id)?.includes(message) === true;
 
 /** The newest seq shown, for `seen_seq` and read marks; 0 when there is nothing. */
 export function newestSeq(messages: Table<Message> | undefined): number {
@@ -74,6 +91,7 @@ function placeLines(sorted: readonly Message[], lines: readonly Line[]): Map<num
 function belongTogether(previous: Message | null, message: Message): boolean {
   return previous !== null
     && previous.kind === message.kind
+    && message.kind !== "call"
     && previous.author_kind === message.author_kind
     && previous.author_id === message.author_id
     && Date.parse(message.occurred_at) - Date.parse(previous.occurred_at) < GROUP_MS;

@@ -19,6 +19,17 @@ describe("threadItems", () => {
     expect(keys(threadItems({ ...parts, messages: rows }))).toEqual(["day-x-1", "x-1", "x-2", "day-x-3", "x-3"]);
   });
 
+  it("shows a call's recordings with the call, and marks the call as new for them; those of a call that is not here stand alone", () => {
+    const about = (id: string) => ({ message_id: id, author_kind: "contact", author_id: "p-1", author_name: "", text: "" }) as const;
+    const rows = table(
+      say(1, "01T12:00:00"), say(2, "01T12:01:00", { kind: "call" }), say(3, "01T12:03:00"),
+      say(4, "01T12:02:00", { reply_to: about("x-2") }), say(5, "01T12:04:00", { reply_to: about("x-0") }),
+    );
+    const items = threadItems({ ...parts, messages: rows, readSeqAtOpening: 3 });
+    expect(keys(items)).toEqual(["day-x-1", "x-1", "unread", "x-2", "x-3", "x-5"]);
+    expect(items.flatMap((item) => (item.kind === "message" ? item.parts.map((part) => part.id) : []))).toEqual(["x-4"]);
+  });
+
   it("marks the first message of the contact above the read mark, never one's own", () => {
     const rows = table(say(1, "01T12:00:00"), say(2, "01T12:01:00", { author_kind: "member", direction: "outbound" }), say(3, "01T12:02:00"));
     expect(keys(threadItems({ ...parts, messages: rows, readSeqAtOpening: 1 }))).toEqual(["day-x-1", "x-1", "x-2", "unread", "x-3"]);

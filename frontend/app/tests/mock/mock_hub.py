@@ -77,7 +77,7 @@ class Hub:
             "author_id": row["contact_id"] if inbound else author, "author_name": "", "text": text, "attachments": [],
             "status": "queued" if not inbound and kind == "message" else None, "error": None, "client_message_id": client,
             "headers": None, "has_html": False, "quoted": "", "reply_to": None, "unreadable": "", "reactions": [],
-            "edited_at": None, "deleted_at": None, "change": None,
+            "edited_at": None, "deleted_at": None, "change": None, "call": None,
             "occurred_at": now(), "version": seq,
         }  # fmt: skip
         self.s["messages"].append(message)

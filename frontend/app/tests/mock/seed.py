@@ -92,7 +92,7 @@ def _message(state: Row, conversation: str, text: str, minutes: float, *, contac
     return {
         "id": _id(20000 + state["seq"]), "conversation_id": conversation, "seq": state["seq"], "kind": "message", "direction": "inbound" if inbound else "outbound",
         "author_kind": "contact" if inbound else "member", "author_id": contact if inbound else author, "author_name": "", "text": text, "attachments": [],
-        "status": None if inbound else "delivered", "error": None, "client_message_id": None, "occurred_at": _at(minutes), "version": state["seq"], "headers": None, "has_html": False, "quoted": "", "reply_to": None, "unreadable": "", "reactions": [], "edited_at": None, "deleted_at": None, "change": None, **more,
+        "status": None if inbound else "delivered", "error": None, "client_message_id": None, "occurred_at": _at(minutes), "version": state["seq"], "headers": None, "has_html": False, "quoted": "", "reply_to": None, "unreadable": "", "reactions": [], "edited_at": None, "deleted_at": None, "change": None, "call": None, **more,
     }  # fmt: skip
 
 
