@@ -28,6 +28,7 @@ from api import (
     widget,
 )
 from api.audit_routes import AUDIT_ROUTES
+from api.call_routes import CALL_ROUTES
 from api.change_routes import CHANGE_ROUTES
 from api.connect_routes import CONNECT_ROUTES
 from api.factor_routes import FACTOR_ROUTES
@@ -387,6 +388,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *SIGN_IN_ROUTES,
     *ISSUER_ROUTES,
     *CHANGE_ROUTES,
+    *CALL_ROUTES,
     *PEOPLE,
     *UPKEEP,
     *PRIVACY_ROUTES,

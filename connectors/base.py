@@ -159,6 +159,23 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, str]
 
 
+class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A member calls a contact.
+
+    Attributes:
+        message_id: Of the call's row, UUID text; the vendor's words on the call must come back with it.
+        to: The contact's identity on this channel account.
+        member_name: As colleagues see it.
+        member_email: The member's address; finds their telephone in the account's settings.
+    """
+
+    message_id: str
+    to: Identity
+    member_name: str
+    member_email: str
+
+
 class Act(msgspec.Struct, frozen=True, kw_only=True):
     """
     Something to do at the vendor about a message, or in a thread. Done twice it must come to the same.
@@ -264,6 +281,9 @@ class Connector:
             ConnectorError; AUTH when only a person can mend it.
         backfill: History from before the account was connected, once: batches after a cursor of its own, with progress.
             Ends when it has all. Raises ConnectorError.
+        render_call: Makes the request of a member's call, before anything is written of it. Pure. Raises InvalidInput.
+        call: Begins a rendered call at the vendor, and returns the vendor's id of it. Never done twice by itself.
+            Raises ConnectorError.
         list_templates: Which templates the vendor knows. Raises ConnectorError.
     """
 
@@ -291,3 +311,5 @@ class Connector:
     maintain: Callable[[Account, datetime], Awaitable[Maintained]] | None = None
     backfill: Callable[[Account, str | None], AsyncIterator[PolledBatch]] | None = None
     list_templates: Callable[[Account], Awaitable[Sequence[Template]]] | None = None
+    render_call: Callable[[CallOrder, Account], Call] | None = None
+    call: Callable[[Account, Call], Awaitable[str]] | None = None

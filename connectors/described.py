@@ -66,6 +66,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         human_window_s: The same for what a person wrote, where that is longer; 0 means as ``window_s``.
         templates: Whether templates may be sent, in a window or after it.
         human_only: Whether only people may send here, no automation.
+        call: Whether members may call the contact: their own telephone rings, and they are put through.
     """
 
     text_limit: int
@@ -95,6 +96,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     human_window_s: int = 0
     templates: bool = False
     human_only: bool = False
+    call: bool = False
 
 
 class Limit(msgspec.Struct, frozen=True):

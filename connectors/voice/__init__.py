@@ -9,6 +9,7 @@ from connectors.manifest import read_manifest
 from connectors.twilio.asking import classify
 from connectors.twilio.verify import verify
 from connectors.voice.client import VoiceClient, fetch, render
+from connectors.voice.outgoing import render_call
 from connectors.voice.parse import parse
 from connectors.voice.reply import CONTENT_TYPE, reply
 from connectors.voice.steps import split
@@ -38,6 +39,8 @@ def make_connector(client: VoiceClient) -> Connector:
         check=client.check,
         classify=classify,
         fetch=fetch,
+        render_call=render_call,
+        call=client.call,
     )
 
 

@@ -1,4 +1,4 @@
-"""Checks a telephone number at Twilio, and fetches recordings. Nothing is sent: nobody writes to a caller."""
+"""Checks a telephone number at Twilio, fetches recordings, and begins calls. Nobody can write to a caller."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from connectors.accounts import is_loopback
 from connectors.base import Account, Call, Checked, RawReader
@@ -24,6 +26,15 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 15.0
 _NOTHING: Final = ConnectorErrorInfo(ErrorClass.CONTENT, "call", "Nobody can write to a caller; call back instead.")
+# Source: twilio.com/docs/api/errors, read 2026-11-23.
+_CALL_WORDS: Final = {
+    "21211": "The telephone in the settings is no number Twilio can call.",
+    "21210": "The number of this channel may not be shown to whom it calls: Twilio does not know it as ours.",
+    "21215": "The Twilio account may not call this country; it is allowed under Voice, Settings, Geo permissions.",
+    "21216": "Twilio does not call this number.",
+    "21219": "A trial account of Twilio calls only numbers verified there.",
+    "13227": "The Twilio account may not call this country; it is allowed under Voice, Settings, Geo permissions.",
+}
 _NOT_YET: Final = ConnectorErrorInfo(ErrorClass.RETRYABLE, "not_yet", "Twilio does not have the recording yet.")
 
 
@@ -69,6 +80,25 @@ class VoiceClient:
         """Refuse: nobody can write to a caller."""
         raise ConnectorError(_NOTHING)
 
+    async def call(self, account: Account, call: Call) -> str:
+        """
+        Begin a call: the member's telephone rings.
+
+        Args:
+            account: Pays for it.
+            call: As ``render_call`` made it.
+
+        Returns:
+            Twilio's id of the call.
+
+        Raises:
+            ConnectorError: ``AMBIGUOUS`` where the telephone may ring all the same.
+        """
+        try:
+            return await ask(account, self.timeout_s, lambda client: _create(client, call))
+        except ConnectorError as error:
+            raise ConnectorError(_about_calls(error.info)) from error
+
 
 def render(message: OutboundMessage, account: Account) -> list[Call]:  # noqa: ARG001
     """Refuse: nobody can write to a caller."""
@@ -98,6 +128,21 @@ async def fetch(account: Account, attachment: AttachmentRef, _read_raw: RawReade
         if error.info is GONE:
             raise ConnectorError(_NOT_YET) from error
         raise
+
+
+def _create(client: Client, call: Call) -> str:
+    events = ["initiated", "ringing", "answered", "completed"]
+    return client.calls.create(**call.fields, status_callback_event=events).sid or ""
+
+
+def _about_calls(info: ConnectorErrorInfo) -> ConnectorErrorInfo:
+    """Say it of a call, where the words of all of Twilio's channels speak of messages."""
+    words = _CALL_WORDS.get(info.code)
+    if words is None and info.klass is ErrorClass.AMBIGUOUS:
+        words = "Twilio did not say whether it took the call; the telephone may ring."
+    if words is None and info.klass is ErrorClass.PERMANENT:
+        words = f"Twilio refused the call (error {info.code})."
+    return info if words is None else msgspec.structs.replace(info, message=words)
 
 
 def _is_api(host: str) -> bool:

@@ -17,15 +17,17 @@ DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday
 MEMBERS_LIMIT: Final = 10
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})")
 _LINE: Final = re.compile(r"\s*([+0-9][0-9 ().\-/]*)(.*)")
+_EMAIL: Final = re.compile(r"<\s*([^<>\s@]+@[^<>\s@]+)\s*>")
 _NAME_LIMIT_CHARS: Final = 80
 _DAY_MINUTES: Final = 24 * 60
 
 
 class Member(msgspec.Struct, frozen=True):
-    """Whose telephone rings; ``name`` is the number where the setting has none."""
+    """Whose telephone rings; ``name`` is the number where the setting has none, ``email`` may be empty."""
 
     number: str
     name: str
+    email: str = ""
 
 
 def read_members(settings: Mapping[str, str]) -> tuple[Member, ...]:
@@ -33,7 +35,7 @@ def read_members(settings: Mapping[str, str]) -> tuple[Member, ...]:
     Read whose telephones ring, in order.
 
     Args:
-        settings: ``ring_numbers`` has a number a line, with country code, and a name behind it.
+        settings: ``ring_numbers`` has a number a line, with country code, behind it a name, and an address in ``<>``.
 
     Returns:
         At most ten; lines without a number are left out.
@@ -43,8 +45,27 @@ def read_members(settings: Mapping[str, str]) -> tuple[Member, ...]:
         match = _LINE.fullmatch(line.strip())
         number = canonical_number(match.group(1)) if match else ""
         if match and is_e164(number):
-            found.append(Member(number, match.group(2).strip(" ,;:")[:_NAME_LIMIT_CHARS] or number))
+            words, email = _split_email(match.group(2))
+            found.append(Member(number, words.strip(" ,;:")[:_NAME_LIMIT_CHARS] or number, email))
     return tuple(found[:MEMBERS_LIMIT])
+
+
+def find_member(settings: Mapping[str, str], *, name: str, email: str) -> tuple[int, Member] | None:
+    """
+    Find a member's own telephone.
+
+    Args:
+        settings: As ``read_members``.
+        name: As colleagues see it; counts only for lines without an address, for members choose their names.
+        email: The member's address.
+
+    Returns:
+        Its place in the list, from 0, and the line; None where no line is the member's.
+    """
+    members = list(enumerate(read_members(settings)))
+    by_email = (one for one in members if one[1].email and one[1].email == email.strip().lower())
+    by_name = (one for one in members if not one[1].email and one[1].name.casefold() == name.strip().casefold())
+    return next(by_email, None) or next(by_name, None)
 
 
 def wrong_line(settings: Mapping[str, str]) -> int:
@@ -81,6 +102,11 @@ def is_open(settings: Mapping[str, str], at: datetime) -> bool:
     return any(
         start <= minute < (end if end > start else _DAY_MINUTES) for start, end in _spans(settings, today)
     ) or any(end <= start and minute < end for start, end in _spans(settings, before))
+
+
+def _split_email(words: str) -> tuple[str, str]:
+    match = _EMAIL.search(words)
+    return (words[: match.start()], match.group(1).lower()) if match else (words, "")
 
 
 def _spans(settings: Mapping[str, str], weekday: int) -> list[tuple[int, int]]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from connectors.base import ParseContext
 from connectors.twilio.numbers import canonical_number, is_e164
 from connectors.voice.hours import read_members
+from connectors.voice.moments import length_text, read_moment, read_seconds
+from connectors.voice.outgoing import read_outgoing
 from connectors.voice.sealed import open_caller
 from connectors.voice.steps import ENDED, is_status, read_step, sequence_of
 from hub.envelope import AttachmentRef, CallState, Identity, InboundItem, ItemKind
@@ -67,7 +67,9 @@ def parse(body: bytes, context: ParseContext) -> list[InboundItem]:
             return _read_recording(fields, context)
         case "transcript":
             return _read_transcript(fields, context)
-        case "screen" | "recorded":
+        case "near" | "far" | "bridged":
+            return read_outgoing(fields, context)
+        case "screen" | "recorded" | "bridge" | "connect" | "consent":
             return []
         case _:
             return _read_call(fields, context)
@@ -108,7 +110,7 @@ def _read_call(fields: Mapping[str, str], context: ParseContext) -> list[Inbound
             return []
         # Says that it ended, not whether anybody spoke: whatever a member's turn says goes before.
         revision = min((sequence_of(fields) or 0) + 1, _LAST_EVENT)
-        ended = CallState(outcome="missed", ended_at=_moment(fields.get("Timestamp", ""), context))
+        ended = CallState(outcome="missed", ended_at=read_moment(fields.get("Timestamp", ""), context.received_at))
         return [_state(fields["CallSid"], ended, revision, (fields, context))]
     if status not in _LIVE:
         raise UnsupportedPayload("a call in a state we do not know")
@@ -116,7 +118,7 @@ def _read_call(fields: Mapping[str, str], context: ParseContext) -> list[Inbound
         InboundItem(
             kind=ItemKind.MESSAGE,
             key=fields["CallSid"],
-            occurred_at=_moment(fields.get("Timestamp", ""), context),
+            occurred_at=read_moment(fields.get("Timestamp", ""), context.received_at),
             thread_key=caller.value,
             sender=caller,
             external_id=fields["CallSid"],
@@ -137,11 +139,11 @@ def _read_leg(fields: Mapping[str, str], context: ParseContext) -> list[InboundI
     if status in ("queued", "initiated") or (fields["screened"] and status in ("in-progress", "completed")):
         return []
     member = _member(fields, context)
-    at = _moment(fields.get("Timestamp", ""), context)
+    at = read_moment(fields.get("Timestamp", ""), context.received_at)
     states = {
         "ringing": CallState(outcome="ringing", member=member),
         "in-progress": CallState(outcome="answered", member=member, answered_at=at),
-        "completed": CallState(outcome="answered", member=member, talk_s=_seconds(fields.get("CallDuration", ""))),
+        "completed": CallState(outcome="answered", member=member, talk_s=read_seconds(fields.get("CallDuration", ""))),
     }
     revision = _turn(fields) + min(sequence, _LAST_EVENT)
     return [_state(call_sid, states.get(status, _MISSED), revision, (fields, context))]
@@ -150,7 +152,7 @@ def _read_leg(fields: Mapping[str, str], context: ParseContext) -> list[InboundI
 def _read_accepted(fields: Mapping[str, str], context: ParseContext) -> list[InboundItem]:
     if fields.get("Digits") != "1":
         return []
-    at = _moment(fields.get("Timestamp", ""), context)
+    at = read_moment(fields.get("Timestamp", ""), context.received_at)
     state = CallState(outcome="answered", member=_member(fields, context), answered_at=at)
     return [_state(_parent(fields), state, _turn(fields) + _ACCEPTED, (fields, context))]
 
@@ -162,8 +164,8 @@ def _read_turn(fields: Mapping[str, str], context: ParseContext) -> list[Inbound
         state = CallState(
             outcome="answered",
             member=_member(fields, context),
-            ended_at=_moment(fields.get("Timestamp", ""), context),
-            talk_s=_seconds(fields.get("DialCallDuration", "")),
+            ended_at=read_moment(fields.get("Timestamp", ""), context.received_at),
+            talk_s=read_seconds(fields.get("DialCallDuration", "")),
         )
     return [_state(fields["CallSid"], state, _turn(fields) + _TURN_ENDED, (fields, context))]
 
@@ -183,7 +185,7 @@ def _read_recording(fields: Mapping[str, str], context: ParseContext) -> list[In
         raise UnsupportedPayload("a recording of a call we did not route")
     is_voicemail = fields.get("RecordingSource", "RecordVerb") == "RecordVerb"
     name = "Voicemail" if is_voicemail else "Call recording"
-    length = _seconds(fields.get("RecordingDuration", ""))
+    length = read_seconds(fields.get("RecordingDuration", ""))
     file = AttachmentRef(
         # The address of the resource itself is JSON without this.
         ref=url if url.endswith((".mp3", ".wav")) else f"{url}.mp3",
@@ -195,11 +197,11 @@ def _read_recording(fields: Mapping[str, str], context: ParseContext) -> list[In
         InboundItem(
             kind=ItemKind.MESSAGE,
             key=sid,
-            occurred_at=_moment(fields.get("RecordingStartTime", ""), context),
+            occurred_at=read_moment(fields.get("RecordingStartTime", ""), context.received_at),
             thread_key=caller.value,
             sender=caller,
             external_id=sid,
-            text=name if length is None else f"{name}, {_length(length)}",
+            text=name if length is None else f"{name}, {length_text(length)}",
             reply_to_external_id=fields["CallSid"],
             attachments=(file,),
         )
@@ -217,7 +219,7 @@ def _read_transcript(fields: Mapping[str, str], context: ParseContext) -> list[I
         InboundItem(
             kind=ItemKind.EDIT,
             key=context.key,
-            occurred_at=_moment(fields.get("Timestamp", ""), context),
+            occurred_at=read_moment(fields.get("Timestamp", ""), context.received_at),
             target_external_id=target,
             text=f"Voicemail: {words}",
             revision=1,
@@ -230,7 +232,7 @@ def _state(target: str, state: CallState, revision: int, said: tuple[Mapping[str
     return InboundItem(
         kind=ItemKind.EDIT,
         key=context.key,
-        occurred_at=_moment(fields.get("Timestamp", ""), context),
+        occurred_at=read_moment(fields.get("Timestamp", ""), context.received_at),
         target_external_id=target,
         text=describe(state),
         revision=revision,
@@ -244,7 +246,7 @@ def describe(state: CallState) -> str:
         case "ringing":
             return f"Incoming call, ringing {state.member}"
         case "answered":
-            length = "" if state.talk_s is None else f", {_length(state.talk_s)}"
+            length = "" if state.talk_s is None else f", {length_text(state.talk_s)}"
             return f"Incoming call, answered by {state.member}{length}"
         case _:
             return MISSED
@@ -264,24 +266,3 @@ def _turn(fields: Mapping[str, str]) -> int:
 def _member(fields: Mapping[str, str], context: ParseContext) -> str:
     members, number = read_members(context.settings), int(fields["n"] or "0")
     return members[number].name if number < len(members) else "a member"
-
-
-def _seconds(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else None
-
-
-def _length(seconds: int) -> str:
-    """Write a length of time as ``2:05`` or ``1:02:05``."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _moment(text: str, context: ParseContext) -> datetime:
-    """Read Twilio's clock, to the second; where it says nothing, ours."""
-    try:
-        found = parsedate_to_datetime(text).astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return context.received_at
-    # A time far from ours is no time.
-    return found if abs((found - context.received_at).days) < 365 else context.received_at

@@ -16,7 +16,11 @@ from hub.errors import MalformedPayload, UnsupportedPayload
 
 # Calls that end, in Twilio's words.
 ENDED: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
-STEPS: Final = frozenset({"leg", "screen", "accept", "dialed", "recorded", "recording", "transcript"})
+STEPS: Final = frozenset(
+    {"leg", "screen", "accept", "dialed", "recorded", "recording", "transcript"}
+    # Of calls that members make: the member picked up, is put through, the customer is told, it is over; news of each.
+    | {"bridge", "connect", "consent", "bridged", "near", "far"}
+)
 # What our addresses carry, with what it may look like; anything else in an address is not ours.
 _OURS: Final = {
     "step": re.compile("|".join(sorted(STEPS))),
@@ -25,6 +29,8 @@ _OURS: Final = {
     "rec": re.compile(r"1"),
     "screened": re.compile(r"1"),
     "caller": re.compile(r"[A-Za-z0-9_-]{1,1000}"),
+    "to": re.compile(r"[A-Za-z0-9_-]{1,1000}"),
+    "m": re.compile(r"[0-9a-f]{32}"),
 }
 _PREFIX: Final = "hub."
 _SID: Final = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
@@ -122,7 +128,7 @@ def _key(fields: Mapping[str, str], body: bytes) -> str:
             parts = (fields.get("RecordingSid", ""), "recording", fields.get("RecordingStatus", ""))
         case "transcript":
             parts = (fields.get("TranscriptionSid", ""), "transcript")
-        case "leg":
+        case "leg" | "near" | "far":
             parts = (sid, str(sequence_of(fields)), fields.get("CallStatus", ""))
         case "":
             parts = (
@@ -131,7 +137,7 @@ def _key(fields: Mapping[str, str], body: bytes) -> str:
                 else (sid, "incoming")
             )
         case _:
-            digit = fields.get("Digits", "") if step == "accept" else ""
+            digit = fields.get("Digits", "") if step in ("accept", "connect") else ""
             parts = (sid, step, fields.get("n", ""), digit if re.fullmatch(r"[0-9*#]{0,4}", digit) else "odd")
     if not _SID.fullmatch(parts[0]):
         return f"sha256:{hashlib.sha256(body).hexdigest()}"

@@ -191,6 +191,13 @@ SELECT workspace_id, id, conversation_id, channel_account_id, seq, version, kind
        call
 FROM json_populate_record(NULL::message, $1::json)
 
+-- name: write_call
+-- Changes how a member's call stands by what the vendor answered; its external id is set only once.
+UPDATE message SET text = r.text, call = r.call, error_code = r.error_code, error_message = r.error_message,
+    external_id = coalesce(message.external_id, r.external_id), version = r.version
+FROM json_populate_record(NULL::message, $1::json) AS r
+WHERE message.workspace_id = r.workspace_id AND message.id = r.id
+
 -- name: write_message_status
 -- Changes the delivery state of one message.
 UPDATE message SET status = $3, error_code = $4, error_message = $5, version = $6,

@@ -296,6 +296,11 @@ async def write_message(conn: TenantConn, row: MessageRow) -> None:
     await conn.execute(QUERIES["write_message"], _encode(conn.sealed_row(row.workspace_id, row.id, row)).decode())
 
 
+async def write_call(conn: TenantConn, row: MessageRow) -> None:
+    """Change how a member's call stands; its external id is set only once."""
+    await conn.execute(QUERIES["write_call"], _encode(conn.sealed_row(row.workspace_id, row.id, row)).decode())
+
+
 async def write_message_status(conn: TenantConn, row: MessageRow) -> None:
     """Change the delivery state of one message; its external id is set only once."""
     await conn.execute(

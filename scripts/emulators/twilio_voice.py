@@ -3,7 +3,8 @@ Emulates Twilio's telephone side: rings numbers in memory, obeys TwiML strictly,
 
 Run: ``python -m scripts.emulators.twilio_voice --account-sid AC… --auth-token … --phone-number +…``. Beside what all
 emulators understand: ``call {from, members, message, words, times, shuffle, sign}`` lets somebody call (see
-``Exchange.steer_call``), ``account {auth_token, status}`` changes keys, ``late_recordings {times}`` answers 404 so
+``Exchange.steer_call``), ``outgoing {call_sid, member, customer, times, shuffle}`` lets the telephones of a call we
+asked for do something, ``account {auth_token, status}`` changes keys, ``late_recordings {times}`` answers 404 so
 often before a recording is there.
 """
 
@@ -21,6 +22,7 @@ from twilio.request_validator import RequestValidator
 
 from scripts.emulators.http1 import Answer, Request, as_json
 from scripts.emulators.twilio_line import Line, Person, PhoneMember
+from scripts.emulators.twilio_outgoing import NewCall, OutgoingLine, read_new_call
 from scripts.emulators.twilio_rules import error
 from scripts.emulators.vendor import Asked, Call, Endpoint, Fault, Refused, Vendor, serve
 
@@ -66,6 +68,24 @@ class CallOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     api: str = ""
 
 
+class OutgoingOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """
+    What the telephones of a call do that we asked for.
+
+    Attributes:
+        call_sid: Which one; the newest when empty.
+        member: The one that rings first.
+        customer: The one that is dialled then.
+    """
+
+    call_sid: str = ""
+    member: PhoneMember = msgspec.field(default_factory=lambda: PhoneMember(does="takes"))
+    customer: PhoneMember = msgspec.field(default_factory=PhoneMember)
+    times: int = 1
+    shuffle: bool = False
+    api: str = ""
+
+
 class Exchange(Vendor):
     """One Twilio account with one number."""
 
@@ -87,6 +107,7 @@ class Exchange(Vendor):
         }
         self.recordings: set[str] = set()
         self.late_times = 0
+        self.asked_for: dict[str, NewCall] = {}
         super().__init__()
 
     def endpoints(self) -> Sequence[Endpoint]:
@@ -98,6 +119,7 @@ class Exchange(Vendor):
             Endpoint(
                 method="POST", path=rf"{numbers}/(PN\w+)\.json", answer=self._update, body=NumberUpdate, form=True
             ),
+            Endpoint(method="POST", path=rf"{account}/Calls\.json", answer=self._create_call, raw=True),
             Endpoint(method="GET", path=rf"{account}/Recordings/(RE\w+)\.mp3", answer=self._recording),
         )
 
@@ -134,11 +156,7 @@ class Exchange(Vendor):
         line = Line(self.account_sid, (person, number), order.members, self._ask(order.sign))
         line.api = order.api or line.api
         await line.run(str(self.number["voice_url"]), str(self.number["status_callback"]))
-        self.recordings |= set(line.recordings)
-        rest = [*line.news, *(line.asked + line.news) * (order.times - 1)]
-        if order.shuffle:
-            self._random.shuffle(rest)
-        answers = [await self.post(self.call_of([one], order.sign)) for one in rest]
+        answers = await self._tell(line, order.times, order.sign, shuffle=order.shuffle)
         return {
             "call_sid": line.call_sid,
             "heard": line.heard,
@@ -147,10 +165,36 @@ class Exchange(Vendor):
             "answers": line.answers + answers,
         }
 
+    async def steer_outgoing(self, order: OutgoingOrder) -> dict[str, Any]:
+        """
+        Let the telephones of a call we asked for do something, and obey the answers until it has ended.
+
+        Returns:
+            ``heard`` (what was said to the member), ``told`` (to the customer), ``rung`` (numbers), ``shown`` (the
+            number the customer saw), ``recordings`` and ``answers``.
+        """
+        sid = order.call_sid or list(self.asked_for)[-1]
+        line = OutgoingLine(
+            self.account_sid, self.asked_for.pop(sid), (order.member, order.customer), self._ask("right")
+        )
+        line.call_sid, line.api = sid, order.api or line.api
+        await line.run()
+        answers = await self._tell(line, order.times, "right", shuffle=order.shuffle)
+        return {
+            "heard": line.heard,
+            "told": line.told,
+            "rung": line.rung,
+            "shown": line.shown,
+            "recordings": line.recordings,
+            "answers": line.answers + answers,
+        }
+
     def steer(self, op: str, order: dict[str, Any]) -> object:
         match op:
             case "call":
                 return self.steer_call(msgspec.convert(order, CallOrder))
+            case "outgoing":
+                return self.steer_outgoing(msgspec.convert(order, OutgoingOrder))
             case "account":
                 self.auth_token = str(order.get("auth_token", self.auth_token))
                 self.status = str(order.get("status", self.status))
@@ -161,13 +205,38 @@ class Exchange(Vendor):
         return {}
 
     def facts(self) -> Mapping[str, Any]:
-        return {"number": self.number}
+        return {"number": self.number, "asked_for": list(self.asked_for)}
 
     def _ask(self, sign: str) -> Any:  # noqa: ANN401  a function
         async def ask(item: dict[str, Any]) -> dict[str, Any]:
             return await self.post(self.call_of([item], sign))
 
         return ask
+
+    async def _tell(self, line: Line, times: int, sign: str, *, shuffle: bool) -> list[dict[str, Any]]:
+        """Make the calls that need no answer, all of them again as often as ordered."""
+        self.recordings |= set(line.recordings)
+        rest = [*line.news, *(line.asked + line.news) * (times - 1)]
+        if shuffle:
+            self._random.shuffle(rest)
+        return [await self.post(self.call_of([one], sign)) for one in rest]
+
+    def _create_call(self, asked: Asked) -> Answer:
+        try:
+            new = read_new_call(asked.request.body)
+        except ValueError as reason:
+            raise Refused(self.fault(Fault("field", str(reason)))) from reason
+        if new.sender != self.number["phone_number"]:
+            raise Refused(error(400, 21210, "The source phone number provided is not yet verified for your account"))
+        if not new.to.startswith("+"):
+            raise Refused(error(400, 21211, "The phone number you are attempting to call is not valid"))
+        sid = "CA" + secrets.token_hex(16)
+        self.asked_for[sid] = new
+        return as_json(
+            201,
+            {"sid": sid, "account_sid": self.account_sid, "to": new.to, "from": new.sender, "status": "queued"}
+            | {"direction": "outbound-api", "date_created": None, "subresource_uris": {}},
+        )
 
     def _account(self, _asked: Asked) -> Answer:
         return as_json(200, {"sid": self.account_sid, "status": self.status, "friendly_name": "Emulated"})

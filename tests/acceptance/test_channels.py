@@ -15,7 +15,7 @@ import pytest
 
 from tests import pictures
 from tests.acceptance.channels.driver import Driver, Sent, all_drivers, new_key, wait_until
-from tests.acceptance.running import RunningHub
+from tests.acceptance.running import EMAIL, RunningHub
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -359,3 +359,35 @@ def test_call_nobody_signed_rings_nobody(api, driver):
 
     assert {one["status"] for one in made["answers"]} == {401}
     assert made["rung"] == []
+
+
+@having("call")
+def test_member_calls_back_with_one_click(api, driver):
+    """The member's telephone rings, the customer is told of the recording and put through; asked twice, rung once."""
+    driver.call("nora", members=[{"does": "no-answer"}])
+    missed = wait_until(lambda: rows_of_call(api, "Missed call"))
+    conversation_id, key = missed[0]["conversation_id"], str(uuid.uuid4())
+    account = f"channel-accounts/{driver.account_id}"
+    api.patch(account, json={"settings": driver.settings_to_call(EMAIL)})
+
+    asked = [api.post(f"conversations/{conversation_id}/calls", json={"client_call_id": key}) for _ in range(2)]
+    assert [one.status_code for one in asked] == [201, 201], asked[0].text
+    assert asked[0].json()["problem"] == ""
+    assert asked[1].json()["message_id"] == asked[0].json()["message_id"]
+    made = driver.pick_up(customer={"does": "takes", "talk_s": 95}, times=2, shuffle=True)
+    api.patch(account, json={"settings": driver.account()["settings"] | {"record_calls": "no"}})
+
+    assert (made["told"], len(made["rung"])) == (["This call is recorded."], 2)
+    assert driver.vendor.state()["asked_for"] == []
+
+    def spoke() -> dict[str, Any] | None:
+        rows = api.get(f"conversations/{conversation_id}/messages").json()["messages"]
+        parts = [one for one in rows if one["attachments"]]
+        return (
+            {"rows": rows, "parts": parts} if parts and any((one["call"] or {}).get("talk_s") for one in rows) else None
+        )
+
+    found = wait_until(spoke)
+    (row,) = [one for one in found["rows"] if one["direction"] == "outbound"]
+    assert (row["id"], row["text"]) == (asked[0].json()["message_id"], "Outgoing call by Priya, 1:35")
+    assert [one["reply_to"]["message_id"] for one in found["parts"]] == [row["id"]]

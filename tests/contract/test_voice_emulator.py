@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from uuid import UUID
 from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from connectors.base import Account, Call
+from connectors.base import Account, Call, CallOrder
 from connectors.voice import CONNECTOR
-from hub.envelope import AttachmentRef
+from hub.envelope import AttachmentRef, Identity
 from hub.errors import ConnectorError, ErrorClass, InvalidInput
 from scripts.emulators.http1 import Answer, Request, listen
 from scripts.emulators.twilio_line import check_twiml
+from scripts.emulators.twilio_outgoing import read_new_call
 from scripts.emulators.twilio_voice import Exchange
 
 SID, TOKEN, NUMBER = "AC" + "0" * 32, "token", "+15559870042"
 RECORDING = "RE" + "0" * 32
+MESSAGE_ID = "0190b0a0-1111-7000-8000-000000000001"
 
 
 @dataclass
@@ -137,3 +140,54 @@ def test_emulator_obeys_only_verbs_twilio_has(twiml):
     """A misspelt verb or attribute is an error there."""
     with pytest.raises(ValueError, match=r"is not a verb|has no attribute"):
         check_twiml(fromstring(f"<Response>{twiml}</Response>"))
+
+
+def order(number: str = "+15551230001", email: str = "anna@example.com") -> CallOrder:
+    to = Identity(scheme="phone", value=number)
+    return CallOrder(message_id=MESSAGE_ID, to=to, member_name="Anna", member_email=email)
+
+
+async def begin(account: Account) -> str:
+    assert CONNECTOR.render_call is not None
+    assert CONNECTOR.call is not None
+    return await CONNECTOR.call(account, CONNECTOR.render_call(order(), account))
+
+
+async def test_call_is_asked_for_once_and_names_nobody_in_its_addresses(running):
+    """One request: the member's telephone, our number, and addresses in which the customer's number is sealed."""
+    sid = await begin(running.account())
+
+    (request,) = running.exchange.requests
+    assert running.exchange.facts()["asked_for"] == [sid]
+    new = running.exchange.asked_for[sid]
+    assert (new.to, new.sender, new.ring_s) == ("+15551230077", NUMBER, 20)
+    assert set(new.events) == {"initiated", "ringing", "answered", "completed"}
+    assert UUID(MESSAGE_ID).hex in new.url
+    assert UUID(MESSAGE_ID).hex in new.status_url
+    assert "5551230001" not in request["body"]
+
+
+async def test_refused_call_is_told_in_words_about_calls(running):
+    """A number that is not ours to show, keys, an outage: class and words say what to do, and nothing is repeated."""
+    with pytest.raises(ConnectorError) as caught:
+        await begin(running.account(phone_number="+15550000000"))
+    assert "may not be shown" in caught.value.info.message
+    with pytest.raises(ConnectorError) as caught:
+        await begin(running.account(token="other"))
+    assert caught.value.info.klass is ErrorClass.AUTH
+
+    running.exchange._planned.append({"kind": "html", "status": 502})
+    before = len(running.exchange.requests)
+    with pytest.raises(ConnectorError) as caught:
+        await begin(running.account())
+    assert (caught.value.info.klass, len(running.exchange.requests)) == (ErrorClass.AMBIGUOUS, before + 1)
+    assert "the telephone may ring" in caught.value.info.message
+
+
+@pytest.mark.parametrize(
+    "body", ["To=%2B15551230077&From=x", "To=a&From=b&Url=https://x&Colour=red", "To=a&From=b&Url=ftp://x", "To=a&To=b"]
+)
+def test_emulator_refuses_calls_twilio_would_refuse(body):
+    """Missing, unknown and doubled fields, and addresses that are none."""
+    with pytest.raises(ValueError, match=r"missing|unknown|address"):
+        read_new_call(body.encode())

@@ -40,3 +40,11 @@ class Driver(Base):
     def call(self, person: str, **what: Any) -> dict[str, Any]:
         caller = "+1555" + str(int(hashlib.sha256(person.encode()).hexdigest(), 16))[:7]
         return self.vendor.control("call", api=self.vendor.base_url, **({"from": caller} | what))
+
+    def settings_to_call(self, email: str) -> dict[str, str]:
+        """Settings under which the member of an address can call, and calls are recorded."""
+        return self.account()["settings"] | {"ring_numbers": f"+15551230079 Priya <{email}>", "record_calls": "yes"}
+
+    def pick_up(self, **what: Any) -> dict[str, Any]:
+        """Let the telephones of the call that was asked for last do something."""
+        return self.vendor.control("outgoing", api=self.vendor.base_url, **what)
