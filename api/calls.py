@@ -66,7 +66,7 @@ async def place(call: MemberCall) -> CallAccepted:
         member = await accounts.get_member(conn, workspace_id, call.actor.member_id)
     connector = connector_of(call, row.channel)
     if not connector.manifest.capabilities.call or connector.render_call is None:
-        raise _conflict("no_calls", "On this channel nobody can be called.")
+        raise Conflict("On this channel nobody can be called.")
     await call.resources.throttle.take((Allowance(f"call:{call.actor.member_id}", times=_TIMES, window_s=_WINDOW_S),))
     account = await _open(call, row)
     message_id = clock.new_id()
@@ -84,7 +84,7 @@ async def _open(call: MemberCall, row: ConversationRow) -> Account:
     account, form = await open_account(call, row.channel_account_id)
     if account.status is not AccountStatus.CONNECTED:
         why = "needs a sign-in" if account.status is AccountStatus.NEEDS_SIGN_IN else "is paused"
-        raise _conflict("not_connected", f"{account.name} {why}: nobody can be called until that is mended.")
+        raise Conflict(f"{account.name} {why}: nobody can be called until that is mended.")
     route = route_of(call.actor.workspace_id, account.id, account.channel, form, demo=account.demo)
     return account_of(route, form.credentials, call.resources.settings)
 
@@ -125,9 +125,3 @@ async def _note_failure(call: MemberCall, row: ConversationRow, message_id: UUID
         async with call.resources.database.transaction([workspace_id]) as conn:
             await channels.mark_needs_sign_in(conn, workspace_id, row.channel_account_id, info.message)
     return info.message
-
-
-def _conflict(code: str, words: str) -> Conflict:
-    error = Conflict(words)
-    error.code = code
-    return error

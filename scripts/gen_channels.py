@@ -38,6 +38,7 @@ _COLUMNS: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "we react": lambda one: _yes(one.react),
     "typing in / out": lambda one: f"{_yes(one.typing_in)} / {_yes(one.typing_out)}",
     "we write first": lambda one: _yes(one.start_conversation),
+    "we call": lambda one: _yes(one.call),
 }
 _HEAD: Final = """# Channels
 

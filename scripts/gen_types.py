@@ -19,6 +19,7 @@ from msgspec import inspect
 
 from api import (
     account_health,
+    calls,
     changes,
     channel_accounts,
     connecting,
@@ -64,6 +65,7 @@ ANSWERS: tuple[type, ...] = (
     conversations.ConversationView,
     conversations.ConversationChange,
     conversations.MessagePage,
+    calls.CallAccepted,
     changes.ChangeView,
     changes.VersionsView,
     contact_views.ContactView,

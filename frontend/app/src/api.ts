@@ -1,6 +1,6 @@
 /** The HTTP API of docs/http-api.md: one function that calls, and the shapes of the answers. */
 import type {
-  AccountsView, ChangeView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
+  AccountsView, CallAccepted, ChangeView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
   ConversationView, DeadLetterDetail, DeadLetterPage, MembersView, MessagePage, ReplayedView, ReplyDefaults, SecretView, SessionView, Snapshot, TemplatesView, TestedView, Uuid, VersionsView,
 } from "./types.gen";
 
@@ -95,6 +95,8 @@ export function workspaceApi(workspaceId: number) {
       call<ConversationChanged>("PATCH", `${base}/conversations/${id}`, change),
     messages: (id: Uuid, before: string | null) =>
       call<MessagePage>("GET", `${base}/conversations/${id}/messages${query({ before, limit: 50 })}`),
+    callContact: (id: Uuid, callId: Uuid) =>
+      call<CallAccepted>("POST", `${base}/conversations/${id}/calls`, { client_call_id: callId }),
     sendAgain: (id: Uuid, messageId: Uuid) =>
       call<{ seq: number }>("POST", `${base}/conversations/${id}/messages/${messageId}/retry`, {}),
     editMessage: (id: Uuid, messageId: Uuid, text: string) =>

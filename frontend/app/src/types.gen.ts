@@ -220,6 +220,7 @@ export interface Capabilities {
   readonly human_window_s: number;
   readonly templates: boolean;
   readonly human_only: boolean;
+  readonly call: boolean;
 }
 
 export interface Field {
@@ -386,6 +387,12 @@ export interface Line {
   readonly assignee_id: Uuid | null;
   readonly inbox_id: Uuid;
   readonly snoozed_until: Timestamp | null;
+}
+
+export interface CallAccepted {
+  readonly message_id: Uuid;
+  readonly seq: number;
+  readonly problem: string;
 }
 
 export interface ChangeView {

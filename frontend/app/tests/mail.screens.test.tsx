@@ -17,7 +17,7 @@ const MAIL: ChannelView = {
   settings: [{ name: "imap_host", label: "IMAP server", help: "", kind: "text", required: true, pattern: "", options: [], default: "", generated: false, shape: "token" }],
   capabilities: {
     text_limit: 20_000, text_limit_unit: "chars", segments: false, receipts: [], typing_in: false, typing_out: false, reply: false, react: false, edit: false, edit_within_s: 0, delete: false, delete_within_s: 0, mark_read: false,
-    attachments: true, attachment_limit_bytes: 1_000_000, attachment_limit_count: 0, attachment_total_bytes: 0, attachment_mimes: [], subject: true, copies: true, html: true, visitors: false, start_conversation: true, window_s: 0, human_window_s: 0, templates: false, human_only: false,
+    attachments: true, attachment_limit_bytes: 1_000_000, attachment_limit_count: 0, attachment_total_bytes: 0, attachment_mimes: [], subject: true, copies: true, html: true, visitors: false, start_conversation: true, window_s: 0, human_window_s: 0, templates: false, human_only: false, call: false,
   },
 };
 const ANA = conversation({ channel: "imap_smtp", subject: "Broken lamp", last_inbound_seq: 9, version: 9 });

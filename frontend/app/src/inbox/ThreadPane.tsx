@@ -1,6 +1,7 @@
 /** The middle pane: who it is, what to do with it, the messages, the composer. */
 import { useEffect, useState } from "react";
 import { useClient, useFeed, useManifest, useSignal } from "../context";
+import { CallButton } from "../calls/CallButton";
 import { contactName, memberName } from "../lib/names";
 import { untilTime } from "../lib/time";
 import { Link } from "../router";
@@ -90,6 +91,7 @@ function ThreadHead({ conversation, route, menu, onMenu, onContact, back }: Thre
           onAssign={(member) => actions.assign(id, member)} />
         <SnoozeMenu conversation={conversation} open={menu === "snooze"} onOpen={(open) => onMenu("snooze", open)} disabled={!mayReply}
           onSnooze={(until) => actions.snooze(id, until)} onUnsnooze={() => actions.unsnooze(id)} />
+        {manifest?.capabilities.call === true && mayReply && <CallButton conversation={conversation} />}
         <IconButton icon="mail" label="Mark unread (U)" className="thread-unread" onClick={() => actions.markUnread(id)} />
         <Button look={closed ? "quiet" : "primary"} icon={closed ? "refresh" : "check"} disabled={!mayReply} aria-label={closed ? "Reopen" : "Close"}
           className="thread-close" onClick={() => actions.toggleClosed(id)}>

@@ -5,7 +5,7 @@ import type { Capabilities } from "../../src/types.gen";
 const capabilities = (over: Partial<Capabilities>): Capabilities => ({
   text_limit: 1000, text_limit_unit: "chars", segments: false, receipts: [], typing_in: false, typing_out: false, reply: false, react: false, edit: false, edit_within_s: 0, delete: false, delete_within_s: 0, mark_read: false,
   attachments: true, attachment_limit_bytes: 5_000_000, attachment_limit_count: 2, attachment_total_bytes: 0, attachment_mimes: ["image/*", "application/pdf"], subject: false, copies: false, html: false,
-  visitors: false, start_conversation: true, window_s: 0, human_window_s: 0, templates: false, human_only: false, ...over,
+  visitors: false, start_conversation: true, window_s: 0, human_window_s: 0, templates: false, human_only: false, call: false, ...over,
 });
 const file = (over: Partial<File> = {}) => ({ name: "a.png", size: 1000, type: "image/png", ...over });
 
