@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -24,6 +25,7 @@ from api.metrics import CallRateMetrics
 from api.refusals import Refusals
 from api.route import UNSAFE_METHODS, Access, Route
 from api.routes import ROUTES
+from api.softphones import page_sources
 from hub.accounts import policy
 from hub.accounts import store as accounts
 from hub.accounts.model import Permission
@@ -67,13 +69,13 @@ def create_app(resources: Resources, routes: Sequence[Route] = ROUTES) -> Starle
     by_path: dict[str, dict[str, Endpoint]] = {}
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = Endpoint(route, resources, edge, door)
+    folder, sources = resources.frontend_dir / "app", partial(page_sources, resources)
+    pages = frontend.Pages(folder, resources.settings, edge, sources)
     app = Starlette(
         routes=[
             *(StarletteRoute(path, ByMethod(endpoints), methods=[]) for path, endpoints in by_path.items()),
             Mount("/assets", frontend.Assets(resources.frontend_dir / "app" / "assets")),
-            StarletteRoute(
-                "/{path:path}", frontend.Pages(resources.frontend_dir / "app", resources.settings, edge), methods=[]
-            ),
+            StarletteRoute("/{path:path}", pages, methods=[]),
         ],
         middleware=[Middleware(SecurityHeaders, settings=resources.settings, edge=edge)],
         exception_handlers={HTTPException: _answer_http_error},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from api import calls
+from api import calls, softphones
 from api.route import Route
 from hub.accounts.model import Permission
 
@@ -21,5 +21,15 @@ CALL_ROUTES: Final[tuple[Route, ...]] = (
         body=calls.CallRequest,
         answer=calls.CallAccepted,
         people_only=True,
+    ),
+    Route(
+        "POST",
+        f"{_WORKSPACE}/channel-accounts/{{channel_account_id}}/softphone",
+        softphones.sign_in,
+        Permission.INBOX_REPLY,
+        status=201,
+        answer=softphones.SoftphoneView,
+        people_only=True,
+        shows_secret=True,
     ),
 )

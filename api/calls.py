@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 import msgspec
 
-from api.channel_accounts import connector_of, open_account, route_of
+from api.channel_accounts import connector_of
 from api.conversations import visible
-from connectors.accounts import account_of
+from api.softphones import open_connected
 from connectors.base import CallOrder
 from hub import clock
 from hub.accounts import store as accounts
 from hub.accounts.model import Permission
 from hub.channels import actions as channels
-from hub.channels.model import AccountStatus
 from hub.envelope import Identity
 from hub.errors import Conflict, ConnectorError, ConnectorErrorInfo, ErrorClass
 from hub.inbox import placing
@@ -38,9 +37,11 @@ class CallRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         client_call_id: The client's own id; the same one again rings nobody a second time.
+        device: The caller's own telephone, which the vendor rings; or the one in the browser, which calls by itself.
     """
 
     client_call_id: UUID
+    device: Literal["phone", "browser"] = "phone"
 
 
 class CallAccepted(msgspec.Struct, frozen=True):
@@ -50,15 +51,20 @@ class CallAccepted(msgspec.Struct, frozen=True):
     Attributes:
         problem: Why it could not be made, in words; empty where the member's telephone is about to ring, and for a
             repeated call, whose row says how it stands.
+        connect: For a call in the browser: what its telephone gives the vendor, good for two minutes; private.
     """
 
     message_id: UUID
     seq: int
     problem: str = ""
+    connect: str = ""
+
+    def __repr__(self) -> str:
+        return f"CallAccepted(message_id={self.message_id})"
 
 
 async def place(call: MemberCall) -> CallAccepted:
-    """Ring the caller's own telephone, to be put through to the contact of a conversation."""
+    """Call the contact of a conversation: the caller's own telephone rings first, or the one in their browser calls."""
     wanted = await call.decode(CallRequest)
     workspace_id, conversation_id = call.actor.workspace_id, call.path_id("conversation_id")
     async with call.resources.database.snapshot([workspace_id]) as conn:
@@ -68,25 +74,29 @@ async def place(call: MemberCall) -> CallAccepted:
     if not connector.manifest.capabilities.call or connector.render_call is None:
         raise Conflict("On this channel nobody can be called.")
     await call.resources.throttle.take((Allowance(f"call:{call.actor.member_id}", times=_TIMES, window_s=_WINDOW_S),))
-    account = await _open(call, row)
-    message_id = clock.new_id()
-    rendered = connector.render_call(_order(row, member, message_id), account)
-    new = placing.NewCall(message_id=message_id, client_call_id=wanted.client_call_id)
+    _, account = await open_connected(call, row.channel_account_id)
+    order = _order(row, member, clock.new_id())
+    rendered = connector.render_call(order, account) if wanted.device == "phone" else None
+    if wanted.device == "browser":
+        # Refused before anything is written, as what cannot be rendered is.
+        _connect(connector, order, account)
+    new = placing.NewCall(message_id=UUID(order.message_id), client_call_id=wanted.client_call_id)
     author = Author(id=member.id, name=member.name)
     async with call.resources.database.transaction([workspace_id]) as conn:
         sent, is_new = await placing.place_call(conn, workspace_id, conversation_id, author, new)
+    if rendered is None:
+        order = msgspec.structs.replace(order, message_id=str(sent.message_id))
+        return CallAccepted(sent.message_id, sent.seq, connect=_connect(connector, order, account))
     if not is_new:
         return CallAccepted(sent.message_id, sent.seq)
-    return CallAccepted(sent.message_id, sent.seq, await _ring(call, connector, account, rendered, row, message_id))
+    problem = await _ring(call, connector, account, rendered, row, sent.message_id)
+    return CallAccepted(sent.message_id, sent.seq, problem)
 
 
-async def _open(call: MemberCall, row: ConversationRow) -> Account:
-    account, form = await open_account(call, row.channel_account_id)
-    if account.status is not AccountStatus.CONNECTED:
-        why = "needs a sign-in" if account.status is AccountStatus.NEEDS_SIGN_IN else "is paused"
-        raise Conflict(f"{account.name} {why}: nobody can be called until that is mended.")
-    route = route_of(call.actor.workspace_id, account.id, account.channel, form, demo=account.demo)
-    return account_of(route, form.credentials, call.resources.settings)
+def _connect(connector: Connector, order: CallOrder, account: Account) -> str:
+    if connector.connect_softphone is None:
+        raise Conflict("On this channel nobody can be called from the browser.")
+    return connector.connect_softphone(order, account, clock.now())
 
 
 def _order(row: ConversationRow, member: Member, message_id: UUID) -> CallOrder:

@@ -15,11 +15,13 @@ from starlette.responses import HTMLResponse, Response
 from api.page import page_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from starlette.types import Receive, Scope, Send
 
     from api.auth import Edge
+    from api.softphones import PageSources
     from hub.config import Settings
 
 _NOT_PAGES: Final = ("api/", "webhooks/", "ws", "widget", "sample/")
@@ -119,10 +121,11 @@ class Assets:
 class Pages:
     """Everything else: a file of the build's root (icons, manifest), or the inbox's page."""
 
-    def __init__(self, root: Path, settings: Settings, edge: Edge) -> None:
+    def __init__(self, root: Path, settings: Settings, edge: Edge, sources: Callable[[], PageSources]) -> None:
         self._folder = Folder(root)
         self._settings = settings
         self._edge = edge
+        self._sources = sources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -143,7 +146,9 @@ class Pages:
                 answer.headers["content-security-policy"] = _WORKER_POLICY
             return answer
         page = await self._folder.find("index.html")
-        return HTMLResponse(_NOT_BUILT, 503) if page is None else page_answer(page.content, self._settings, self._edge)
+        if page is None:
+            return HTMLResponse(_NOT_BUILT, 503)
+        return page_answer(page.content, self._settings, self._edge, sources=self._sources())
 
 
 def file_response(request: Request, file: StaticFile) -> Response:

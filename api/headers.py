@@ -11,15 +11,26 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from api.auth import Edge
+    from api.softphones import PageSources
     from hub.config import Settings
 
 _PAGE_PATHS_NOT: Final = ("/api/", "/files/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 # base-uri and frame-ancestors do not fall back to default-src; object-src does, and is named for who only reads names.
 _DATA_POLICY: Final = "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+DEVICES: Final = "camera=(), microphone=(), geolocation=(), payment=()"
+# A page with a telephone in it hears its member; no page it frames does.
+TELEPHONE_DEVICES: Final = "camera=(), microphone=(self), geolocation=(), payment=()"
 _YEAR_S: Final = 365 * 24 * 3600
 
 
-def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none'", nonce: str = "") -> str:
+def page_policy(
+    settings: Settings,
+    edge: Edge,
+    *,
+    frame_ancestors: str = "'none'",
+    nonce: str = "",
+    sources: PageSources | None = None,
+) -> str:
     """
     Write the Content-Security-Policy of a page of ours.
 
@@ -28,6 +39,7 @@ def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none
         edge: Names our own origins: older Safari does not take ``'self'`` for sockets.
         frame_ancestors: Who may frame it; the widget's frame names the sites of its inbox's allow-list.
         nonce: What its scripts carry; empty for an answer that runs none.
+        sources: What it may call and play beside what is ours: for telephones in the browser.
 
     Returns:
         A policy without inline script or style: scripts are those with the nonce and what they load themselves; styles
@@ -46,8 +58,8 @@ def page_policy(settings: Settings, edge: Edge, *, frame_ancestors: str = "'none
             f"style-src {assets}",
             f"font-src {assets}",
             f"img-src {assets} data: blob:",
-            f"media-src {own} blob:",
-            f"connect-src {own} {sockets}",
+            " ".join((f"media-src {own} blob:", *(("mediastream:", *sources.media) if sources else ()))),
+            " ".join((f"connect-src {own} {sockets}", *(sources.connect if sources else ()))),
             f"frame-src {own}",
             f"worker-src {own}",
             f"manifest-src {own}",
@@ -69,7 +81,7 @@ class SecurityHeaders:
             "referrer-policy": "same-origin",
             "cross-origin-opener-policy": "same-origin",
             "cross-origin-resource-policy": "same-origin",
-            "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
+            "permissions-policy": DEVICES,
         }
         if edge.secure:
             # Names below the hub's own are nobody else's: cookies of one could shadow nothing, but a page there could.

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import HTMLResponse
 
-from api.headers import page_policy
+from api.headers import TELEPHONE_DEVICES, page_policy
 from hub import clock
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from api.auth import Edge
+    from api.softphones import PageSources
     from hub.config import Settings
 
 # What the build writes: it loads scripts by these two elements only.
@@ -23,7 +24,14 @@ _ASSET: Final = re.compile(rb'(?<=(?:src|ref)=")/(?=(?:widget-)?assets/)')
 _NONCE_BYTES: Final = 16
 
 
-def page_answer(content: bytes, settings: Settings, edge: Edge, *, frame_ancestors: str = "'none'") -> Response:
+def page_answer(
+    content: bytes,
+    settings: Settings,
+    edge: Edge,
+    *,
+    frame_ancestors: str = "'none'",
+    sources: PageSources | None = None,
+) -> Response:
     """
     Answer with a page of the build.
 
@@ -32,6 +40,7 @@ def page_answer(content: bytes, settings: Settings, edge: Edge, *, frame_ancesto
         settings: Names the origin that serves assets, if any.
         edge: Names our own origins.
         frame_ancestors: Who may frame it.
+        sources: What telephones in it need; without any it has no microphone.
 
     Returns:
         The page with a policy that runs scripts with this answer's nonce, and what those load; nothing else. It is not
@@ -43,8 +52,12 @@ def page_answer(content: bytes, settings: Settings, edge: Edge, *, frame_ancesto
     nonce = clock.new_token(_NONCE_BYTES)
     mark = f' nonce="{nonce}"'.encode()
     parts = _parts_of(content, settings.asset_url.rstrip("/"))
-    policy = page_policy(settings, edge, frame_ancestors=frame_ancestors, nonce=nonce)
-    return HTMLResponse(mark.join(parts), headers={"content-security-policy": policy, "cache-control": "no-store"})
+    telephone = sources if sources is not None and sources.connect else None
+    policy = page_policy(settings, edge, frame_ancestors=frame_ancestors, nonce=nonce, sources=telephone)
+    headers = {"content-security-policy": policy, "cache-control": "no-store"}
+    if telephone is not None:
+        headers["permissions-policy"] = TELEPHONE_DEVICES
+    return HTMLResponse(mark.join(parts), headers=headers)
 
 
 @functools.lru_cache(maxsize=16)

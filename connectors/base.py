@@ -19,6 +19,7 @@ from connectors.described import Field as Field
 from connectors.described import Limit as Limit
 from connectors.described import Manifest as Manifest
 from connectors.described import Preset as Preset
+from connectors.described import Softphone as Softphone
 from connectors.oauth import Granted as Granted
 from connectors.oauth import OAuth as OAuth
 from connectors.oauth import OAuthApp as OAuthApp
@@ -176,6 +177,17 @@ class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     member_email: str
 
 
+class SoftphonePass(msgspec.Struct, frozen=True, kw_only=True):
+    """What a telephone in a browser signs in with at the vendor; does not show its token in text."""
+
+    token: str
+    identity: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return f"SoftphonePass(identity={self.identity!r})"
+
+
 class Act(msgspec.Struct, frozen=True, kw_only=True):
     """
     Something to do at the vendor about a message, or in a thread. Done twice it must come to the same.
@@ -284,6 +296,10 @@ class Connector:
         render_call: Makes the request of a member's call, before anything is written of it. Pure. Raises InvalidInput.
         call: Begins a rendered call at the vendor, and returns the vendor's id of it. Never done twice by itself.
             Raises ConnectorError.
+        pass_softphone: Makes what a member's telephone in the browser signs in with, by the member's address. Pure. Raises
+            InvalidInput where the member has none.
+        connect_softphone: Writes what that telephone gives the vendor to call a contact: sealed, bound to the member and
+            to some minutes from the moment. Pure. Raises InvalidInput.
         list_templates: Which templates the vendor knows. Raises ConnectorError.
     """
 
@@ -311,5 +327,7 @@ class Connector:
     maintain: Callable[[Account, datetime], Awaitable[Maintained]] | None = None
     backfill: Callable[[Account, str | None], AsyncIterator[PolledBatch]] | None = None
     list_templates: Callable[[Account], Awaitable[Sequence[Template]]] | None = None
+    pass_softphone: Callable[[Account, str, datetime], SoftphonePass] | None = None
+    connect_softphone: Callable[[CallOrder, Account, datetime], str] | None = None
     render_call: Callable[[CallOrder, Account], Call] | None = None
     call: Callable[[Account, Call], Awaitable[str]] | None = None

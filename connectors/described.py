@@ -126,6 +126,23 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     help: str = ""
 
 
+class Softphone(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Telephones in the browser, where a channel has them.
+
+    Attributes:
+        library: Which of the frontend's telephone libraries speaks with the vendor.
+        setting: The setting of an account that has them: where it is empty, it has none.
+        connect: Origins the pages must be let call, e.g. ``wss://…``; in their policy only while an account has them.
+        media: Origins sounds come from.
+    """
+
+    library: Literal["twilio"]
+    setting: str
+    connect: tuple[str, ...]
+    media: tuple[str, ...] = ()
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """
     ``manifest.toml``.
@@ -142,6 +159,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         webhook_limit_bytes: Longest body of a call, at most 25 MiB; the default is more than most vendors ever send.
         proof: What shows that a call is the vendor's: a signature over its body, a token beside it that says nothing of
             the body, or a secret of ours within the body.
+        softphone: How members telephone in the browser; None where they cannot.
         retry_after_s: Pause after each try that failed, in seconds; after the last one the message fails. Empty means
             growing pauses for a day.
     """
@@ -165,3 +183,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     webhook_limit_bytes: int = 1024 * 1024
     proof: Literal["signature", "token", "secret"] = "signature"
     retry_after_s: tuple[int, ...] = ()
+    softphone: Softphone | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connectors.base import Capabilities, Field, Manifest, Preset
+from connectors.base import Capabilities, Field, Manifest, Preset, Softphone
 from connectors.raw_items import ITEM_LIMIT_BYTES
 from hub.errors import ConfigurationError
 
@@ -62,6 +62,9 @@ def _check_names(folder: Path, content: Mapping[str, object]) -> None:
     capabilities = content.get("capabilities")
     if isinstance(capabilities, dict):
         _check_keys(folder, "capabilities", capabilities, Capabilities.__struct_fields__)
+    softphone = content.get("softphone")
+    if isinstance(softphone, dict):
+        _check_keys(folder, "softphone", softphone, Softphone.__struct_fields__)
     for group, struct in (("credentials", Field), ("settings", Field), ("presets", Preset)):
         rows = content.get(group)
         for number, one in enumerate(rows if isinstance(rows, list) else []):

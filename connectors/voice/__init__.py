@@ -12,6 +12,7 @@ from connectors.voice.client import VoiceClient, fetch, render
 from connectors.voice.outgoing import render_call
 from connectors.voice.parse import parse
 from connectors.voice.reply import CONTENT_TYPE, reply
+from connectors.voice.softphone import connect_softphone, pass_softphone
 from connectors.voice.steps import split
 
 _MANIFEST = read_manifest(Path(__file__).parent)
@@ -39,6 +40,8 @@ def make_connector(client: VoiceClient) -> Connector:
         check=client.check,
         classify=classify,
         fetch=fetch,
+        pass_softphone=pass_softphone,
+        connect_softphone=connect_softphone,
         render_call=render_call,
         call=client.call,
     )

@@ -9,15 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from connectors.voice.question import RECORDING_SENTENCE, Question
-from connectors.voice.sealed import open_caller
+from connectors.voice.sealed import open_caller, seal_caller
+from connectors.voice.softphone import customer_of, read_order
 from connectors.voice.steps import ENDED
 from connectors.voice.twiml import inside, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from xml.etree.ElementTree import Element
 
+    from connectors.base import Account
+
 READY_SENTENCE: Final = "Your call is ready. Press 1 to be put through."
+REFUSED_SENTENCE: Final = "This call cannot be made. Please call again from the conversation."
 NOT_REACHED_SENTENCE: Final = "The call was not answered."
 _PRESS_WITHIN_S: Final = "8"
 
@@ -37,6 +42,17 @@ def answer_bridge(question: Question) -> Sequence[Element]:
             return _after(question)
         case _:
             return []
+
+
+def answer_client(account: Account, fields: Mapping[str, str], at: datetime) -> Sequence[Element]:
+    """Put a telephone in the browser through to whom its member may call; anybody else hears that it is not so."""
+    order = read_order(account, fields.get("Order", ""), fields.get("From", ""), at)
+    if order is None:
+        question = Question(account=account, fields=fields, is_recorded=False)
+        return [question.say(REFUSED_SENTENCE), verb("Hangup")]
+    sealed = seal_caller(account.signing_key, customer_of(order))
+    ordered = {**fields, "m": order.message_id, "n": order.place, "to": sealed}
+    return _dial_customer(Question(account=account, fields=ordered, is_recorded=order.is_recorded))
 
 
 def _ask_member(question: Question) -> Sequence[Element]:

@@ -17,6 +17,8 @@ from connectors.twilio import files
 from connectors.twilio.asking import ask, check_account
 from connectors.twilio.numbers import canonical_number, is_e164
 from connectors.voice.hours import read_members, read_zone, wrong_line
+from connectors.voice.softphone import has_softphones
+from connectors.voice.steps import address
 from hub.envelope import AttachmentRef, OutboundMessage, SendResult
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, InvalidInput
 
@@ -74,6 +76,7 @@ class VoiceClient:
             raise InvalidInput("ring_numbers", f"Line {line} does not begin with a number with its country code.")
         if any(member.number == number for member in read_members(account.settings)):
             raise InvalidInput("ring_numbers", "The number itself cannot be rung: calls would come back to it.")
+        _check_softphones(account)
         return await ask(account, self.timeout_s, lambda client: _check(client, account, number))
 
     async def send(self, account: Account, message: OutboundMessage, calls: Sequence[Call]) -> SendResult:  # noqa: ARG002
@@ -160,9 +163,43 @@ def _check(client: Client, account: Account, number: str) -> Checked:
     if isinstance(capabilities, dict) and capabilities.get("voice") is False:
         raise InvalidInput("phone_number", "This number takes no calls.")
     warnings = _point_to_us(found, account)
+    if has_softphones(account):
+        warnings += _point_app_to_us(client, account)
     if not read_members(account.settings):
         warnings += ("No telephone is named to ring: every caller gets the mailbox.",)
     return Checked(external_ref=found.sid or "", warnings=warnings)
+
+
+def _check_softphones(account: Account) -> None:
+    """Telephones in the browser need all three of a key, its secret and an app; and lines that ring there need them."""
+    given = {
+        "api_key_sid": account.credentials.get("api_key_sid", ""),
+        "api_key_secret": account.credentials.get("api_key_secret", ""),
+        "twiml_app_sid": account.settings.get("twiml_app_sid", ""),
+    }
+    wanted = any(given.values()) or any(one.is_browser for one in read_members(account.settings))
+    missing = next((field for field, value in given.items() if not value), "")
+    if wanted and missing:
+        raise InvalidInput(missing, "Telephones in the browser need an API key, its secret and a TwiML app.")
+
+
+def _point_app_to_us(client: Client, account: Account) -> tuple[str, ...]:
+    """Set the TwiML app's address where the member asked for it; else say what to set."""
+    from twilio.base.exceptions import TwilioRestException
+
+    ours = address(account, "client")
+    try:
+        app = client.applications(account.settings["twiml_app_sid"]).fetch()
+    except TwilioRestException as error:
+        if error.status != 404:
+            raise
+        raise InvalidInput("twiml_app_sid", "This Twilio account has no such TwiML app.") from error
+    if app.voice_url == ours:
+        return ()
+    if account.settings.get("configure_webhook") == "yes":
+        app.update(voice_url=ours, voice_method="POST")
+        return ()
+    return (f"At Twilio, open the TwiML app and set its voice “Request URL” to {ours} (HTTP POST).",)
 
 
 def _point_to_us(number: IncomingPhoneNumberInstance, account: Account) -> tuple[str, ...]:

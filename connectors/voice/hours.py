@@ -17,17 +17,30 @@ DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday
 MEMBERS_LIMIT: Final = 10
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})")
 _LINE: Final = re.compile(r"\s*([+0-9][0-9 ().\-/]*)(.*)")
+_BROWSER: Final = re.compile(r"browser\b(.*)", re.IGNORECASE)
 _EMAIL: Final = re.compile(r"<\s*([^<>\s@]+@[^<>\s@]+)\s*>")
 _NAME_LIMIT_CHARS: Final = 80
 _DAY_MINUTES: Final = 24 * 60
 
 
 class Member(msgspec.Struct, frozen=True):
-    """Whose telephone rings; ``name`` is the number where the setting has none, ``email`` may be empty."""
+    """
+    Whose telephone rings.
+
+    Attributes:
+        number: Empty for one in the browser.
+        name: The number where the setting has none.
+        email: The member's; may be empty, but not for a telephone in the browser.
+    """
 
     number: str
     name: str
     email: str = ""
+
+    @property
+    def is_browser(self) -> bool:
+        """Whether it is a telephone in the browser."""
+        return not self.number
 
 
 def read_members(settings: Mapping[str, str]) -> tuple[Member, ...]:
@@ -35,13 +48,19 @@ def read_members(settings: Mapping[str, str]) -> tuple[Member, ...]:
     Read whose telephones ring, in order.
 
     Args:
-        settings: ``ring_numbers`` has a number a line, with country code, behind it a name, and an address in ``<>``.
+        settings: ``ring_numbers`` has a number a line, with country code, behind it a name, and an address in
+            ``<>``; a line that begins with ``browser`` in place of a number rings in the member's browser.
 
     Returns:
-        At most ten; lines without a number are left out.
+        At most ten; lines that name no telephone are left out.
     """
     found = []
     for line in settings.get("ring_numbers", "").splitlines():
+        if (browser := _BROWSER.fullmatch(line.strip())) is not None:
+            words, email = _split_email(browser.group(1))
+            if email:
+                found.append(Member("", words.strip(" ,;:")[:_NAME_LIMIT_CHARS] or email, email))
+            continue
         match = _LINE.fullmatch(line.strip())
         number = canonical_number(match.group(1)) if match else ""
         if match and is_e164(number):
@@ -52,7 +71,7 @@ def read_members(settings: Mapping[str, str]) -> tuple[Member, ...]:
 
 def find_member(settings: Mapping[str, str], *, name: str, email: str) -> tuple[int, Member] | None:
     """
-    Find a member's own telephone.
+    Find a member's own telephone, not one in the browser.
 
     Args:
         settings: As ``read_members``.
@@ -62,10 +81,17 @@ def find_member(settings: Mapping[str, str], *, name: str, email: str) -> tuple[
     Returns:
         Its place in the list, from 0, and the line; None where no line is the member's.
     """
-    members = list(enumerate(read_members(settings)))
+    members = [one for one in enumerate(read_members(settings)) if not one[1].is_browser]
     by_email = (one for one in members if one[1].email and one[1].email == email.strip().lower())
     by_name = (one for one in members if not one[1].email and one[1].name.casefold() == name.strip().casefold())
     return next(by_email, None) or next(by_name, None)
+
+
+def find_browser(settings: Mapping[str, str], email: str) -> tuple[int, Member] | None:
+    """Find the telephone in the browser of the member with an address, and its place in the list, from 0."""
+    wanted = email.strip().lower()
+    members = enumerate(read_members(settings))
+    return next((one for one in members if one[1].is_browser and one[1].email == wanted), None)
 
 
 def wrong_line(settings: Mapping[str, str]) -> int:

@@ -69,7 +69,7 @@ def parse(body: bytes, context: ParseContext) -> list[InboundItem]:
             return _read_transcript(fields, context)
         case "near" | "far" | "bridged":
             return read_outgoing(fields, context)
-        case "screen" | "recorded" | "bridge" | "connect" | "consent":
+        case "screen" | "recorded" | "bridge" | "connect" | "consent" | "client":
             return []
         case _:
             return _read_call(fields, context)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from connectors.base import Account, WebhookReply, WebhookRequest
-from connectors.voice.bridge import answer_bridge
+from connectors.voice.bridge import answer_bridge, answer_client
 from connectors.voice.hours import is_open, read_members
 from connectors.voice.parse import read_caller, was_reached
 from connectors.voice.question import RECORDING_SENTENCE, Question
+from connectors.voice.softphone import identity_of
 from connectors.voice.steps import ENDED, is_status, read_request
 from connectors.voice.twiml import document, inside, verb
 from hub.errors import UnsupportedPayload
@@ -64,6 +65,8 @@ def _verbs(request: WebhookRequest, account: Account) -> Sequence[Element]:
             return [] if fields.get("Digits") == "1" else [verb("Hangup")]
         case "recorded":
             return [verb("Hangup")]
+        case "client":
+            return answer_client(account, fields, request.received_at)
         case "bridge" | "connect" | "consent" | "bridged":
             return answer_bridge(Question(account=account, fields=fields, is_recorded=fields["rec"] == "1"))
         case "":
@@ -102,7 +105,8 @@ def _dial(caller: Question, turn: int) -> Element:
     """Ring one member; the caller hears it ring until that member takes the call."""
     member = read_members(caller.account.settings)[turn]
     n, recorded = str(turn), "1" if caller.is_recorded else ""
-    is_screened = caller.setting("press_one", "yes") == "yes"
+    # Nobody's mailbox picks up in a browser.
+    is_screened = caller.setting("press_one", "yes") == "yes" and not member.is_browser
     dial = {
         "answerOnBridge": "true",
         "timeout": caller.setting("ring_seconds", "20"),
@@ -118,6 +122,9 @@ def _dial(caller: Question, turn: int) -> Element:
         "url": caller.address("screen", n=n, call=caller.call_sid) if is_screened else "",
         "method": "POST" if is_screened else "",
     }
+    if member.is_browser:
+        identity = identity_of(caller.account.signing_key, member.email)
+        return inside(verb("Dial", dial), verb("Client", number, identity))
     return inside(verb("Dial", dial), verb("Number", number, member.number))
 
 

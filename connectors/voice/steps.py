@@ -20,6 +20,8 @@ STEPS: Final = frozenset(
     {"leg", "screen", "accept", "dialed", "recorded", "recording", "transcript"}
     # Of calls that members make: the member picked up, is put through, the customer is told, it is over; news of each.
     | {"bridge", "connect", "consent", "bridged", "near", "far"}
+    # A telephone in the browser asks to be put through.
+    | {"client"}
 )
 # What our addresses carry, with what it may look like; anything else in an address is not ours.
 _OURS: Final = {

@@ -22,6 +22,7 @@ _KNOWN: Final[Mapping[str, frozenset[str]]] = {
         | {"recordingStatusCallback", "recordingStatusCallbackEvent", "recordingStatusCallbackMethod"}
     ),
     "Number": frozenset({"statusCallback", "statusCallbackEvent", "statusCallbackMethod", "url", "method"}),
+    "Client": frozenset({"statusCallback", "statusCallbackEvent", "statusCallbackMethod", "url", "method"}),
     "Gather": frozenset({"numDigits", "timeout", "action", "method"}),
     "Record": frozenset(
         {"maxLength", "timeout", "playBeep", "action", "method", "transcribe", "transcribeCallback"}

@@ -4,8 +4,9 @@ Emulates Twilio's telephone side: rings numbers in memory, obeys TwiML strictly,
 Run: ``python -m scripts.emulators.twilio_voice --account-sid AC… --auth-token … --phone-number +…``. Beside what all
 emulators understand: ``call {from, members, message, words, times, shuffle, sign}`` lets somebody call (see
 ``Exchange.steer_call``), ``outgoing {call_sid, member, customer, times, shuffle}`` lets the telephones of a call we
-asked for do something, ``account {auth_token, status}`` changes keys, ``late_recordings {times}`` answers 404 so
-often before a recording is there.
+asked for do something, ``account {auth_token, status}`` changes keys, ``browser
+{token, parameters, customer}`` lets a telephone in a browser sign in and call, ``late_recordings {times}`` answers
+404 so often before a recording is there.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ from scripts.emulators.http1 import Answer, Request, as_json
 from scripts.emulators.twilio_line import Line, Person, PhoneMember
 from scripts.emulators.twilio_outgoing import NewCall, OutgoingLine, read_new_call
 from scripts.emulators.twilio_rules import error
+from scripts.emulators.twilio_softphone import BrowserLine, Keys, read_token
 from scripts.emulators.vendor import Asked, Call, Endpoint, Fault, Refused, Vendor, serve
 
 _FORM = "application/x-www-form-urlencoded"
+# The one API key and the one TwiML app of the account.
+API_KEY_SID, API_KEY_SECRET, APP_SID = "SK" + "0" * 32, "emulated" * 4, "AP" + "0" * 32
 
 
 class NumberQuery(msgspec.Struct, forbid_unknown_fields=True, rename="pascal"):
@@ -86,6 +90,26 @@ class OutgoingOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     api: str = ""
 
 
+class AppUpdate(msgspec.Struct, forbid_unknown_fields=True, rename="pascal"):
+    voice_url: str
+    voice_method: str
+
+
+class BrowserOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """
+    A telephone in a browser signs in, and calls.
+
+    Attributes:
+        token: What it signs in with; refused as Twilio would.
+        parameters: What it gives with the call; none: it only signs in.
+        customer: What the dialled telephone does.
+    """
+
+    token: str
+    parameters: dict[str, str] = {}
+    customer: PhoneMember = msgspec.field(default_factory=PhoneMember)
+
+
 class Exchange(Vendor):
     """One Twilio account with one number."""
 
@@ -108,6 +132,8 @@ class Exchange(Vendor):
         self.recordings: set[str] = set()
         self.late_times = 0
         self.asked_for: dict[str, NewCall] = {}
+        self.keys = Keys(account_sid=account_sid, key_sid=API_KEY_SID, key_secret=API_KEY_SECRET, app_sid=APP_SID)
+        self.app = {"sid": APP_SID, "account_sid": account_sid, "voice_url": "", "voice_method": "POST"}
         super().__init__()
 
     def endpoints(self) -> Sequence[Endpoint]:
@@ -118,6 +144,14 @@ class Exchange(Vendor):
             Endpoint(method="GET", path=rf"{numbers}\.json", answer=self._numbers, query=NumberQuery),
             Endpoint(
                 method="POST", path=rf"{numbers}/(PN\w+)\.json", answer=self._update, body=NumberUpdate, form=True
+            ),
+            Endpoint(method="GET", path=rf"{account}/Applications/(AP\w+)\.json", answer=self._read_app),
+            Endpoint(
+                method="POST",
+                path=rf"{account}/Applications/(AP\w+)\.json",
+                answer=self._read_app,
+                body=AppUpdate,
+                form=True,
             ),
             Endpoint(method="POST", path=rf"{account}/Calls\.json", answer=self._create_call, raw=True),
             Endpoint(method="GET", path=rf"{account}/Recordings/(RE\w+)\.mp3", answer=self._recording),
@@ -195,6 +229,8 @@ class Exchange(Vendor):
                 return self.steer_call(msgspec.convert(order, CallOrder))
             case "outgoing":
                 return self.steer_outgoing(msgspec.convert(order, OutgoingOrder))
+            case "browser":
+                return self.steer_browser(msgspec.convert(order, BrowserOrder))
             case "account":
                 self.auth_token = str(order.get("auth_token", self.auth_token))
                 self.status = str(order.get("status", self.status))
@@ -212,6 +248,26 @@ class Exchange(Vendor):
             return await self.post(self.call_of([item], sign))
 
         return ask
+
+    async def steer_browser(self, order: BrowserOrder) -> dict[str, Any]:
+        """
+        Let a telephone in a browser sign in and call.
+
+        Returns:
+            ``identity``, or ``refused`` with the reason; of a call as ``steer_outgoing``.
+        """
+        try:
+            identity = read_token(self.keys, order.token)
+        except ValueError as reason:
+            return {"refused": str(reason)}
+        if not order.parameters:
+            return {"identity": identity}
+        ends = (identity, str(self.number["phone_number"]))
+        line = BrowserLine(self.account_sid, ends, order.customer, order.parameters, self._ask("right"))
+        await line.run(str(self.app["voice_url"]))
+        answers = await self._tell(line, 1, "right", shuffle=False)
+        heard = {"heard": line.heard, "told": line.told, "rung": line.rung, "shown": line.shown}
+        return {"identity": identity, **heard, "answers": line.answers + answers}
 
     async def _tell(self, line: Line, times: int, sign: str, *, shuffle: bool) -> list[dict[str, Any]]:
         """Make the calls that need no answer, all of them again as often as ordered."""
@@ -237,6 +293,13 @@ class Exchange(Vendor):
             {"sid": sid, "account_sid": self.account_sid, "to": new.to, "from": new.sender, "status": "queued"}
             | {"direction": "outbound-api", "date_created": None, "subresource_uris": {}},
         )
+
+    def _read_app(self, asked: Asked) -> Answer:
+        if asked.arguments[0] != self.app["sid"]:
+            raise Refused(self.fault(Fault("missing_endpoint", "The requested application was not found")))
+        if asked.body is not None:
+            self.app |= msgspec.structs.asdict(asked.body)
+        return as_json(200, self.app)
 
     def _account(self, _asked: Asked) -> Answer:
         return as_json(200, {"sid": self.account_sid, "status": self.status, "friendly_name": "Emulated"})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from xml.etree.ElementTree import fromstring
 
+import msgspec
 import pytest
 
 from connectors.base import Account, Call, CallOrder
@@ -17,10 +19,13 @@ from hub.errors import ConnectorError, ErrorClass, InvalidInput
 from scripts.emulators.http1 import Answer, Request, listen
 from scripts.emulators.twilio_line import check_twiml
 from scripts.emulators.twilio_outgoing import read_new_call
-from scripts.emulators.twilio_voice import Exchange
+from scripts.emulators.twilio_softphone import read_token
+from scripts.emulators.twilio_voice import API_KEY_SECRET, API_KEY_SID, APP_SID, Exchange
 
 SID, TOKEN, NUMBER = "AC" + "0" * 32, "token", "+15559870042"
 RECORDING = "RE" + "0" * 32
+KEYS = {"api_key_sid": API_KEY_SID, "api_key_secret": API_KEY_SECRET}
+BROWSER = {"twiml_app_sid": APP_SID, "ring_numbers": "browser Anna <anna@example.com>"}
 MESSAGE_ID = "0190b0a0-1111-7000-8000-000000000001"
 
 
@@ -33,7 +38,8 @@ class Running:
         return Account(
             id="1",
             workspace_id=1,
-            credentials={"account_sid": SID, "auth_token": token},
+            credentials={"account_sid": SID, "auth_token": token} | (KEYS if "twiml_app_sid" in settings else {}),
+            signing_key=b"k" * 32,
             settings={"phone_number": NUMBER, "ring_numbers": "+15551230077 Anna"} | settings,
             webhook_url="http://127.0.0.1:9/webhooks/voice/1",
             base_url=self.base_url,
@@ -191,3 +197,39 @@ def test_emulator_refuses_calls_twilio_would_refuse(body):
     """Missing, unknown and doubled fields, and addresses that are none."""
     with pytest.raises(ValueError, match=r"missing|unknown|address"):
         read_new_call(body.encode())
+
+
+async def test_check_points_the_app_to_us_when_it_may(running):
+    """Without leave a sentence says what to set; with it the app asks us; an app of nobody is refused."""
+    before = await CONNECTOR.check(running.account(**BROWSER))
+    after = await CONNECTOR.check(running.account(configure_webhook="yes", **BROWSER))
+
+    assert "Request URL" in before.warnings[-1]
+    assert after.warnings == ()
+    assert running.exchange.app["voice_url"] == f"{running.account().webhook_url}?step=client"
+    with pytest.raises(InvalidInput) as caught:
+        await CONNECTOR.check(running.account(**BROWSER | {"twiml_app_sid": "AP" + "1" * 32}))
+    assert caught.value.field == "twiml_app_sid"
+
+
+async def test_line_in_a_browser_without_a_key_is_refused(running):
+    """It would ring nowhere."""
+    with pytest.raises(InvalidInput) as caught:
+        await CONNECTOR.check(running.account(ring_numbers=BROWSER["ring_numbers"]))
+    assert (caught.value.field, running.exchange.requests) == ("api_key_sid", [])
+
+
+async def test_token_is_one_the_emulator_lets_in_and_others_are_not(running):
+    """Claim by claim: the key, the account, the app, the time."""
+    assert CONNECTOR.pass_softphone is not None
+    now, account = datetime.now(UTC), running.account(**BROWSER)
+    given = CONNECTOR.pass_softphone(account, "anna@example.com", now)
+
+    assert read_token(running.exchange.keys, given.token) == given.identity
+    for changed in ("key_sid", "key_secret", "account_sid", "app_sid"):
+        keys = msgspec.structs.replace(running.exchange.keys, **{changed: "x" * 34})
+        with pytest.raises(ValueError, match="201"):
+            read_token(keys, given.token)
+    old = CONNECTOR.pass_softphone(account, "anna@example.com", now - timedelta(hours=2))
+    with pytest.raises(ValueError, match=r"20107|20104"):
+        read_token(running.exchange.keys, old.token)
