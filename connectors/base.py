@@ -296,10 +296,10 @@ class Connector:
         render_call: Makes the request of a member's call, before anything is written of it. Pure. Raises InvalidInput.
         call: Begins a rendered call at the vendor, and returns the vendor's id of it. Never done twice by itself.
             Raises ConnectorError.
-        pass_softphone: Makes what a member's telephone in the browser signs in with, by the member's address. Pure. Raises
-            InvalidInput where the member has none.
-        connect_softphone: Writes what that telephone gives the vendor to call a contact: sealed, bound to the member and
-            to some minutes from the moment. Pure. Raises InvalidInput.
+        pass_softphone: Makes what a member's telephone in the browser signs in with, by the member's address. Pure.
+            Raises InvalidInput where the member has none.
+        connect_softphone: Writes what that telephone gives the vendor to call a contact: sealed, bound to the member
+            and to some minutes from the moment. Pure. Raises InvalidInput.
         list_templates: Which templates the vendor knows. Raises ConnectorError.
     """
 

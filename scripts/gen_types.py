@@ -29,6 +29,7 @@ from api import (
     members,
     privacy,
     session,
+    softphones,
     templates,
     texts,
 )
@@ -66,6 +67,7 @@ ANSWERS: tuple[type, ...] = (
     conversations.ConversationChange,
     conversations.MessagePage,
     calls.CallAccepted,
+    softphones.SoftphoneView,
     changes.ChangeView,
     changes.VersionsView,
     contact_views.ContactView,

@@ -6,20 +6,23 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 from xml.etree.ElementTree import fromstring
 
 import msgspec
 import pytest
 
-from connectors.base import Account, Call, CallOrder
+from connectors.base import Account, Call, CallOrder, WebhookRequest
 from connectors.voice import CONNECTOR
+from connectors.voice.softphone import identity_of
 from hub.envelope import AttachmentRef, Identity
 from hub.errors import ConnectorError, ErrorClass, InvalidInput
 from scripts.emulators.http1 import Answer, Request, listen
-from scripts.emulators.twilio_line import check_twiml
+from scripts.emulators.twilio_line import PhoneMember, check_twiml
 from scripts.emulators.twilio_outgoing import read_new_call
-from scripts.emulators.twilio_softphone import read_token
+from scripts.emulators.twilio_softphone import BrowserLine, read_token
 from scripts.emulators.twilio_voice import API_KEY_SECRET, API_KEY_SID, APP_SID, Exchange
 
 SID, TOKEN, NUMBER = "AC" + "0" * 32, "token", "+15559870042"
@@ -233,3 +236,27 @@ async def test_token_is_one_the_emulator_lets_in_and_others_are_not(running):
     old = CONNECTOR.pass_softphone(account, "anna@example.com", now - timedelta(hours=2))
     with pytest.raises(ValueError, match=r"20107|20104"):
         read_token(running.exchange.keys, old.token)
+
+
+async def test_browser_that_signed_in_calls_whom_we_sealed(running):
+    """The emulated exchange asks us as Twilio would: the customer is dialled with our number, and told of the recording."""
+    assert CONNECTOR.connect_softphone is not None
+    account = running.account(record_calls="yes", **BROWSER)
+    sealed = CONNECTOR.connect_softphone(order(), account, datetime.now(UTC))
+
+    async def ask(item: dict[str, Any]) -> dict[str, Any]:
+        assert CONNECTOR.reply is not None
+        body = urlencode(item["fields"]).encode()
+        request = WebhookRequest(method="POST", url=item["url"], headers={}, body=body, received_at=datetime.now(UTC))
+        answer = CONNECTOR.reply(request, account)
+        return {"status": answer.status, "content_type": answer.content_type, "body": answer.body.decode()}
+
+    def line(identity: str) -> BrowserLine:
+        return BrowserLine(SID, (identity, NUMBER), PhoneMember(does="takes", talk_s=30), {"Order": sealed}, ask)
+
+    ours, theirs = line(identity_of(account.signing_key, "anna@example.com")), line("m0")
+    for one in (ours, theirs):
+        await one.run(f"{account.webhook_url}?step=client")
+
+    assert (ours.rung[-1], ours.shown, ours.told) == ("+15551230001", NUMBER, ["This call is recorded."])
+    assert (theirs.shown, theirs.heard) == ("", ["This call cannot be made. Please call again from the conversation."])

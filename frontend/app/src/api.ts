@@ -1,7 +1,7 @@
 /** The HTTP API of docs/http-api.md: one function that calls, and the shapes of the answers. */
 import type {
   AccountsView, CallAccepted, ChangeView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
-  ConversationView, DeadLetterDetail, DeadLetterPage, MembersView, MessagePage, ReplayedView, ReplyDefaults, SecretView, SessionView, Snapshot, TemplatesView, TestedView, Uuid, VersionsView,
+  ConversationView, DeadLetterDetail, DeadLetterPage, MembersView, MessagePage, ReplayedView, ReplyDefaults, SecretView, SessionView, Snapshot, SoftphoneView, TemplatesView, TestedView, Uuid, VersionsView,
 } from "./types.gen";
 
 export type ProofMethod = "totp" | "passkey" | "recovery_code" | "password";
@@ -95,8 +95,9 @@ export function workspaceApi(workspaceId: number) {
       call<ConversationChanged>("PATCH", `${base}/conversations/${id}`, change),
     messages: (id: Uuid, before: string | null) =>
       call<MessagePage>("GET", `${base}/conversations/${id}/messages${query({ before, limit: 50 })}`),
-    callContact: (id: Uuid, callId: Uuid) =>
-      call<CallAccepted>("POST", `${base}/conversations/${id}/calls`, { client_call_id: callId }),
+    callContact: (id: Uuid, callId: Uuid, device: "phone" | "browser") =>
+      call<CallAccepted>("POST", `${base}/conversations/${id}/calls`, { client_call_id: callId, device }),
+    softphone: (accountId: Uuid) => call<SoftphoneView>("POST", `${base}/channel-accounts/${accountId}/softphone`, {}),
     sendAgain: (id: Uuid, messageId: Uuid) =>
       call<{ seq: number }>("POST", `${base}/conversations/${id}/messages/${messageId}/retry`, {}),
     editMessage: (id: Uuid, messageId: Uuid, text: string) =>

@@ -186,6 +186,7 @@ export interface ChannelView {
   readonly webhook_limit_bytes: number;
   readonly proof: "secret" | "signature" | "token";
   readonly retry_after_s: readonly number[];
+  readonly softphone: Softphone | null;
   readonly generated: readonly Field[];
   readonly icon: string;
   readonly sign_in: SignInFacts | null;
@@ -248,6 +249,13 @@ export interface Preset {
   readonly domains: readonly string[];
   readonly values: Readonly<Record<string, string>>;
   readonly help: string;
+}
+
+export interface Softphone {
+  readonly library: "twilio";
+  readonly setting: string;
+  readonly connect: readonly string[];
+  readonly media: readonly string[];
 }
 
 export interface SignInFacts {
@@ -393,6 +401,14 @@ export interface CallAccepted {
   readonly message_id: Uuid;
   readonly seq: number;
   readonly problem: string;
+  readonly connect: string;
+}
+
+export interface SoftphoneView {
+  readonly token: string;
+  readonly identity: string;
+  readonly library: string;
+  readonly expires_at: Timestamp;
 }
 
 export interface ChangeView {

@@ -1,4 +1,5 @@
 /** The outermost column (a bar at the bottom on phones): where one can go, and who one is. */
+import { TelephoneGate } from "../calls/telephone/TelephoneGate";
 import { useFeed, useSignedIn } from "../context";
 import { theme, toggleTheme } from "../lib/theme";
 import { memberName } from "../lib/names";
@@ -34,6 +35,7 @@ export function Rail() {
       <Link to={CHANNELS} className="rail-item" title="Settings" aria-label="Settings" aria-current={isSettings(route) ? "page" : undefined}>
         <Icon name="settings" size={20} />
       </Link>
+      <TelephoneGate />
       <span className="rail-space" />
       <IconButton className="rail-item rail-wide" icon="keyboard" label="Keyboard shortcuts" onClick={() => showHelp.set(true)} />
       <IconButton className="rail-item" icon={document.documentElement.dataset["theme"] === "dark" ? "sun" : "moon"}
