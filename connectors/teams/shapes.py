@@ -46,6 +46,14 @@ class Download(msgspec.Struct, frozen=True, rename="camel"):
     download_url: str = ""
 
 
+class Entity(msgspec.Struct, frozen=True):
+    """What a part of the text means; a mention is ``text`` as it stands there, and whom it names."""
+
+    type: str = ""
+    text: str | None = None
+    mentioned: Person | None = None
+
+
 class Attachment(msgspec.Struct, frozen=True, rename="camel"):
     content_type: str
     content: msgspec.Raw = msgspec.Raw(b"null")
@@ -76,6 +84,8 @@ class Activity(msgspec.Struct, frozen=True, rename="camel"):
     service_url: str
     conversation: Conversation
     sender: Person = msgspec.field(name="from")
+    recipient: Person | None = None
+    entities: tuple[Entity, ...] = ()
     timestamp: datetime | None = None
     text: str | None = None
     text_format: str | None = None
