@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 
 from connectors.base import ParseContext, RawItem, WebhookRequest
+from connectors.payloads import read
 from connectors.teams.places import message_id, thread_key
-from connectors.teams.shapes import Activity, Attachment, Download, Head, read
+from connectors.teams.shapes import Activity, Attachment, Download, Head
 from hub.envelope import AttachmentRef, Identity, InboundItem, ItemKind, clean_text
 from hub.errors import MalformedPayload, UnsupportedPayload
 
