@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from connectors.http import Answer, refusal
+from connectors.http import Answer, read_retry_after, refusal
+from hub import clock
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
 
 VENDOR: Final = "Google"
@@ -77,7 +78,9 @@ def describe(answer: Answer, vendor: str = VENDOR) -> ConnectorErrorInfo:
     if klass is not ErrorClass.RATE_LIMITED:
         return info
     own_s = _DAY_PAUSE_S if reason == "dailyLimitExceeded" else _PAUSE_S
-    return msgspec.structs.replace(info, retry_after_s=plain.retry_after_s or own_s)
+    # Google sends 403 with it as well as 429.
+    told_s = read_retry_after(answer.headers.get("retry-after", ""), clock.now())
+    return msgspec.structs.replace(info, retry_after_s=told_s or own_s)
 
 
 def classify(problem: BaseException) -> ConnectorErrorInfo:
