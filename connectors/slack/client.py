@@ -27,6 +27,8 @@ SCOPES: Final = (
     *("chat:write", "im:history", "im:write", "channels:history", "groups:history", "mpim:history"),
     *("reactions:read", "reactions:write", "files:read", "files:write"),
 )
+# Beside them, where replies show who wrote them.
+AUTHOR_SCOPES: Final = ("chat:write.customize",)
 # Beside them, where history is wanted: to find the channels it is in.
 HISTORY_SCOPES: Final = ("channels:read", "groups:read", "im:read", "mpim:read")
 _NO_ID: Final = ConnectorErrorInfo(ErrorClass.AMBIGUOUS, "no_id", "Slack's answer could not be read.")
@@ -53,7 +55,9 @@ class _Who(msgspec.Struct):
 
 def scopes_of(settings: Mapping[str, str]) -> tuple[str, ...]:
     """Return the permissions that an account's settings need."""
-    return (*SCOPES, *HISTORY_SCOPES) if settings.get("bring_in_history") == "true" else SCOPES
+    author = AUTHOR_SCOPES if settings.get("show_author") == "true" else ()
+    history = HISTORY_SCOPES if settings.get("bring_in_history") == "true" else ()
+    return (*SCOPES, *author, *history)
 
 
 async def ask_as(account: Account, question: Callable[[WebClient], T]) -> T:
@@ -157,6 +161,8 @@ def _post(client: WebClient, channel: str, fields: Mapping[str, str]) -> SendRes
         channel=channel,
         text=fields["text"],
         thread_ts=fields.get("thread_ts"),
+        username=fields.get("username"),
+        icon_url=fields.get("icon_url"),
         metadata=Metadata(EVENT_TYPE, {"message_id": message_id}) if message_id else None,
     )
     posted = read(answer, _Posted)

@@ -335,7 +335,10 @@ SELECT row_to_json(m)::text AS message, row_to_json(c)::text AS conversation,
         ORDER BY newest.seq DESC LIMIT 1) AS reply_to_external_id,
        (SELECT quoted.external_id FROM message quoted
         WHERE quoted.workspace_id = m.workspace_id AND quoted.id = (m.reply_to ->> 'message_id')::uuid)
-           AS quoted_external_id
+           AS quoted_external_id,
+       (SELECT author.avatar FROM member author
+        WHERE author.workspace_id = m.workspace_id AND author.id = m.author_id AND m.author_kind = 'member')
+           AS author_avatar
 FROM message m JOIN conversation c ON c.workspace_id = m.workspace_id AND c.id = m.conversation_id
 WHERE m.workspace_id = $1 AND m.id = $2
 

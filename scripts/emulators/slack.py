@@ -116,6 +116,9 @@ class Workspace(Vendor):
         if body.channel[0] not in "CDG":
             raise refused("channel_not_found")
         message = self._make(body.channel, body.text[:TEXT_LIMIT_CHARS], body.thread_ts)
+        if body.username is not None:
+            message["username"] = body.username
+            message["icons"] = {"image_48": body.icon_url} if body.icon_url else {}
         if body.metadata is not None:
             message["metadata"] = msgspec.to_builtins(body.metadata)
         await self._tell(message)

@@ -137,6 +137,18 @@ async def test_emoji_slack_has_no_name_for_is_refused_in_words():
             assert refused.value.info.klass in (ErrorClass.CONTENT, ErrorClass.UNSUPPORTED)
 
 
+async def test_reply_is_shown_as_its_authors():
+    """Where the account says so: as the member's, with their picture."""
+    async with running() as (vendor, account):
+        shown = {**account.settings, "show_author": "true"}
+        account = msgspec.structs.replace(
+            account, settings=shown, webhook_url="https://hub.example.com/webhooks/slack/1"
+        )
+        await send(account, message("Hello", author_name="Priya Shah", author_avatar="abc"))
+    (told,) = vendor.messages
+    assert (told["username"], told["icons"]) == ("Priya Shah", {"image_48": "https://hub.example.com/avatars/abc"})
+
+
 async def test_files_go_out_in_one_message_with_their_text():
     """Bytes are uploaded without a token, then shared at once; the message is known by its own name."""
     async with running() as (vendor, account):
