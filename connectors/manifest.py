@@ -91,17 +91,21 @@ def _check_values(folder: Path, manifest: Manifest) -> None:
     for number, preset in enumerate(manifest.presets):
         if unknown := sorted(set(preset.values) - settings):
             raise _wrong(folder, f"presets[{number}].values", f"{unknown[0]!r} is not a setting of this channel")
-    for number, closed in enumerate(manifest.closed):
-        if closed.setting not in settings:
-            raise _wrong(folder, f"closed[{number}].setting", f"{closed.setting!r} is not a setting of this channel")
-        if closed.draft_url and not closed.draft_url.startswith("https://"):
-            raise _wrong(folder, f"closed[{number}].draft_url", "must begin with https://")
+    _check_closed(folder, manifest, settings)
     for bucket, limits in manifest.limits.items():
         for number, limit in enumerate(limits):
             if limit.rate <= 0 or limit.per_s <= 0 or limit.burst < 1:
                 raise _wrong(folder, f"limits.{bucket}[{number}]", "rate, per_s and burst must be above zero")
     if not (folder / ICON).is_file():
         raise _wrong(folder, ICON, "is missing: the channel's icon belongs next to the manifest")
+
+
+def _check_closed(folder: Path, manifest: Manifest, settings: set[str]) -> None:
+    for number, closed in enumerate(manifest.closed):
+        if closed.setting not in settings:
+            raise _wrong(folder, f"closed[{number}].setting", f"{closed.setting!r} is not a setting of this channel")
+        if closed.draft_url and not closed.draft_url.startswith("https://"):
+            raise _wrong(folder, f"closed[{number}].draft_url", "must begin with https://")
 
 
 def _check_times(folder: Path, manifest: Manifest) -> None:

@@ -99,7 +99,9 @@ def read_refusal(answer: Answer, vendor: str) -> ConnectorErrorInfo:
             words = "LinkedIn takes no more requests today."
             return ConnectorErrorInfo(ErrorClass.RATE_LIMITED, "429", words, _until_midnight_s())
         case 403:
-            words = "LinkedIn has not granted this app the product that is set here, or lets you not write to this person."
+            words = (
+                "LinkedIn has not granted this app the product that is set here, or lets you not write to this person."
+            )
             return ConnectorErrorInfo(ErrorClass.PERMISSION, "403", words)
         case 426:
             words = "LinkedIn no longer takes this version of its API: set a newer one on the account."

@@ -80,8 +80,8 @@ async def who(account: Account) -> Me:
         Portability (``memberAuthorizations``), whose tokens have no ``openid``; the latter by the reference.
     """
     if account.settings.get("product") != "member_portability":
-        info, _ = await ask_linkedin(account, Asking(path="/v2/userinfo"), _UserInfo)
-        return Me(urn=f"urn:li:person:{info.sub}", name=info.name)
+        user, _ = await ask_linkedin(account, Asking(path="/v2/userinfo"), _UserInfo)
+        return Me(urn=f"urn:li:person:{user.sub}", name=user.name)
     asking = Asking(path="/rest/memberAuthorizations", query={"q": "memberAndApplication"})
     found, _ = await ask_linkedin(account, asking, _Authorizations)
     if not found.elements:

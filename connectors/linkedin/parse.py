@@ -70,7 +70,7 @@ def _identity(member: Member) -> Identity:
         raise MalformedPayload("a member without a usable id")
     known = _PROFILE_URL.fullmatch(member.profile_url)
     name = clean_text(member.name).strip()[:200]
-    aliases = (Identity(PROFILE, member.profile_url),) if known else ()
+    aliases = (Identity(PROFILE, member.profile_url.rstrip("/")),) if known else ()
     return Identity(SCHEME, member.identity, display_name=name or None, aliases=aliases)
 
 

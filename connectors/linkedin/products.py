@@ -33,8 +33,8 @@ _NONE: Final = Product(
     scopes="openid profile",
     why_silent="LinkedIn has granted this account no product that sends messages. Copy the draft and send it there.",
     explained=(
-        "LinkedIn gives messages to nobody without a product it granted. Who wants them in here applies to LinkedIn: for "
-        "the Messages API as a partner, or, as a member in the EEA or Switzerland, for Member Data Portability. Then "
+        "LinkedIn gives messages to nobody without a product it granted. Who wants them in here applies to LinkedIn: "
+        "for the Messages API as a partner, or, as a member in the EEA or Switzerland, for Member Data Portability. Then "
         "choose the product in the settings and sign in again. Until then drafts are written here and sent at LinkedIn."
     ),
 )
@@ -49,7 +49,7 @@ PRODUCTS: Final[Mapping[str, Product]] = {
         scopes="r_dma_portability_3rd_party",
         events_path="/rest/memberChangeLogs",
         why_silent="Member Data Portability only reads. Copy the draft and send it at LinkedIn.",
-        explained="Messages are read and cannot be answered here: Member Data Portability only reads. Drafts are sent at LinkedIn.",
+        explained="Messages are read here and answered at LinkedIn: Member Data Portability only reads.",
     ),
 }
 

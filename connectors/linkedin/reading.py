@@ -91,8 +91,8 @@ async def read_since(account: Account, since_ms: int) -> list[Found]:
         since_ms: Inclusive, milliseconds since 1970.
 
     Source:
-        learn.microsoft.com/en-us/linkedin/dma, Member Changelog (``startTime`` is inclusive, by ``processedAt``); paging
-        by ``start`` and ``count`` as everywhere in LinkedIn's API. In which order pages come is not relied on.
+        learn.microsoft.com/en-us/linkedin/dma, Member Changelog (``startTime`` is inclusive, by ``processedAt``);
+        paging by ``start`` and ``count`` as everywhere in LinkedIn's API. In which order pages come is not relied on.
     """
     path = account.settings.get("events_path") or product_of(account.settings).events_path
     found: dict[str, Found] = {}

@@ -29,6 +29,7 @@ GRANTS = {
     "member_portability": frozenset({"r_dma_portability_3rd_party"}),
 }
 _EVENTS = {"messages_api": "memberComplianceEvents", "member_portability": "memberChangeLogs"}
+_RESOURCES = r"/rest/(memberComplianceEvents|memberChangeLogs)"
 _VERSION = re.compile(r"20[2-9][0-9](0[1-9]|1[0-2])")
 
 Urn = Annotated[str, msgspec.Meta(pattern=r"^urn:li:[A-Za-z]+:[^\s]+$")]
@@ -88,7 +89,7 @@ class LinkedIn(Vendor):
             Endpoint(method="GET", path="/v2/userinfo", answer=self._userinfo, query=Nothing),
             Endpoint(method="GET", path=authorizations, answer=self._authorizations, query=Finding),
             Endpoint(method="POST", path=authorizations, answer=self._authorize, body=Nothing),
-            Endpoint(method="GET", path=r"/rest/(memberComplianceEvents|memberChangeLogs)", answer=self._list, query=Listing),
+            Endpoint(method="GET", path=_RESOURCES, answer=self._list, query=Listing),
             Endpoint(method="POST", path="/rest/messages", answer=self._send, body=Sending),
         )
 
@@ -205,7 +206,14 @@ class LinkedIn(Vendor):
 
 
 def event_of(
-    key: str, actor: str, text: str, *, thread: str, people: Sequence[str], resource_id: str = "", names: Mapping[str, str] | None = None
+    key: str,
+    actor: str,
+    text: str,
+    *,
+    thread: str,
+    people: Sequence[str],
+    resource_id: str = "",
+    names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write an event about a new message, as LinkedIn does; ``people`` are in the thread beside the member."""
     known = names or {}
