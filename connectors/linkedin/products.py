@@ -34,8 +34,8 @@ _NONE: Final = Product(
     why_silent="LinkedIn has granted this account no product that sends messages. Copy the draft and send it there.",
     explained=(
         "LinkedIn gives messages to nobody without a product it granted. Who wants them in here applies to LinkedIn: "
-        "for the Messages API as a partner, or, as a member in the EEA or Switzerland, for Member Data Portability. Then "
-        "choose the product in the settings and sign in again. Until then drafts are written here and sent at LinkedIn."
+        "for the Messages API as a partner, or, as a member in the EEA or Switzerland, for Member Data Portability. "
+        "Then choose the product in the settings and sign in again. Until then drafts are written here and sent at LinkedIn."
     ),
 )
 # Source: learn.microsoft.com/en-us/linkedin, Messages, Compliance Events and Member Changelog, read 2026-11-23. The

@@ -23,7 +23,6 @@ KEPT: Final = timedelta(days=28)
 _BATCH_ITEMS: Final = 50
 _MARGIN: Final = timedelta(minutes=2)
 _PAUSE_S: Final = 60.0
-# Below the two minutes that a token is good for at least when it is handed to us.
 _LONGEST_PAUSE_S: Final = 90.0
 _WHAT: Final = "messages"
 
@@ -37,7 +36,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 async def poll(account: Account, cursor: str | None) -> AsyncIterator[PolledBatch]:
     """
-    Read once what came since a cursor: at once the first time, else after a pause.
+    Read what came since a cursor, again and again; the hub closes it, and opens it anew with a newer token.
 
     Args:
         account: Its product says where; without one there is nothing to read, and nobody is asked.
@@ -46,13 +45,24 @@ async def poll(account: Account, cursor: str | None) -> AsyncIterator[PolledBatc
     Raises:
         ConnectorError: LinkedIn cannot be asked, or refuses.
     """
-    pause_s = _pause_s(account)
     if not product_of(account.settings).events_path:
-        # Its page says what is missing; looking again is only for the loop.
-        await asyncio.sleep(pause_s)
         return
-    if cursor is not None:
-        await asyncio.sleep(pause_s)
+    told: set[str] = set()
+    while True:
+        async for batch in read_new(account, cursor):
+            # The newest moment comes again each time; what it held is not handed on each time.
+            items = [one for one in batch.items if one.key not in told]
+            if items or cursor is None:
+                yield PolledBatch(items=items, cursor=batch.cursor)
+            told = (
+                {one.key for one in batch.items} if batch.cursor != cursor else told | {one.key for one in batch.items}
+            )
+            cursor = batch.cursor
+        await asyncio.sleep(_pause_s(account))
+
+
+async def read_new(account: Account, cursor: str | None) -> AsyncIterator[PolledBatch]:
+    """Read once what came since a cursor; see ``poll``."""
     since_ms = read_cursor(cursor) or _ms(connected_at(account) - _MARGIN)
     found = await read_since(account, since_ms)
     for start in range(0, len(found), _BATCH_ITEMS):

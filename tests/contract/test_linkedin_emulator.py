@@ -13,7 +13,7 @@ import pytest
 from connectors.base import Account, OAuthApp, ParseContext
 from connectors.linkedin import CONNECTOR, client
 from connectors.linkedin.api import Asking, ask_linkedin
-from connectors.linkedin.reading import PAGE_SIZE, backfill, poll, read_since
+from connectors.linkedin.reading import PAGE_SIZE, backfill, poll, read_new, read_since
 from connectors.linkedin.signin import authorize_url, exchange, renew
 from hub.envelope import Identity, OutboundMessage
 from hub.errors import ConnectorError, ErrorClass
@@ -80,7 +80,7 @@ async def plan(account: Account, answers: list[dict[str, object]]) -> None:
 
 
 async def read(account: Account, cursor: str | None):
-    return [batch async for batch in poll(account, cursor)]
+    return [batch async for batch in read_new(account, cursor)]
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -114,6 +114,17 @@ async def test_reading_finds_each_event_once_oldest_first(product):
         assert "new" in {item.key for batch in await read(account, batches[-1].cursor) for item in batch.items}
 
 
+async def test_polling_goes_on_and_hands_each_event_on_once():
+    """What shares the newest moment comes again with each look, and is not handed on again."""
+    async with running() as (vendor, account, _):
+        await vendor.deliver([make_event("one")], Delivery())
+        looks = poll(account, None)
+        assert [one.key for one in (await anext(looks)).items] == ["one"]
+        await vendor.deliver([make_event("two")], Delivery())
+        assert [one.key for one in (await anext(looks)).items] == ["two"]
+        await looks.aclose()
+
+
 async def test_other_events_and_earlier_ones_are_left_out_of_what_is_new():
     """Likes are nobody's message; what was before the account was connected is history."""
     async with running() as (vendor, account, _):
@@ -130,7 +141,7 @@ async def test_without_a_product_nobody_is_asked():
     """An account without a grant reads nothing and sends nothing."""
     async with running("none") as (vendor, account, _):
         before = len(vendor.requests)
-        assert await read(account, None) == []
+        assert [batch async for batch in poll(account, None)] == []
         with pytest.raises(ConnectorError):
             await send(account, make_message())
         assert len(vendor.requests) == before

@@ -33,7 +33,7 @@ class Driver(Base):
         return self._event(person, self._id(person), text, key)
 
     def echo(self, person: str, text: str, key: str) -> Any:
-        return self._event(person, OWNER, text, key)
+        return self._event(person, OWNER, text, key) | {"resourceId": key}
 
     def sent(self) -> list[Sent]:
         return [Sent(one["id"], one["text"]) for one in self.vendor.state()["sent"]]
