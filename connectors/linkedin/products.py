@@ -35,7 +35,7 @@ _NONE: Final = Product(
     explained=(
         "LinkedIn gives messages to nobody without a product it granted. Who wants them in here applies to LinkedIn: "
         "for the Messages API as a partner, or, as a member in the EEA or Switzerland, for Member Data Portability. "
-        "Then choose the product in the settings and sign in again. Until then drafts are written here and sent at LinkedIn."
+        "Then choose the product in the settings and sign in again. Until then, drafts are sent by hand."
     ),
 )
 # Source: learn.microsoft.com/en-us/linkedin, Messages, Compliance Events and Member Changelog, read 2026-11-23. The
