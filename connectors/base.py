@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from connectors.described import Capabilities as Capabilities
+from connectors.described import Closed as Closed
 from connectors.described import Field as Field
 from connectors.described import Limit as Limit
 from connectors.described import Manifest as Manifest

@@ -184,6 +184,7 @@ export interface ChannelView {
   readonly needs_public_url: boolean;
   readonly setup_steps: readonly string[];
   readonly presets: readonly Preset[];
+  readonly closed: readonly Closed[];
   readonly rank: number;
   readonly webhook_limit_bytes: number;
   readonly proof: "secret" | "signature" | "token";
@@ -249,6 +250,13 @@ export interface Preset {
   readonly domains: readonly string[];
   readonly values: Readonly<Record<string, string>>;
   readonly help: string;
+}
+
+export interface Closed {
+  readonly setting: string;
+  readonly value: string;
+  readonly why: string;
+  readonly draft_url: string;
 }
 
 export interface SignInFacts {
