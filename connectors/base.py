@@ -195,6 +195,21 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a vendor says of a person.
+
+    Attributes:
+        name: What they are called; empty where the vendor says none.
+        handle: Their name in addresses, e.g. ``nadia.brandt``; stands in where there is no other.
+        avatar_url: Their picture, https, as the vendor gave it; fetched at once, for many end soon.
+    """
+
+    name: str = ""
+    handle: str | None = None
+    avatar_url: str | None = None
+
+
 class Maintained(msgspec.Struct, frozen=True, kw_only=True):
     """
     What was renewed at the vendor.
@@ -266,6 +281,8 @@ class Connector:
         backfill: History from before the account was connected, once: batches after a cursor of its own, with progress.
             Ends when it has all. Raises ConnectorError.
         list_templates: Which templates the vendor knows. Raises ConnectorError.
+        profile_of: What somebody is called whose messages come with an id only; asked once, at the rate of the
+            manifest's ``limits.profile``. Raises ConnectorError.
     """
 
     manifest: Manifest
@@ -292,3 +309,4 @@ class Connector:
     maintain: Callable[[Account, datetime], Awaitable[Maintained]] | None = None
     backfill: Callable[[Account, str | None], AsyncIterator[PolledBatch]] | None = None
     list_templates: Callable[[Account], Awaitable[Sequence[Template]]] | None = None
+    profile_of: Callable[[Account, Identity], Awaitable[Profile]] | None = None

@@ -63,7 +63,7 @@ async def download(
     bearer: str = "",
     base_url: str = "",
     resolver: Resolver = resolve,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """
     Fetch a file in pieces; the caller limits its size and the time.
 

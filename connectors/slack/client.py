@@ -27,6 +27,8 @@ SCOPES: Final = (
     *("chat:write", "im:history", "im:write", "channels:history", "groups:history", "mpim:history"),
     *("reactions:read", "reactions:write", "files:read", "files:write"),
 )
+# Beside them, to learn what people are called. Who signed in before it was asked for goes without names.
+NAME_SCOPES: Final = ("users:read",)
 # Beside them, where replies show who wrote them.
 AUTHOR_SCOPES: Final = ("chat:write.customize",)
 # Beside them, where history is wanted: to find the channels it is in.
@@ -57,7 +59,7 @@ def scopes_of(settings: Mapping[str, str]) -> tuple[str, ...]:
     """Return the permissions that an account's settings need."""
     author = AUTHOR_SCOPES if settings.get("show_author") == "true" else ()
     history = HISTORY_SCOPES if settings.get("bring_in_history") == "true" else ()
-    return (*SCOPES, *author, *history)
+    return (*SCOPES, *NAME_SCOPES, *author, *history)
 
 
 async def ask_as(account: Account, question: Callable[[WebClient], T]) -> T:

@@ -29,7 +29,7 @@ SELECT 'identity', json_build_object(
            'workspace_id', ci.workspace_id, 'scheme', ci.scheme, 'scope', ci.scope, 'value', ci.value,
            'contact', json_build_object(
                'id', c.id, 'name', c.name, 'lifecycle_stage', c.lifecycle_stage, 'created_at', c.created_at,
-               'version', c.version, 'identities', (
+               'version', c.version, 'avatar', c.avatar, 'identities', (
                    SELECT json_agg(json_build_object(
                               'scheme', every.scheme, 'scope', every.scope, 'value', every.value,
                               'verified', every.verified) ORDER BY every.created_at, every.scheme, every.value)

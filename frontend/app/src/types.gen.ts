@@ -137,6 +137,7 @@ export interface Contact {
   readonly identities: readonly ContactIdentity[];
   readonly created_at: Timestamp;
   readonly version: number;
+  readonly avatar: string;
 }
 
 export type LifecycleStage = "visitor" | "lead" | "qualified" | "opportunity" | "customer" | "former";
