@@ -59,7 +59,7 @@ async def remove_avatar(call: SessionCall) -> ProfileView:
 
 
 async def read_avatar(call: Call) -> Response:
-    """Answer a member's or contact's picture by its address, which nobody guesses and which changes with the picture."""
+    """Answer a member's or contact's picture by its address, which nobody guesses; it changes with the picture."""
     named = _TOKEN.fullmatch(call.path["token"])
     if named is None:
         raise NotFound("picture")
