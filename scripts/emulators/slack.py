@@ -5,7 +5,8 @@ Run: ``python -m scripts.emulators.slack --redirect-uri …``. Beside what all e
 app's tokens back, ``file {body, name, mime}`` keeps a file somebody sent (Base64) and tells its object, ``echo {when}``
 (``off``, ``before`` or ``after`` the answer) tells the app of its own posts, ``slow_share {on}`` names the message of a
 shared file never, ``rotate {on}`` makes tokens end after twelve hours, ``past {messages}`` is
-what was said before, ``person {id, profile}`` is what a member's profile says. Items of ``deliver`` are
+what was said before, ``person {id, profile}`` is what a member's profile says,
+``scopes {value}`` are those granted, with commas between. Items of ``deliver`` are
 ``{event, event_id}``.
 """
 
@@ -58,6 +59,7 @@ class Workspace(Vendor):
         self.echo = "off"
         self.slow_share = False
         self.people: dict[str, dict[str, str]] = {}
+        self.scopes = SCOPES
         self._delivered: Counter[str] = Counter()
         self._last_us = 0
 
@@ -105,10 +107,14 @@ class Workspace(Vendor):
     def check(self, asked: Request) -> None:
         self.app.check(asked)
 
+    def _require(self, scope: str) -> None:
+        if scope not in self.scopes.split(","):
+            raise refused("missing_scope")
+
     def _who(self, _asked: Asked) -> Answer:
         who = {"url": "https://emulated.slack.example/", "team": "Emulated", "user": "hub", "team_id": TEAM}
         who |= {"user_id": BOT_USER, "bot_id": BOT}
-        return as_json(200, {"ok": True} | who, {"x-oauth-scopes": SCOPES})
+        return as_json(200, {"ok": True} | who, {"x-oauth-scopes": self.scopes})
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -118,6 +124,8 @@ class Workspace(Vendor):
             raise refused("no_text")
         if body.channel[0] not in "CDG":
             raise refused("channel_not_found")
+        if body.username is not None or body.icon_url is not None:
+            self._require("chat:write.customize")
         message = self._make(body.channel, body.text[:TEXT_LIMIT_CHARS], body.thread_ts)
         if body.username is not None:
             message["username"] = body.username
@@ -215,6 +223,7 @@ class Workspace(Vendor):
 
     def _person(self, asked: Asked) -> Answer:
         """Say who a member is; one who was never named is known by the id alone."""
+        self._require("users:read")
         member = asked.body.user
         if not member.startswith(("U", "W")):
             raise refused("user_not_found")
@@ -332,6 +341,8 @@ class Workspace(Vendor):
                 self.echo = order["when"]
             case "slow_share":
                 self.slow_share = bool(order["on"])
+            case "scopes":
+                self.scopes = order["value"]
             case "person":
                 self.people[order["id"]] = order["profile"]
             case "past":

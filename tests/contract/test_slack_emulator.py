@@ -382,6 +382,23 @@ def test_scopes_are_those_the_manifest_tells_members_to_add():
     assert [one for one in HISTORY_SCOPES if one not in history] == []
 
 
+async def test_reply_goes_as_the_apps_where_it_may_not_be_a_members():
+    """Without the permission Slack refuses the name, and the message goes without it, once."""
+    async with running() as (vendor, account):
+        vendor.scopes = ",".join(SCOPES)
+        account = msgspec.structs.replace(account, settings={**account.settings, "show_author": "true"})
+        await send(
+            account, message("Hello", author_name="Priya Shah", reply_to_external_id="D0NADIA/1795348799.000100")
+        )
+        warned = (await CONNECTOR.check(account)).warnings
+
+    (told,) = vendor.messages
+    assert (told["text"], "username" in told) == ("Hello", False)
+    assert [one["path"] for one in vendor.requests] == ["/api/chat.postMessage"] * 2 + ["/api/auth.test"]
+    assert "chat:write.customize" in warned[0]
+    assert "users:read" in warned[0]
+
+
 # ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
