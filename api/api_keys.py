@@ -19,6 +19,7 @@ from hub.keys import actions, store
 from hub.keys.actions import Caller
 from hub.keys.model import LIFETIME, ApiKey, KeyKind, NewKey
 from hub.keys.token import PEPPER_PURPOSE, Pepper
+from hub.mailer.model import SecurityChange
 from hub.notices import security
 from hub.notices.model import News
 from hub.signin.factors.model import Person
@@ -175,8 +176,8 @@ async def _tell(conn: TenantConn, call: MemberCall, key: ApiKey) -> None:
     of_all = key.kind is KeyKind.WORKSPACE
     who, workspace_id = call.signed_in, call.actor.workspace_id
     await security.tell_member(conn, workspace_id, call.actor.member_id, News.KEY_MADE, and_those_in_charge=of_all)
-    what = f"the API key “{key.name}” was made" if of_all else f"the personal token “{key.name}” was made"
-    await warn(conn, Person(who.login_id, who.email, who.name, call.address), what)
+    what = SecurityChange.API_KEY_MADE if of_all else SecurityChange.PERSONAL_TOKEN_MADE
+    await warn(conn, Person(who.login_id, who.email, who.name, call.address), what, key.name)
 
 
 async def _revoke(call: MemberCall, kind: KeyKind) -> None:

@@ -14,7 +14,7 @@ from api.etag import Seen, require_mergeable, wanted_version
 from api.files import file_limits
 from api.paging import decode_cursor, encode_cursor
 from api.templates import fill_template
-from connectors.rules import rules_of
+from connectors.rules import rules_of, why_closed
 from hub.accounts import policy
 from hub.accounts import store as accounts
 from hub.accounts.model import Actor, Permission
@@ -32,7 +32,7 @@ from hub.inbox.windows import Rules
 
 if TYPE_CHECKING:
     from api.call import MemberCall, Resources
-    from connectors.base import Capabilities
+    from connectors.base import Capabilities, Manifest
     from hub.db import TenantConn
 
 _BEYOND_ANY_SEQ = 2**62
@@ -245,7 +245,9 @@ async def queue(resources: Resources, actor: Actor, conversation_id: UUID, new: 
         if new.template is not None and new.kind is not MessageKind.MESSAGE:
             raise InvalidInput("template", "Only a message to the contact can be a template.")
         if new.kind is MessageKind.MESSAGE:
-            capabilities = required(resources.registry, "channels").get(row.channel).manifest.capabilities
+            manifest = required(resources.registry, "channels").get(row.channel).manifest
+            capabilities = manifest.capabilities
+            await _require_open(conn, row, manifest)
             rules = rules_of(capabilities)
             if new.template is not None and capabilities.templates:
                 text = await fill_template(conn, row, new.template)
@@ -269,6 +271,15 @@ async def queue(resources: Resources, actor: Actor, conversation_id: UUID, new: 
         )
         author = await _author(conn, actor)
         return await replies.queue_message(conn, actor.workspace_id, conversation_id, author, draft)
+
+
+async def _require_open(conn: TenantConn, row: ConversationRow, manifest: Manifest) -> None:
+    """Refuse, in words, what would be sent on an account whose vendor lets nothing be sent."""
+    if not manifest.closed:
+        return
+    account = await channels.get_channel_account(conn, row.workspace_id, row.channel_account_id)
+    if why := why_closed(manifest, account.settings):
+        raise InvalidInput("text", why)
 
 
 async def _author(conn: TenantConn, actor: Actor) -> replies.Author:

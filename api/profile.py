@@ -11,6 +11,7 @@ from starlette.responses import Response
 from api.call import required
 from hub.accounts import people_store, profile, store
 from hub.accounts.people import Profile, ProfileChange
+from hub.contacts import profiles
 from hub.errors import InvalidInput, NotFound
 from hub.throttle import Allowance
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from api.call import Call, SessionCall
 
 UPLOAD_BYTES: Final = 8 * 1024 * 1024
-_TOKEN: Final = re.compile(r"[0-9a-f]{32}")
+# A member's picture; a contact's has its workspace before it.
+_TOKEN: Final = re.compile(r"(?:([0-9]{1,18})-)?([0-9a-f]{32})")
 
 
 class ProfileView(msgspec.Struct, frozen=True):
@@ -57,15 +59,22 @@ async def remove_avatar(call: SessionCall) -> ProfileView:
 
 
 async def read_avatar(call: Call) -> Response:
-    """Answer a picture by its address, which nobody guesses and which changes with the picture."""
-    token = call.path["token"]
-    if not _TOKEN.fullmatch(token):
+    """Answer a member's or contact's picture by its address, which nobody guesses; it changes with the picture."""
+    named = _TOKEN.fullmatch(call.path["token"])
+    if named is None:
         raise NotFound("picture")
-    async with call.resources.database.across() as conn:
-        webp = await people_store.read_avatar(conn, token)
+    workspace, token = named.groups()
+    if workspace is None:
+        async with call.resources.database.across() as conn:
+            webp = await people_store.read_avatar(conn, token)
+    else:
+        async with call.resources.database.transaction([int(workspace)]) as conn:
+            webp = await profiles.read_avatar(conn, int(workspace), token)
     if webp is None:
         raise NotFound("picture")
-    headers = {"cache-control": "private, max-age=31536000, immutable", "content-disposition": "inline"}
+    # A contact may be erased; browsers then forget the picture within a day.
+    kept = "max-age=31536000, immutable" if workspace is None else "max-age=86400"
+    headers = {"cache-control": f"private, {kept}", "content-disposition": "inline"}
     return Response(webp, media_type="image/webp", headers=headers)
 
 

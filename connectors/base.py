@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from connectors.described import Capabilities as Capabilities
+from connectors.described import Closed as Closed
 from connectors.described import Field as Field
 from connectors.described import Limit as Limit
 from connectors.described import Manifest as Manifest
@@ -223,6 +224,21 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a vendor says of a person.
+
+    Attributes:
+        name: What they are called; empty where the vendor says none.
+        handle: Their name in addresses, e.g. ``nadia.brandt``; stands in where there is no other.
+        avatar_url: Their picture, https, as the vendor gave it; fetched at once, for many end soon.
+    """
+
+    name: str = ""
+    handle: str | None = None
+    avatar_url: str | None = None
+
+
 class Maintained(msgspec.Struct, frozen=True, kw_only=True):
     """
     What was renewed at the vendor.
@@ -301,6 +317,8 @@ class Connector:
         connect_softphone: Writes what that telephone gives the vendor to call a contact: sealed, bound to the member
             and to some minutes from the moment. Pure. Raises InvalidInput.
         list_templates: Which templates the vendor knows. Raises ConnectorError.
+        profile_of: What somebody is called whose messages come with an id only; asked once, at the rate of the
+            manifest's ``limits.profile``. Raises ConnectorError.
     """
 
     manifest: Manifest
@@ -331,3 +349,4 @@ class Connector:
     connect_softphone: Callable[[CallOrder, Account, datetime], str] | None = None
     render_call: Callable[[CallOrder, Account], Call] | None = None
     call: Callable[[Account, Call], Awaitable[str]] | None = None
+    profile_of: Callable[[Account, Identity], Awaitable[Profile]] | None = None

@@ -107,6 +107,24 @@ class Limit(msgspec.Struct, frozen=True):
     burst: int
 
 
+class Closed(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Accounts on which nothing is sent, by one of their settings: what the vendor granted differs by customer.
+
+    Attributes:
+        setting: Name of the setting.
+        value: With which nothing is sent.
+        why: What members read in place of sending, one sentence or two.
+        draft_url: The vendor's own page where a member pastes a draft and sends it, if the contact has no identity
+            ``profile_url``; https. Empty: no draft is offered.
+    """
+
+    setting: str
+    value: str
+    why: str
+    draft_url: str = ""
+
+
 class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """
     Settings of a well-known provider, filled into the connect form.
@@ -155,6 +173,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         events: What it reads, e.g. ``message``; each has a fixture ``<event>.in.json`` or ``<event>.<case>.in.json``.
         read_on: The day the vendor's documentation was read.
         presets: Providers whose settings we know.
+        closed: On which of its accounts nothing is sent.
         rank: Place on the first screen, lowest first.
         webhook_limit_bytes: Longest body of a call, at most 25 MiB; the default is more than most vendors ever send.
         proof: What shows that a call is the vendor's: a signature over its body, a token beside it that says nothing of
@@ -179,6 +198,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     needs_public_url: bool = False
     setup_steps: tuple[str, ...] = ()
     presets: tuple[Preset, ...] = ()
+    closed: tuple[Closed, ...] = ()
     rank: int = 100
     webhook_limit_bytes: int = 1024 * 1024
     proof: Literal["signature", "token", "secret"] = "signature"

@@ -9,7 +9,7 @@ redirect anew.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -63,7 +63,7 @@ async def download(
     bearer: str = "",
     base_url: str = "",
     resolver: Resolver = resolve,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """
     Fetch a file in pieces; the caller limits its size and the time.
 

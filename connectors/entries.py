@@ -258,7 +258,7 @@ async def _parse(ports: BatchPorts, entry: Entry, item: StreamItem, body: bytes)
     has_parts = connector.keeps_raw and any(one.attachments for one in found)
     raw_item_id = (reference_of(item) or clock.new_id()) if has_parts else None
     window_s = connector.manifest.capabilities.window_s
-    received = [_receive(ports, item, account_id, _windowed(one, window_s), raw_item_id) for one in found]
+    received = [_receive(ports, item, connector, _windowed(one, window_s), raw_item_id) for one in found]
     size_bytes = len(item.body) + sum(_size_bytes(one) for one in found)
     return Parsed(entry, item, received, size_bytes, raw_item_id)
 
@@ -272,17 +272,18 @@ def _hinted(ports: BatchPorts, entry: Entry, item: StreamItem, body: bytes, conn
 
 
 def _receive(
-    ports: BatchPorts, item: StreamItem, account_id: UUID, one: InboundItem, raw_item_id: UUID | None
+    ports: BatchPorts, item: StreamItem, connector: Connector, one: InboundItem, raw_item_id: UUID | None
 ) -> ReceivedItem:
     """Say where an item came in; its HTML is cleaned here, for that takes CPU and the transaction locks a workspace."""
     return ReceivedItem(
         workspace_id=item.workspace_id,
-        channel_account_id=account_id,
+        channel_account_id=UUID(item.channel_account_id),
         channel=item.channel,
         item=msgspec.structs.replace(one, html=None) if one.html else one,
         formatted=ports.sanitise(one.html) if one.html else None,
         raw_item_id=raw_item_id if one.attachments else None,
         historical=item.historical,
+        asks_profile=connector.profile_of is not None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from connectors.base import Capabilities, Field, Manifest, Preset, Softphone
+from connectors.base import Capabilities, Closed, Field, Manifest, Preset, Softphone
 from connectors.raw_items import ITEM_LIMIT_BYTES
 from hub.errors import ConfigurationError
 
@@ -65,7 +65,7 @@ def _check_names(folder: Path, content: Mapping[str, object]) -> None:
     softphone = content.get("softphone")
     if isinstance(softphone, dict):
         _check_keys(folder, "softphone", softphone, Softphone.__struct_fields__)
-    for group, struct in (("credentials", Field), ("settings", Field), ("presets", Preset)):
+    for group, struct in (("credentials", Field), ("settings", Field), ("presets", Preset), ("closed", Closed)):
         rows = content.get(group)
         for number, one in enumerate(rows if isinstance(rows, list) else []):
             if isinstance(one, dict):
@@ -94,12 +94,21 @@ def _check_values(folder: Path, manifest: Manifest) -> None:
     for number, preset in enumerate(manifest.presets):
         if unknown := sorted(set(preset.values) - settings):
             raise _wrong(folder, f"presets[{number}].values", f"{unknown[0]!r} is not a setting of this channel")
+    _check_closed(folder, manifest, settings)
     for bucket, limits in manifest.limits.items():
         for number, limit in enumerate(limits):
             if limit.rate <= 0 or limit.per_s <= 0 or limit.burst < 1:
                 raise _wrong(folder, f"limits.{bucket}[{number}]", "rate, per_s and burst must be above zero")
     if not (folder / ICON).is_file():
         raise _wrong(folder, ICON, "is missing: the channel's icon belongs next to the manifest")
+
+
+def _check_closed(folder: Path, manifest: Manifest, settings: set[str]) -> None:
+    for number, closed in enumerate(manifest.closed):
+        if closed.setting not in settings:
+            raise _wrong(folder, f"closed[{number}].setting", f"{closed.setting!r} is not a setting of this channel")
+        if closed.draft_url and not closed.draft_url.startswith("https://"):
+            raise _wrong(folder, f"closed[{number}].draft_url", "must begin with https://")
 
 
 def _check_times(folder: Path, manifest: Manifest) -> None:

@@ -36,6 +36,7 @@ from connectors.outbox import PostgresDeliveries
 from connectors.polled_account import PollingPorts
 from connectors.polling import Polling
 from connectors.privacy_jobs import privacy_jobs
+from connectors.profiles import Profiles
 from connectors.raw_items import keep_large
 from connectors.registry import ConnectorRegistry
 from connectors.renewal import Renewals
@@ -212,6 +213,7 @@ async def _work(settings: Settings) -> None:
         hints.reactor = telling.reactor
         due = [*_due_jobs(settings, database, streams, leases, drain, keeper), *telling.jobs]
         due.append(Maintaining(database, routes, registry, open_account, sealer).job())
+        due.append(Profiles(database, sending.buckets, open_account, keeper.draw_thumbnail).job())
         due += audit_jobs(database, HeadKeys(sealer.derive_keys(KEY_PURPOSE)), settings.data_dir)
         due.append(text_job(database))
         due += privacy_jobs(database, streams, keeper.blobs, sealer, sending.redis)

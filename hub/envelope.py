@@ -324,6 +324,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
         quoted: Text of the message it answers, quoted below.
         attachments: Files to send with it.
         author_is_human: False for AI and automations.
+        author_name: Of the member who wrote it; empty for everything else.
+        author_avatar: Their picture is at ``/avatars/{author_avatar}``; empty where there is none.
         template: Set where it is sent as a template; ``text`` is then how it reads.
         window_expires_at: Until when the channel takes free text in this conversation; None where it has no windows.
         attempt: 1 for the first try.
@@ -345,6 +347,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     quoted: str = ""
     attachments: tuple[OutboundAttachment, ...] = ()
     author_is_human: bool = True
+    author_name: str = ""
+    author_avatar: str = ""
     template: TemplateUse | None = None
     window_expires_at: datetime | None = None
     attempt: int = 1

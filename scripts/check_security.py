@@ -23,6 +23,7 @@ HTTP_CLIENTS: Final = {
     "connectors/downloads.py": "the guarded fetch of files",
     "connectors/slack/wire.py": "Slack's own SDK, and uploads to Slack's file host",
     "connectors/twilio/transport.py": "Twilio's own SDK",
+    "connectors/gmail/line.py": "Google's own SDK, to Gmail's origin alone",
     "hub/embedded/runfile.py": "our own port on this computer",
     "hub/signin/issuers/fetching.py": "issuers the operator named, each address checked",
     "hub/push/sending.py": "push services, each address checked",

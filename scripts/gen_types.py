@@ -25,15 +25,21 @@ from api import (
     connecting,
     conversations,
     dead_letters,
+    inboxes,
     mails,
     members,
+    operator,
     privacy,
+    roles,
     session,
     softphones,
     templates,
     texts,
+    workspace_security,
+    workspaces,
 )
 from api import contacts as contact_views
+from api import invitations as invitation_views
 from api.channels import ChannelView
 from api.snapshot import Snapshot
 from hub.accounts import invitations, people
@@ -54,6 +60,8 @@ HEADER = """\
 
 /** ISO 8601 in UTC. */
 export type Timestamp = string;
+/** A day of a calendar, `2026-11-22`. */
+export type Day = string;
 /** Canonical lower-case UUID. */
 export type Uuid = string;
 """
@@ -94,7 +102,20 @@ ANSWERS: tuple[type, ...] = (
     privacy.ConsentPage,
     privacy.PolicyView,
     privacy.PolicyPage,
+    invitation_views.InvitationsView,
+    invitation_views.InvitedView,
+    roles.CatalogueView,
+    roles.RolesView,
+    inboxes.InboxWithAccess,
+    workspace_security.SecurityView,
+    workspaces.DomainsView,
+    people.DeletedWorkspace,
+    operator.WorkspacePage,
+    operator.WorkspaceDetail,
+    operator.HealthView,
 )
+# What the browser sends that has a name of its own there.
+SENT: tuple[type, ...] = (people.HandOver,)
 EVENTS: tuple[type, ...] = (
     *get_args(inbox.InboxEvent),
     *get_args(demo.DemoEvent),
@@ -128,6 +149,7 @@ _SCALARS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",
     inspect.NoneType: "null",
     inspect.DateTimeType: "Timestamp",
+    inspect.DateType: "Day",
     inspect.UUIDType: "Uuid",
 }
 
@@ -138,6 +160,7 @@ class TypeWriter:
     def __init__(self) -> None:
         self.declarations: dict[str, str] = {}
         self._written_by_us = False
+        self._structs: dict[str, type] = {}
 
     def declare_sent(self, root: type) -> str:
         """Describe a frame the client writes: what has a default may be left out; returns its name."""
@@ -187,6 +210,8 @@ class TypeWriter:
 
     def _struct(self, info: inspect.StructType) -> str:
         name = _RENAMED.get(info.cls, info.cls.__name__)
+        if self._structs.setdefault(name, info.cls) is not info.cls:
+            raise TypeError(f"Two structs are called {name}: rename one in gen_types.py")
         if name in self.declarations:
             return name
         self.declarations[name] = ""  # keeps the place, and ends recursion
@@ -204,6 +229,8 @@ def render() -> str:
     writer = TypeWriter()
     for answer in ANSWERS:
         writer.declare(answer)
+    for sent in SENT:
+        writer.declare_sent(sent)
     names = [writer.declare(event) for event in EVENTS]
     unions = [
         _alias("HubEvent", names),

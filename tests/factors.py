@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pyotp
 
+from hub.mailer import letters
 from tests.system_mails import VAULT
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ class Records:
             "SELECT id, recipient, template, key_version, sealed FROM system_mail ORDER BY created_at, id"
         )
         assert {row["template"] for row in rows} <= {"security_changed"}
-        return [(row["recipient"], VAULT.open(row["id"], row["key_version"], row["sealed"])["what"]) for row in rows]
+        opened = [(row["recipient"], VAULT.open(row["id"], row["key_version"], row["sealed"])) for row in rows]
+        english = letters.LANGUAGES["en"].changes
+        return [(to, english[fields["what"]].replace("{about}", fields["about"])) for to, fields in opened]
 
     async def age_proofs(self, minutes: float) -> None:
         """Make every session's last proof older."""

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 from imapclient.exceptions import IMAPClientError
 
-from connectors.base import Account, Charge, Connector, RawReader
-from connectors.blocking import in_thread
+from connectors.base import Account, Charge, Connector
 from connectors.imap_smtp import render
 from connectors.imap_smtp.check import check
-from connectors.imap_smtp.errors import error
 from connectors.imap_smtp.parse import parse
 from connectors.imap_smtp.poll import Poller
 from connectors.imap_smtp.send import Sender
+from connectors.mail_parts import fetch_part
 from connectors.manifest import read_manifest
-from connectors.mime.parse import read_part
-from hub.envelope import AttachmentRef, OutboundMessage
-from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, NotFound
+from hub.envelope import OutboundMessage
+from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
 
 _MANIFEST = read_manifest(Path(__file__).parent)
-PIECE_BYTES = 256 * 1024
 
 
 def classify(problem: BaseException) -> ConnectorErrorInfo:
@@ -33,27 +29,6 @@ def classify(problem: BaseException) -> ConnectorErrorInfo:
         # Only reading raises it: what is sent goes over SMTP.
         return ConnectorErrorInfo(ErrorClass.RETRYABLE, "imap", "The connection to the mail server broke.")
     return ConnectorErrorInfo(ErrorClass.AMBIGUOUS, "unexpected", "The mail could not be handled as expected.")
-
-
-async def fetch(account: Account, attachment: AttachmentRef, read_raw: RawReader) -> AsyncIterator[bytes]:  # noqa: ARG001
-    """
-    Give the bytes of an attachment: a part of the mail it came in.
-
-    Args:
-        account: Not asked: the mail was fetched whole.
-        attachment: As ``parse`` named it.
-        read_raw: Gives the mail.
-
-    Raises:
-        ConnectorError: The mail has no such part.
-    """
-    raw = await read_raw()
-    try:
-        content = await in_thread(partial(read_part, raw, attachment.ref))
-    except NotFound:
-        raise error(ErrorClass.PERMANENT, "no_part", "The mail has no such file.") from None
-    for start in range(0, len(content), PIECE_BYTES):
-        yield content[start : start + PIECE_BYTES]
 
 
 def _charges(account: Account, message: OutboundMessage) -> Sequence[Charge]:
@@ -78,7 +53,7 @@ def make_connector(poller: Poller, sender: Sender) -> Connector:
         classify=classify,
         charges=_charges,
         poll=poller.poll,
-        fetch=fetch,
+        fetch=fetch_part,
         keeps_raw=True,
         counts=lambda: {"copies_lost": sender.copies_lost},
     )

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from uuid import UUID
 
 import aiosmtplib
 import msgspec
@@ -18,7 +17,8 @@ from connectors.imap_smtp.errors import describe_smtp, error
 from connectors.imap_smtp.mailbox import Mailbox, read_mailbox
 from connectors.imap_smtp.smtp import envelope, signed_in
 from connectors.mime.compose import compose_mail
-from connectors.mime.model import ComposedMail, MailFile, MailSettings
+from connectors.mime.model import ComposedMail, MailSettings
+from connectors.outgoing_mail import read_files, written_at
 from hub.envelope import OutboundMessage, SendResult
 from hub.errors import ConnectorError, ErrorClass, InvalidInput
 
@@ -26,7 +26,6 @@ from hub.errors import ConnectorError, ErrorClass, InvalidInput
 PREPARE_S = 16.0
 DATA_S = 21.0
 COPY_S = 30.0
-FILES_LIMIT_BYTES = 26 * 1024 * 1024
 
 
 class Sender:
@@ -104,7 +103,7 @@ class Sender:
 
 
 async def _compose(account: Account, mailbox: Mailbox, message: OutboundMessage) -> ComposedMail:
-    files = await _read_files(account, message)
+    files = await read_files(account, message)
     settings = MailSettings(
         address=mailbox.address,
         name=mailbox.from_name,
@@ -120,22 +119,6 @@ async def _compose(account: Account, mailbox: Mailbox, message: OutboundMessage)
         raise error(ErrorClass.CONTENT, "compose", refused.message) from refused
 
 
-async def _read_files(account: Account, message: OutboundMessage) -> list[MailFile]:
-    files: list[MailFile] = []
-    left = FILES_LIMIT_BYTES
-    for one in message.attachments:
-        if account.read_file is None:
-            raise error(ErrorClass.PERMANENT, "files", "The files of this message cannot be read.")
-        content = bytearray()
-        async for piece in account.read_file(one.id):
-            content += piece
-            if len(content) > left:
-                raise error(ErrorClass.CONTENT, "too_large", "The files are larger than 25 MB together.")
-        left -= len(content)
-        files.append(MailFile(filename=one.filename, mime=one.mime, content=bytes(content), inline_cid=one.inline_cid))
-    return files
-
-
 async def _deliver(client: aiosmtplib.SMTP, mail: ComposedMail, data_s: float) -> None:
     """From here on silence is no answer: the server may have taken the mail."""
     try:
@@ -146,14 +129,6 @@ async def _deliver(client: aiosmtplib.SMTP, mail: ComposedMail, data_s: float) -
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as lost:
         words = "The mail server did not confirm the message; it may have been sent."
         raise error(ErrorClass.AMBIGUOUS, "not_confirmed", words) from lost
-
-
-def written_at(message: OutboundMessage) -> datetime:
-    """Return when a message was written, the same at every try: our ids begin with their time."""
-    found = UUID(message.message_id)
-    if found.version == 7:
-        return datetime.fromtimestamp((found.int >> 80) / 1000, UTC)
-    return message.attempted_at or datetime.now(UTC)
 
 
 def _domain(mailbox: Mailbox) -> str:

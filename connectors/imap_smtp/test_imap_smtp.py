@@ -13,9 +13,9 @@ from connectors.imap_smtp.errors import describe_login, describe_smtp
 from connectors.imap_smtp.fetching import Listed, cut_mail, find_text
 from connectors.imap_smtp.mailbox import own_addresses, read_mailbox
 from connectors.imap_smtp.render import FILES_LIMIT_BYTES, TEXT_LIMIT_CHARS
-from connectors.imap_smtp.send import written_at
 from connectors.imap_smtp.turns import Listing, Pending, batches, in_order
 from connectors.manifest import read_manifest
+from connectors.outgoing_mail import written_at
 from hub import clock
 from hub.envelope import Direction, Identity, OutboundAttachment, OutboundMessage
 from hub.errors import ConnectorError, ErrorClass

@@ -18,5 +18,6 @@ PRODUCT: Final = Product(
     account_setting="instagram_id",
     part_bytes=1000,
     subscribed=("messages", "messaging_seen", "message_reactions", "message_edit", "messaging_postbacks", "standby"),
+    profile=("name", "username", "profile_pic"),
 )
 CONNECTOR = make_connector(read_manifest(Path(__file__).parent), PRODUCT)

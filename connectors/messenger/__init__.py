@@ -19,5 +19,6 @@ PRODUCT: Final = Product(
         *("messages", "message_echoes", "message_deliveries", "message_reads", "message_reactions", "message_edits"),
         *("messaging_postbacks", "standby"),
     ),
+    profile=("first_name", "last_name", "profile_pic"),
 )
 CONNECTOR = make_connector(read_manifest(Path(__file__).parent), PRODUCT)

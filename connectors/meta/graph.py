@@ -29,6 +29,7 @@ _UNREADABLE: Final = "{vendor}'s answer could not be read."
 _BY_SUBCODE: Final[dict[int, tuple[ErrorClass, str]]] = {
     2018278: (ErrorClass.WINDOW_CLOSED, "The time to answer is over, as {vendor} counts it."),
     2534022: (ErrorClass.WINDOW_CLOSED, "The time to answer is over, as {vendor} counts it."),
+    2018218: (ErrorClass.RECIPIENT, "This person has no profile at {vendor}."),
     2018001: (ErrorClass.RECIPIENT, "{vendor} knows nobody with this id."),
     2018108: (ErrorClass.RECIPIENT, "This person takes no messages at the moment."),
     1545041: (ErrorClass.RECIPIENT, "This person takes no messages at the moment."),

@@ -13,7 +13,8 @@ import msgspec
 from connectors.base import ParseContext, RawItem, WebhookRequest
 from connectors.meta.contents import read_content
 from connectors.meta.product import Product
-from connectors.meta.shapes import Call, Edit, Event, Message, Person, Reaction, read
+from connectors.meta.shapes import Call, Edit, Event, Message, Person, Reaction
+from connectors.payloads import read
 from hub.envelope import DeliveryStatus, Direction, Identity, InboundItem, ItemKind, Receipt, clean_text
 from hub.errors import MalformedPayload, UnsupportedPayload
 

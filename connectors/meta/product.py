@@ -17,6 +17,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
         account_setting: Name of the setting with the id of our page or account.
         part_bytes: Longest text of one message, UTF-8; 0 where characters count.
         subscribed: Fields of webhooks that are asked for.
+        profile: Fields of a person that are asked for.
     """
 
     channel: str
@@ -26,3 +27,4 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     account_setting: str
     part_bytes: int = 0
     subscribed: tuple[str, ...] = ()
+    profile: tuple[str, ...] = ()

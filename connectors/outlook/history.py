@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from connectors.base import Account, PolledBatch, Progress
+from connectors.mime.mailbox import connected_at
 from connectors.outlook.cursor import fingerprint
 from connectors.outlook.errors import harmless
 from connectors.outlook.graph import Graph, with_query
-from connectors.outlook.reading import FOLDERS, PAGE_SIZE, Page, connected_at, fetch_all, iso
+from connectors.outlook.reading import FOLDERS, PAGE_SIZE, Page, fetch_all, iso
 from hub import clock
 
 _WHAT = "mails"

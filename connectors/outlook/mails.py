@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-from typing import Final
-
 import msgspec
 
+from connectors.mime.cut import cut_mail
 from connectors.outlook.errors import NOT_FOUND, harmless, is_code
 from connectors.outlook.graph import Graph, message_path, with_query
 from hub.errors import ConnectorError
-
-BOUNDARY: Final = "hub-left-in-the-mailbox"
-_MEGABYTE: Final = 1024 * 1024
-_HEADERS_LIMIT: Final = 500
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -62,32 +56,11 @@ async def fetch_mail(graph: Graph, message_id: str, limit_bytes: int) -> bytes |
             if is_code(error, NOT_FOUND):
                 return None
             raise
-    return cut_mail(parts, limit_bytes)
+    return cut(parts, limit_bytes)
 
 
-def cut_mail(parts: Parts, limit_bytes: int) -> bytes:
+def cut(parts: Parts, limit_bytes: int) -> bytes:
     """Write a mail of headers and text that reads like the original, with a note about what is missing."""
-    lines = [
-        f"{one.name}: {' '.join(one.value.split())}"
-        for one in parts.internet_message_headers[:_HEADERS_LIMIT]
-        if not one.name.lower().startswith(("content-", "mime-version"))
-    ]
-    kind = "html" if parts.body.content_type.lower() == "html" else "plain"
-    note = f"This mail is larger than {limit_bytes // _MEGABYTE} MB. Its files were left in the mailbox."
-    lines += [
-        "MIME-Version: 1.0",
-        f'Content-Type: multipart/mixed; boundary="{BOUNDARY}"',
-        "",
-        f"--{BOUNDARY}",
-        f"Content-Type: text/{kind}; charset=utf-8",
-        "Content-Transfer-Encoding: base64",
-        "",
-        base64.encodebytes(parts.body.content.encode("utf-8", "replace")).decode().replace("\n", "\r\n"),
-        f"--{BOUNDARY}",
-        "Content-Type: text/plain; charset=us-ascii",
-        "",
-        note,
-        f"--{BOUNDARY}--",
-        "",
-    ]
-    return "\r\n".join(lines).encode("utf-8", "replace")
+    headers = ((one.name, one.value) for one in parts.internet_message_headers)
+    is_html = parts.body.content_type.lower() == "html"
+    return cut_mail(headers, parts.body.content, is_html=is_html, limit_bytes=limit_bytes)

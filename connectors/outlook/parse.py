@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from connectors.base import ParseContext, RawItem, WebhookRequest
+from connectors.mime.mailbox import own_addresses
 from connectors.mime.model import MailContext
 from connectors.mime.parse import parse_mail
 from hub.envelope import InboundItem
@@ -127,12 +128,6 @@ def mail_key(prefix: str, message_id: str) -> str:
     if len(key) <= _KEY_LIMIT_CHARS:
         return key
     return prefix + hashlib.sha256(message_id.encode("utf-8", "replace")).hexdigest()
-
-
-def own_addresses(settings: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the addresses whose mail is ours, lower case, the mailbox's own first."""
-    both = (settings.get("address", ""), *settings.get("aliases", "").split(","))
-    return tuple(dict.fromkeys(one.strip().lower() for one in both if one.strip()))
 
 
 def _without_secret(value: bytes) -> tuple[bytes, bool]:

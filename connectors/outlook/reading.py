@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from connectors.base import Account, PolledBatch, RawItem
+from connectors.mime.mailbox import connected_at
 from connectors.outlook.cursor import Cursor, Place, read_cursor
 from connectors.outlook.errors import RESYNC, harmless, is_code
 from connectors.outlook.graph import Graph, with_query
@@ -177,12 +178,3 @@ def iso(moment: datetime) -> str:
 
 def _begin(account: Account) -> datetime:
     return connected_at(account) or clock.now()
-
-
-def connected_at(account: Account) -> datetime | None:
-    """Say when the mailbox was signed in; None where that is not known."""
-    try:
-        moment = datetime.fromisoformat(account.settings.get("connected_at", ""))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None

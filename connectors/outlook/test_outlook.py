@@ -13,13 +13,14 @@ import pytest
 
 from connectors.base import Account, ParseContext, WebhookRequest
 from connectors.http import Answer
+from connectors.mime.mailbox import own_addresses
 from connectors.outlook import CONNECTOR
 from connectors.outlook.cursor import Place, read_cursor
 from connectors.outlook.draft import content
 from connectors.outlook.errors import NOT_FOUND, RESYNC, describe
 from connectors.outlook.graph import Graph, message_path, quoted, with_query
-from connectors.outlook.mails import Parts, cut_mail
-from connectors.outlook.parse import INBOX, NOTE, mail_key, own_addresses, parse, split
+from connectors.outlook.mails import Parts, cut
+from connectors.outlook.parse import INBOX, NOTE, mail_key, parse, split
 from connectors.outlook.signin import _describe
 from connectors.outlook.verify import verify
 from hub.envelope import Identity, OutboundAttachment, OutboundMessage
@@ -160,7 +161,7 @@ def test_a_cut_mail_reads_like_the_original():
     parts = msgspec.convert(
         {"internetMessageHeaders": headers, "body": {"contentType": "html", "content": "<p>Größe</p>"}}, Parts
     )
-    mail = cut_mail(parts, 25 * 1024 * 1024)
+    mail = cut(parts, 25 * 1024 * 1024)
     (item,) = parse(mail, context("inbox:1"))
     assert (item.external_id, item.sender and item.sender.value) == ("n-1@customers.example", NADIA.value)
     assert "Größe" in item.text

@@ -27,6 +27,11 @@ SCOPES: Final = (
     *("chat:write", "im:history", "im:write", "channels:history", "groups:history", "mpim:history"),
     *("reactions:read", "reactions:write", "files:read", "files:write"),
 )
+# Beside them, to learn what people are called. Who signed in before it was asked for goes without names.
+NAME_SCOPES: Final = ("users:read",)
+# Beside them, where replies show who wrote them.
+AUTHOR_SCOPES: Final = ("chat:write.customize",)
+AUTHOR_FIELDS: Final = frozenset({"username", "icon_url"})
 # Beside them, where history is wanted: to find the channels it is in.
 HISTORY_SCOPES: Final = ("channels:read", "groups:read", "im:read", "mpim:read")
 _NO_ID: Final = ConnectorErrorInfo(ErrorClass.AMBIGUOUS, "no_id", "Slack's answer could not be read.")
@@ -53,7 +58,9 @@ class _Who(msgspec.Struct):
 
 def scopes_of(settings: Mapping[str, str]) -> tuple[str, ...]:
     """Return the permissions that an account's settings need."""
-    return (*SCOPES, *HISTORY_SCOPES) if settings.get("bring_in_history") == "true" else SCOPES
+    author = AUTHOR_SCOPES if settings.get("show_author") == "true" else ()
+    history = HISTORY_SCOPES if settings.get("bring_in_history") == "true" else ()
+    return (*SCOPES, *NAME_SCOPES, *author, *history)
 
 
 async def ask_as(account: Account, question: Callable[[WebClient], T]) -> T:
@@ -63,7 +70,7 @@ async def ask_as(account: Account, question: Callable[[WebClient], T]) -> T:
 
 async def post(account: Account, fields: Mapping[str, str]) -> SendResult:
     """
-    Post a text, once.
+    Post a text, once; as the app's own where it may not be shown as a member's.
 
     Args:
         account: Whose token is used.
@@ -76,7 +83,14 @@ async def post(account: Account, fields: Mapping[str, str]) -> SendResult:
         ConnectorError: ``AMBIGUOUS`` when it may have been sent.
     """
     channel = await prepare(account, lambda client: open_channel(client, Place(fields["channel"])))
-    return await ask_as(account, lambda client: _post(client, channel, fields))
+    try:
+        return await ask_as(account, lambda client: _post(client, channel, fields))
+    except ConnectorError as error:
+        plain = {name: value for name, value in fields.items() if name not in AUTHOR_FIELDS}
+        if error.info.code != "missing_scope" or len(plain) == len(fields):
+            raise
+    # Slack refused before it posted anything. If it was another permission, it says so again.
+    return await ask_as(account, lambda client: _post(client, channel, plain))
 
 
 async def check(account: Account) -> Checked:
@@ -157,6 +171,8 @@ def _post(client: WebClient, channel: str, fields: Mapping[str, str]) -> SendRes
         channel=channel,
         text=fields["text"],
         thread_ts=fields.get("thread_ts"),
+        username=fields.get("username"),
+        icon_url=fields.get("icon_url"),
         metadata=Metadata(EVENT_TYPE, {"message_id": message_id}) if message_id else None,
     )
     posted = read(answer, _Posted)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import quote, urlsplit
 
 from connectors.base import Account, Call, Charge, Limit
 from connectors.slack.mrkdwn import from_text
 from connectors.slack.places import Place, read_place
-from hub.envelope import OutboundMessage
+from hub.envelope import OutboundMessage, clean_text
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
 
 # Slack cuts a text at 40,000 characters, and an escaped character has five at most: a text up to here is never cut.
 TEXT_LIMIT_CHARS: Final = 8_000
 MOST_FILES: Final = 10
+NAME_LIMIT_CHARS: Final = 80
 POST: Final = "chat.postMessage"
 SHARE: Final = "files.completeUploadExternal"
 ID_SEPARATOR: Final = ","
 
 
-def render(message: OutboundMessage, account: Account) -> Sequence[Call]:  # noqa: ARG001  the same for every account
+def render(message: OutboundMessage, account: Account) -> Sequence[Call]:
     """
     Make the call that sends a message: a text, or files with the text as their comment.
 
@@ -47,8 +49,27 @@ def render(message: OutboundMessage, account: Account) -> Sequence[Call]:  # noq
     if place.thread_ts:
         fields["thread_ts"] = place.thread_ts
     if not message.attachments:
-        return (Call(operation=POST, fields=fields),)
+        return (Call(operation=POST, fields=fields | _author(message, account)),)
     return (Call(operation=SHARE, fields=fields | {"files": ID_SEPARATOR.join(one.id for one in message.attachments)}),)
+
+
+def _author(message: OutboundMessage, account: Account) -> dict[str, str]:
+    """
+    Say as whom a text appears; files cannot be shown as somebody's.
+
+    Source:
+        docs.slack.dev/reference/methods/chat.postMessage (username, icon_url; the scope chat:write.customize), as the
+        project's reference notes it, read 2026-11-22.
+    """
+    name = " ".join(clean_text(message.author_name).split())[:NAME_LIMIT_CHARS]
+    if not name or account.settings.get("show_author") != "true":
+        return {}
+    hub = urlsplit(account.webhook_url)
+    if not message.author_avatar or hub.scheme != "https":
+        # Slack fetches the picture itself, and by https alone.
+        return {"username": name}
+    picture = f"https://{hub.netloc}/avatars/{quote(message.author_avatar, safe='')}"
+    return {"username": name, "icon_url": picture}
 
 
 def place_of(message: OutboundMessage) -> Place:

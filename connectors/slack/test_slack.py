@@ -246,6 +246,25 @@ def test_longest_text_is_never_cut_by_slack():
             CONNECTOR.render(broken, case().account())
 
 
+def test_reply_shows_who_wrote_it():
+    """Name and picture where the account says so; the picture only where Slack can fetch it, and neither on files."""
+    plain = case().account()
+    account = msgspec.structs.replace(plain, settings={**plain.settings, "show_author": "true"})
+    wrote = message(author_name="Priya\n Shah", author_avatar="abc/d")
+
+    def shown(one: Any, of: Account) -> dict[str, str]:
+        (call,) = CONNECTOR.render(one, of)
+        return {name: call.fields[name] for name in ("username", "icon_url") if name in call.fields}
+
+    assert shown(wrote, account) == {"username": "Priya Shah", "icon_url": "https://hub.example.com/avatars/abc%2Fd"}
+    assert shown(wrote, plain) == {}
+    assert shown(message(), account) == {}
+    local = msgspec.structs.replace(account, webhook_url="http://localhost:8000/webhooks/slack/1")
+    assert shown(wrote, local) == {"username": "Priya Shah"}
+    file = OutboundAttachment(id="1", kind="file", filename="a", mime="a/b", size_bytes=1)
+    assert shown(msgspec.structs.replace(wrote, attachments=(file,)), account) == {}
+
+
 def test_rates_are_the_channels_the_workspaces_and_the_files():
     """Each has a bucket of its own; the account's own rate stands before the manifest's."""
     file = OutboundAttachment(id="1", kind="file", filename="a", mime="a/b", size_bytes=1)

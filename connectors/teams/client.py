@@ -28,6 +28,11 @@ _GONE: Final = {
     "ConversationNotFound": "This conversation is no longer there.",
     "ConversationBlockedByUser": "This person has blocked the bot.",
     "BotDisabledByAdmin": "An administrator has switched the bot off.",
+    "MessageWritesBlocked": "The bot may not write here: this person has blocked it, or has removed it.",
+}
+_NOT_ALLOWED: Final = {
+    "ForbiddenOperationException": "An administrator of this organisation does not let the bot do this.",
+    "NotEnoughPermissions": "The bot is not allowed to do this: it needs more permissions in Teams.",
 }
 
 
@@ -82,9 +87,11 @@ async def send(account: Account, message: OutboundMessage, calls: Sequence[Call]
     url = activities_url(message.thread_key, account.base_url)
     conversation = message.thread_key.rpartition(" ")[0]
     ids = []
+    # Asked for on its own: a pause of the service that gives tokens is not this conversation's.
+    token = await _token(account)
     for call in calls:
         try:
-            answer = await _ask(account, "POST", url, call.fields["body"].encode())
+            answer = await _ask_with(token, "POST", url, call.fields["body"].encode())
         except ConnectorError as error:
             if error.info.klass is not ErrorClass.RATE_LIMITED:
                 raise
@@ -139,7 +146,10 @@ def classify(error: BaseException) -> ConnectorErrorInfo:
 
 
 async def _ask(account: Account, method: str, url: str, body: bytes = b"") -> Answer:
-    token = await _token(account)
+    return await _ask_with(await _token(account), method, url, body)
+
+
+async def _ask_with(token: str, method: str, url: str, body: bytes) -> Answer:
     headers = {"authorization": f"Bearer {token}"} | ({"content-type": "application/json"} if body else {})
     return await ask(
         Request(
@@ -210,6 +220,8 @@ def read_refusal(answer: Answer, vendor: str) -> ConnectorErrorInfo:
         code = ""
     if code in _GONE:
         return ConnectorErrorInfo(ErrorClass.RECIPIENT, code, _GONE[code])
+    if code in _NOT_ALLOWED:
+        return ConnectorErrorInfo(ErrorClass.PERMISSION, code, _NOT_ALLOWED[code])
     if answer.status == 412:
         return refusal(Answer(429, answer.headers, answer.body), vendor)
     if answer.status == 413:

@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 
 from connectors.base import ParseContext, RawItem, WebhookRequest
+from connectors.payloads import read
 from connectors.teams.places import message_id, thread_key
-from connectors.teams.shapes import Activity, Attachment, Download, Head, read
+from connectors.teams.shapes import Activity, Attachment, Download, Head
 from hub.envelope import AttachmentRef, Identity, InboundItem, ItemKind, clean_text
 from hub.errors import MalformedPayload, UnsupportedPayload
 
@@ -22,7 +23,7 @@ _SERVICE_CHARS: Final = 150
 _MOST_FILES: Final = 20
 _URL_CHARS: Final = 4_000
 _FILE: Final = "application/vnd.microsoft.teams.file.download.info"
-_MENTION: Final = re.compile(r"<at>[^<]{0,200}</at>\s?")
+_MENTION: Final = re.compile(r"<at(?: [^<>]{0,100})?>([^<]{0,200})</at>(\s?)")
 _BREAK: Final = re.compile(r"<br ?/?>|</p>|</div>")
 _TAG: Final = re.compile(r"<[^<>]{1,2000}>")
 # Teams names these six; what is newer comes as the emoji, or as a name we show as it is.
@@ -90,11 +91,12 @@ def parse(body: bytes, context: ParseContext) -> Sequence[InboundItem]:
 
 def _message(activity: Activity, context: ParseContext) -> InboundItem:
     files: list[AttachmentRef] = []
-    words = [_plain(activity.text or "", is_markup=activity.text_format == "xml")]
+    bot = _names_of_the_bot(activity)
+    words = [_plain(_without_mentions(activity.text or "", bot), is_markup=activity.text_format == "xml")]
     html: str | None = None
     for one in activity.attachments[:_MOST_FILES]:
         if one.content_type == "text/html":
-            html = _html(one)
+            html = _html(one, bot)
         elif (file := _file(one)) is not None:
             files.append(file)
         elif one.content_type.startswith(_CARDS):
@@ -159,7 +161,7 @@ def _target(head: Head, activity: str) -> str:
 
 
 def _file(one: Attachment) -> AttachmentRef | None:
-    url = read(one.content, Download).download_url if one.content_type == _FILE else (one.content_url or "")
+    url = (_download(one) if one.content_type == _FILE else one.content_url) or ""
     if not url.startswith(("https://", "http://")) or len(url) > _URL_CHARS or not url.isprintable():
         return None
     if one.content_type == _FILE:
@@ -171,24 +173,49 @@ def _file(one: Attachment) -> AttachmentRef | None:
     return AttachmentRef(ref=url, kind=kind, filename=_name(one) or None, mime=mime)
 
 
+def _download(one: Attachment) -> str:
+    try:
+        return read(one.content, Download).download_url
+    except MalformedPayload:
+        # The words beside it are worth more than the file's address, which we could not use anyway.
+        return ""
+
+
 def _name(one: Attachment) -> str:
     return clean_text(one.name or "").strip()[:200]
 
 
-def _html(one: Attachment) -> str | None:
+def _html(one: Attachment, bot: frozenset[str] | None) -> str | None:
     try:
         found = read(one.content, str)
     except MalformedPayload:
         return None
-    return clean_text(_MENTION.sub("", found)) or None
+    return clean_text(_without_mentions(found, bot)) or None
+
+
+def _names_of_the_bot(activity: Activity) -> frozenset[str] | None:
+    """Return what mentions call the bot, or None where the activity does not say whom they name."""
+    mentions = [one for one in activity.entities if one.type == "mention" and one.mentioned is not None]
+    if not mentions or activity.recipient is None:
+        return None
+    ours = [one.text or "" for one in mentions if one.mentioned and one.mentioned.id == activity.recipient.id]
+    return frozenset(found[1].strip() for text in ours if (found := _MENTION.search(text)))
+
+
+def _without_mentions(text: str, bot: frozenset[str] | None) -> str:
+    """Take out the mention that made Teams hand the message to the bot; other people's become ``@name``."""
+
+    def shown(found: re.Match[str]) -> str:
+        name = found[1].strip()
+        return "" if bot is None or name in bot else f"@{name}{found[2]}"
+
+    return _MENTION.sub(shown, text)
 
 
 def _plain(text: str, *, is_markup: bool) -> str:
-    """Return the words: without the mention that made Teams hand the message to the bot, and without markup."""
-    words = _MENTION.sub("", text)
     if is_markup:
-        words = entities.unescape(_TAG.sub("", _BREAK.sub("\n", words)))
-    return clean_text(words).strip()
+        text = entities.unescape(_TAG.sub("", _BREAK.sub("\n", text)))
+    return clean_text(text).strip()
 
 
 def _id(value: str) -> str:

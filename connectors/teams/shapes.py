@@ -7,16 +7,9 @@ learn.microsoft.com/microsoftteams/platform/bots, as noted in the reference, rea
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import TypeVar
 
 import msgspec
-
-from hub.envelope import clean_text
-from hub.errors import MalformedPayload
-
-Wanted = TypeVar("Wanted")
 
 
 class Person(msgspec.Struct, frozen=True, rename="camel"):
@@ -44,6 +37,14 @@ class Download(msgspec.Struct, frozen=True, rename="camel"):
     """The content of a file's attachment: an address that is good for minutes and needs no keys."""
 
     download_url: str = ""
+
+
+class Entity(msgspec.Struct, frozen=True):
+    """What a part of the text means; a mention is ``text`` as it stands there, and whom it names."""
+
+    type: str = ""
+    text: str | None = None
+    mentioned: Person | None = None
 
 
 class Attachment(msgspec.Struct, frozen=True, rename="camel"):
@@ -76,6 +77,8 @@ class Activity(msgspec.Struct, frozen=True, rename="camel"):
     service_url: str
     conversation: Conversation
     sender: Person = msgspec.field(name="from")
+    recipient: Person | None = None
+    entities: tuple[Entity, ...] = ()
     timestamp: datetime | None = None
     text: str | None = None
     text_format: str | None = None
@@ -83,21 +86,3 @@ class Activity(msgspec.Struct, frozen=True, rename="camel"):
     reply_to_id: str | None = None
     reactions_added: tuple[Reaction, ...] = ()
     reactions_removed: tuple[Reaction, ...] = ()
-
-
-def read(body: bytes | msgspec.Raw, kind: type[Wanted]) -> Wanted:
-    """
-    Read JSON into a struct; half a surrogate pair, which a cut text may end in, becomes U+FFFD.
-
-    Raises:
-        MalformedPayload: Not JSON, a field is missing or of another type.
-    """
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        mended = clean_text(json.dumps(json.loads(bytes(body)), ensure_ascii=False))
-        return msgspec.json.decode(mended, type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise MalformedPayload(f"not of Teams' shape: {error}"[:300]) from error

@@ -127,6 +127,30 @@ def test_words_in_angle_brackets_are_words_where_there_is_no_markup():
     assert read("<at>Support</at> <p>one<br>two</p> 1 &lt; 2", "xml") == "one\ntwo\n 1 < 2"
 
 
+def test_only_the_bots_mention_is_cut():
+    """Whom else a message names is part of what it says, with an id in the mark or without."""
+    recorded = json.loads((FIXTURES / "message.in.json").read_text())["body"]
+    known = json.loads(recorded)
+    bot = {"type": "mention", "text": "<at>Support</at>", "mentioned": known["recipient"]}
+    mia = {"type": "mention", "text": '<at id="1">Mia</at>', "mentioned": {"id": "29:mia", "name": "Mia"}}
+    text = '<at>Support</at> ask <at id="1">Mia</at> about it'
+    html = {"contentType": "text/html", "content": f"<div>{text}</div>"}
+    body = known | {"text": text, "textFormat": "xml", "attachments": [html], "entities": [bot, mia]}
+    (item,) = parse(json.dumps(body).encode(), ParseContext(received_at=NOW, key="k", settings={}))
+    assert (item.text, item.html) == ("ask @Mia about it", "<div>ask @Mia about it</div>")
+
+
+@pytest.mark.parametrize("content", [None, {}, {"downloadUrl": 7}, "x"])
+def test_file_without_an_address_spoils_no_message(content):
+    """The words arrive, and the file is named."""
+    recorded = json.loads((FIXTURES / "message.in.json").read_text())["body"]
+    kind = "application/vnd.microsoft.teams.file.download.info"
+    file = {"contentType": kind, "name": "offer.pdf", "content": content}
+    body = json.loads(recorded) | {"text": "Here it is", "attachments": [file]}
+    (item,) = parse(json.dumps(body).encode(), ParseContext(received_at=NOW, key="k", settings={}))
+    assert item.text == "Here it is\n[offer.pdf: open it in Teams]"
+
+
 def test_call_of_no_tenant_is_no_accounts():
     """The account in the address gets what names its tenant, and nothing else."""
     (item,) = split(call({"conversation": {"id": "a:1"}}))
@@ -215,9 +239,21 @@ async def test_too_fast_closes_the_conversations_bucket(status):
     assert info.bucket.endswith(THREAD)
 
 
+async def test_pause_of_the_token_service_is_not_the_conversations():
+    """The account waits as a whole: its other conversations would be refused as well."""
+    async with running() as (_, account), httpx.AsyncClient(trust_env=False) as steer:
+        plan = [{"kind": "throttle", "path": "/oauth2/v2.0/token", "status": 429, "retry_after": 5}]
+        await steer.post(f"{account.base_url}/_control", json={"op": "next", "answers": plan})
+        with pytest.raises(ConnectorError) as caught:
+            await send(account, make_message())
+    assert (caught.value.info.klass, caught.value.info.bucket) == (ErrorClass.RATE_LIMITED, None)
+
+
 @pytest.mark.parametrize(
     ("status", "code", "klass"),
     [
+        (403, "MessageWritesBlocked", ErrorClass.RECIPIENT),
+        (403, "ForbiddenOperationException", ErrorClass.PERMISSION),
         (403, "BotNotInConversationRoster", ErrorClass.RECIPIENT),
         (403, "Forbidden", ErrorClass.PERMISSION),
         (404, "Other", ErrorClass.RECIPIENT),

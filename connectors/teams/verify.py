@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 
 from connectors.base import Account, WebhookReply, WebhookRequest
+from connectors.payloads import read
 from connectors.signed_tokens import Expected, check_token, read_key_set
-from connectors.teams.shapes import Head, read
+from connectors.teams.shapes import Head
 from hub.errors import MalformedPayload, SignatureRejected
 
 KEYS_AT: Final = "https://login.botframework.com"

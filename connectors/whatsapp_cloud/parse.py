@@ -12,9 +12,10 @@ from uuid import UUID
 import msgspec
 
 from connectors.base import ParseContext, RawItem, WebhookRequest
+from connectors.payloads import read
 from connectors.whatsapp_cloud.errors import describe_code
 from connectors.whatsapp_cloud.kinds import read_content
-from connectors.whatsapp_cloud.shapes import Call, Contact, Message, Status, System, Value, read
+from connectors.whatsapp_cloud.shapes import Call, Contact, Message, Status, System, Value
 from hub.envelope import DeliveryStatus, Direction, Identity, InboundItem, ItemKind, Receipt, clean_text
 from hub.errors import MalformedPayload, UnsupportedPayload
 

@@ -7,15 +7,8 @@ in the reference, read 2026-11-23.
 
 from __future__ import annotations
 
-import json
-from typing import TypeVar
-
 import msgspec
 
-from hub.envelope import clean_text
-from hub.errors import MalformedPayload
-
-Wanted = TypeVar("Wanted")
 Number = int | float | str
 
 
@@ -214,21 +207,3 @@ class Entry(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct, frozen=True):
     object: str
     entry: tuple[Entry, ...]
-
-
-def read(body: bytes | msgspec.Raw, kind: type[Wanted]) -> Wanted:
-    """
-    Read JSON into a struct; half a surrogate pair, which a cut name may end in, becomes U+FFFD.
-
-    Raises:
-        MalformedPayload: Not JSON, a field is missing or of another type.
-    """
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        mended = clean_text(json.dumps(json.loads(bytes(body)), ensure_ascii=False))
-        return msgspec.json.decode(mended, type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise MalformedPayload(f"not of WhatsApp's shape: {error}"[:300]) from error

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from connectors.base import ParseContext, RawItem, WebhookRequest
-from connectors.x_dm.shapes import Call, Encrypted, Event, MessageData, Payload, User, read
+from connectors.payloads import read
+from connectors.x_dm.shapes import Call, Encrypted, Event, MessageData, Payload, User
 from hub.envelope import AttachmentRef, Direction, Identity, InboundItem, ItemKind, clean_text
 from hub.errors import MalformedPayload, UnsupportedPayload
 

@@ -1,4 +1,4 @@
-"""Every change of a contact that a person makes. Actions never commit."""
+"""Every change of a contact that a person or their vendor's profile makes. Actions never commit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hub import clock
-from hub.contacts import store
+from hub.contacts import profiles, store
 from hub.contacts.model import Contact, ContactChanged, ContactIdentity, LifecycleStage
 from hub.envelope import clean_text
 from hub.errors import InvalidInput
@@ -55,6 +55,8 @@ async def change_contact(
         return contact
     changed = msgspec.structs.replace(changed, version=heads[workspace_id] + 1)
     await store.write_contact(conn, workspace_id, changed)
+    if changed.name != contact.name:
+        await store.note_named(conn, workspace_id, contact_id)
     await _append(conn, heads, workspace_id, changed, actor_id=actor_id)
     return changed
 
@@ -71,6 +73,39 @@ async def add_identity(
     await store.write_contact(conn, workspace_id, changed)
     await _append(conn, heads, workspace_id, changed, actor_id=actor_id)
     return True
+
+
+async def take_profile(conn: TenantConn, workspace_id: int, contact_id: UUID, name: str, webp: bytes) -> Contact:
+    """
+    Keep what a contact's vendor says of them; a name somebody has or took away stays as it is.
+
+    Args:
+        conn: A transaction of this workspace.
+        workspace_id: Tenant.
+        contact_id: Whom it is about.
+        name: As the vendor has it; empty where it says none.
+        webp: A small picture; empty where there is none, and then an earlier one stays.
+
+    Returns:
+        The contact afterwards; no event when nothing changed.
+
+    Raises:
+        NotFound: The contact has gone.
+    """
+    heads = await events.lock(conn, [workspace_id])
+    contact = await store.get_contact(conn, workspace_id, contact_id)
+    shown, avatar = " ".join(clean_text(name).split())[:NAME_LIMIT_CHARS], contact.avatar
+    if not shown or not await profiles.may_be_named(conn, workspace_id, contact_id):
+        shown = contact.name
+    if webp:
+        avatar = await profiles.keep_avatar(conn, workspace_id, contact_id, webp, clock.now())
+    changed = msgspec.structs.replace(contact, name=shown, avatar=avatar)
+    if changed == contact:
+        return contact
+    changed = msgspec.structs.replace(changed, version=heads[workspace_id] + 1)
+    await store.write_contact(conn, workspace_id, changed)
+    await _append(conn, heads, workspace_id, changed, actor_id=None)
+    return changed
 
 
 async def show_pictures(conn: TenantConn, workspace_id: int, contact_id: UUID, *, shown: bool, member_id: UUID) -> None:

@@ -35,6 +35,7 @@ class Contact(msgspec.Struct, frozen=True):
         name: What to call them; empty until known.
         identities: Their addresses, oldest first.
         version: ``seq`` of the event that last changed this row; a client keeps the higher one.
+        avatar: Their picture is at ``/avatars/{avatar}``; empty where there is none.
     """
 
     id: UUID
@@ -43,6 +44,18 @@ class Contact(msgspec.Struct, frozen=True):
     identities: tuple[ContactIdentity, ...]
     created_at: datetime
     version: int
+    avatar: str = ""
+
+
+class ProfileWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A contact without a name, and by which identity its vendor knows it."""
+
+    workspace_id: int
+    contact_id: UUID
+    channel_account_id: UUID
+    scheme: str
+    scope: str
+    value: str
 
 
 class ContactChanged(msgspec.Struct, frozen=True, tag_field="type", tag="contact_changed"):

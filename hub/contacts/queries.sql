@@ -1,6 +1,6 @@
 -- name: list_contacts
 -- A page of contacts, newest first; $2 (NULL: any) is looked for in names and identities.
-SELECT c.id, c.name, c.lifecycle_stage, c.created_at, c.version FROM contact c
+SELECT c.id, c.name, c.lifecycle_stage, c.created_at, c.version, c.avatar FROM contact c
 WHERE c.workspace_id = $1 AND c.merged_into IS NULL
   AND ($2::text IS NULL OR c.name ILIKE $2 OR EXISTS (
       SELECT FROM contact_identity ci
@@ -10,7 +10,7 @@ ORDER BY c.id DESC LIMIT $4
 
 -- name: contacts_by_id
 -- The named contacts.
-SELECT c.id, c.name, c.lifecycle_stage, c.created_at, c.version FROM contact c
+SELECT c.id, c.name, c.lifecycle_stage, c.created_at, c.version, c.avatar FROM contact c
 WHERE c.workspace_id = $1 AND c.id = ANY ($2::uuid[])
 
 -- name: identities_of
@@ -21,6 +21,10 @@ WHERE workspace_id = $1 AND contact_id = ANY ($2::uuid[]) ORDER BY created_at, s
 -- name: write_contact
 -- Changes what members may change of a contact.
 UPDATE contact SET name = $3, lifecycle_stage = $4, version = $5 WHERE workspace_id = $1 AND id = $2
+
+-- name: note_named
+-- Notes that a member named a contact: no vendor does any more.
+UPDATE contact SET name_is_edited = true WHERE workspace_id = $1 AND id = $2
 
 -- name: add_identity
 -- Adds an identity unless somebody has it; returns no row then.

@@ -66,6 +66,11 @@ async def write_contact(conn: TenantConn, workspace_id: int, contact: Contact) -
     )
 
 
+async def note_named(conn: TenantConn, workspace_id: int, contact_id: UUID) -> None:
+    """Note that a member named a contact: no vendor does any more."""
+    await conn.execute(QUERIES["note_named"], workspace_id, contact_id)
+
+
 async def add_identity(
     conn: TenantConn, workspace_id: int, contact_id: UUID, identity: ContactIdentity, added_at: datetime
 ) -> bool:
@@ -117,6 +122,7 @@ async def _with_identities(conn: TenantConn, workspace_id: int, rows: Sequence[R
             identities=tuple(identities[row["id"]]),
             created_at=row["created_at"],
             version=row["version"],
+            avatar=row["avatar"],
         )
         for row in rows
     ]

@@ -10,6 +10,7 @@ import msgspec
 
 from hub import clock
 from hub.attachments import store as attachments
+from hub.contacts import profiles
 from hub.contacts.store import get_contact
 from hub.envelope import DeliveryStatus, ItemKind
 from hub.errors import Conflict, InvalidInput
@@ -82,6 +83,8 @@ async def receive(conn: TenantConn, batch: Sequence[ReceivedItem], *, now: datet
     writes = planner.writes
     await store.write_batch(conn, writes)
     await change_store.write_changes(conn, writes)
+    if writes.profiles:
+        await profiles.want(conn, list(writes.profiles.values()), now)
     if writes.attachments:
         await attachments.insert(conn, writes.attachments)
     await mail_store.write_mail(conn, writes)

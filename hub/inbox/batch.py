@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from hub.attachments.model import Attachment, AttachmentRow
-from hub.contacts.model import Contact
+from hub.contacts.model import Contact, ProfileWanted
 from hub.envelope import Identity, InboundItem, ThreadHints
 from hub.events.model import NewEvent
 from hub.inbox.rows import (
@@ -47,6 +47,7 @@ class ReceivedItem(msgspec.Struct, frozen=True, kw_only=True):
         uploads: Files a visitor put into the store before they sent this; the caller makes them the message's.
         raw_item_id: The ``raw_item`` row that its attachments are parts of, committed with the message at the latest.
         historical: From before the account was connected: nobody is told, it is unread by nobody.
+        asks_profile: Its vendor can be asked what people are called.
         formatted: Its HTML, sanitised: done before the transaction, for it takes CPU. ``item.html`` is never stored.
     """
 
@@ -58,6 +59,7 @@ class ReceivedItem(msgspec.Struct, frozen=True, kw_only=True):
     raw_item_id: UUID | None = None
     formatted: Formatted | None = None
     historical: bool = False
+    asks_profile: bool = False
 
 
 class OutcomeKind(StrEnum):
@@ -182,6 +184,7 @@ class Writes(msgspec.Struct, kw_only=True):
 
     Attributes:
         changed: Messages of earlier batches that were edited, deleted or reacted to.
+        profiles: Contacts without a name, to ask their vendor about.
     """
 
     now: datetime
@@ -201,6 +204,7 @@ class Writes(msgspec.Struct, kw_only=True):
     pending: list[PendingRow] = []
     pending_done: list[tuple[int, UUID]] = []
     events: list[NewEvent] = []
+    profiles: dict[UUID, ProfileWanted] = {}
 
 
 class Clockwork(msgspec.Struct, frozen=True):

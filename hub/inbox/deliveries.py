@@ -145,7 +145,9 @@ async def claim(conn: TenantConn, wanted: Due, lease_s: int) -> Claimed | None:
         return None
     message, conversation = _message.decode(row["message"]), _conversation.decode(row["conversation"])
     outbound, stopped = _outbound(message, conversation, row["reply_to_external_id"]), row["stopped"]
-    outbound = msgspec.structs.replace(outbound, quoted_external_id=row["quoted_external_id"])
+    outbound = msgspec.structs.replace(
+        outbound, quoted_external_id=row["quoted_external_id"], author_avatar=row["author_avatar"] or ""
+    )
     if message.headers is not None:
         outbound, stopped = await address(conn, outbound, conversation, message, message.headers)
     claimed = Claimed(
@@ -252,6 +254,7 @@ def _outbound(message: MessageRow, conversation: ConversationRow, reply_to: str 
             if one.state == "ready"
         ),
         author_is_human=message.author_kind is AuthorKind.MEMBER,
+        author_name=message.author_name if message.author_kind is AuthorKind.MEMBER else "",
         template=message.template,
         window_expires_at=conversation.window_expires_at,
     )

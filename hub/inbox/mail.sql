@@ -59,7 +59,7 @@ SELECT 'conversation', json_build_object(
            'conversation', row_to_json(c),
            'contact', json_build_object(
                'id', k.id, 'name', k.name, 'lifecycle_stage', k.lifecycle_stage, 'created_at', k.created_at,
-               'version', k.version, 'identities', (
+               'version', k.version, 'avatar', k.avatar, 'identities', (
                    SELECT coalesce(json_agg(json_build_object(
                               'scheme', every_one.scheme, 'scope', every_one.scope, 'value', every_one.value,
                               'verified', every_one.verified)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hub.contacts.model import Contact, ContactChanged, ContactIdentity, LifecycleStage
+from hub.contacts.model import Contact, ContactChanged, ContactIdentity, LifecycleStage, ProfileWanted
 from hub.envelope import Identity, clean_text
 from hub.events.model import NewEvent
 from hub.inbox.batch import ParticipantRow, ReceivedItem, named_people, sender_key
@@ -47,6 +47,19 @@ def find_contact(plan: Plan, workspace_id: int, sender: Identity) -> Contact:
     for one in missing:
         plan.writes.identities[sender_key(workspace_id, one)] = contact.id
     return contact
+
+
+def want_profile(plan: Plan, received: ReceivedItem, contact: Contact, sender: Identity) -> None:
+    """Note that a contact's vendor is to be asked what they are called, where it can be and nobody knows."""
+    if received.asks_profile and not contact.name:
+        plan.writes.profiles[contact.id] = ProfileWanted(
+            workspace_id=received.workspace_id,
+            contact_id=contact.id,
+            channel_account_id=received.channel_account_id,
+            scheme=sender.scheme,
+            scope=sender.scope,
+            value=sender.value,
+        )
 
 
 def keep_contact(plan: Plan, workspace_id: int, contact: Contact) -> None:

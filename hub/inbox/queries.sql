@@ -29,7 +29,7 @@ SELECT 'identity', json_build_object(
            'workspace_id', ci.workspace_id, 'scheme', ci.scheme, 'scope', ci.scope, 'value', ci.value,
            'contact', json_build_object(
                'id', c.id, 'name', c.name, 'lifecycle_stage', c.lifecycle_stage, 'created_at', c.created_at,
-               'version', c.version, 'identities', (
+               'version', c.version, 'avatar', c.avatar, 'identities', (
                    SELECT json_agg(json_build_object(
                               'scheme', every.scheme, 'scope', every.scope, 'value', every.value,
                               'verified', every.verified) ORDER BY every.created_at, every.scheme, every.value)
@@ -344,7 +344,10 @@ SELECT row_to_json(m)::text AS message, row_to_json(c)::text AS conversation,
         ORDER BY newest.seq DESC LIMIT 1) AS reply_to_external_id,
        (SELECT quoted.external_id FROM message quoted
         WHERE quoted.workspace_id = m.workspace_id AND quoted.id = (m.reply_to ->> 'message_id')::uuid)
-           AS quoted_external_id
+           AS quoted_external_id,
+       (SELECT author.avatar FROM member author
+        WHERE author.workspace_id = m.workspace_id AND author.id = m.author_id AND m.author_kind = 'member')
+           AS author_avatar
 FROM message m JOIN conversation c ON c.workspace_id = m.workspace_id AND c.id = m.conversation_id
 WHERE m.workspace_id = $1 AND m.id = $2
 

@@ -27,7 +27,14 @@ from hub.inbox.model import (
     MessageReceived,
     make_preview,
 )
-from hub.inbox.people import add_participants, find_contact, find_named, newest_contact, tell_contacts
+from hub.inbox.people import (
+    add_participants,
+    find_contact,
+    find_named,
+    newest_contact,
+    tell_contacts,
+    want_profile,
+)
 from hub.inbox.plan import Plan, encoder
 from hub.inbox.quotes import make_quote
 from hub.inbox.rows import AccountRow, ConversationRow, MessageRow, TargetRow
@@ -107,6 +114,7 @@ class Planner:
             return self._plan_repeat(received, found)
         since_seq = plan.heads[received.workspace_id]
         author = find_contact(plan, received.workspace_id, sender)
+        want_profile(plan, received, author, sender)
         people = find_named(plan, received) | {author.id: author}
         vouching = set(people) if is_echo(received) else {author.id}
         before, key = find_conversation(plan, received, account, vouching)

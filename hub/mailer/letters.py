@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from hub.mailer.model import LINES, Template
+from hub.mailer.model import LINES, SecurityChange, Template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 # What mail programs make links of by themselves. A name somebody chose must not become one.
 _LINK_LIKE: Final = re.compile(r"(?<=\w)\.(?=\w)|(?<=\w):(?=//)|(?<=\S)@(?=\S)")
 # Names people choose for themselves or their workspace, read by people who do not know them yet.
-_CHOSEN: Final = frozenset({"name", "inviter", "workspace", "device", "reason"})
+_CHOSEN: Final = frozenset({"name", "inviter", "workspace", "device", "reason", "about"})
 _CHOSEN_LIMIT_CHARS: Final = 80
 _PARAGRAPH: Final = '<p style="margin:0 0 16px;color:#1b1f24">%s</p>'
 _BUTTON: Final = (
@@ -68,6 +68,7 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         digest_footer: The same below a digest, with the way out.
         link_hint: Before the address written out, for programs that show no buttons.
         unsubscribe, settings: What the links at the end of a digest are called.
+        changes: A sentence for each change of an account's security.
     """
 
     footer: str
@@ -76,6 +77,7 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unsubscribe: str
     settings: str
     templates: dict[Template, Words]
+    changes: dict[SecurityChange, str]
 
 
 def _read_language(path: Path) -> Language:
@@ -115,6 +117,8 @@ def write(template: Template, locale: str, fields: Mapping[str, str]) -> Letter:
     language = language_of(locale)
     words = LANGUAGES[language].templates[template]
     plain = {name: _tame(value) if name in _CHOSEN else value for name, value in fields.items()}
+    if template is Template.SECURITY_CHANGED:
+        plain["what"] = _fill(_sentence(language, plain["what"]), plain)
     subject = " ".join(_fill(words.subject, plain).split())
     return Letter(
         language=language,
@@ -155,6 +159,12 @@ def compose(mail: QueuedMail, fields: Mapping[str, str], sender: str) -> EmailMe
     # Last: what is named Content-… before moves into the first part.
     message["Content-Language"] = letter.language
     return message
+
+
+def _sentence(language: str, what: str) -> str:
+    """Mails that were queued before sentences had names carry the sentence itself."""
+    known = {one.value for one in SecurityChange}
+    return LANGUAGES[language].changes[SecurityChange(what)] if what in known else what
 
 
 def _fill(words: str, fields: Mapping[str, str]) -> str:

@@ -40,6 +40,31 @@ class Template(StrEnum):
     DIGEST = "digest"
 
 
+class SecurityChange(StrEnum):
+    """What ``security_changed`` tells of: a sentence in every language, with ``{about}`` where it names something."""
+
+    TOTP_ADDED = "totp_added"
+    TOTP_REMOVED = "totp_removed"
+    # About: the name its owner gave it.
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_COPIED = "passkey_copied"
+    RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
+    # About: how many are left.
+    RECOVERY_CODE_USED = "recovery_code_used"
+    RECOVERY_CODES_FEW = "recovery_codes_few"
+    FACTORS_RESET = "factors_reset"
+    TOKEN_REUSED = "token_reused"  # noqa: S105  a change's name
+    # About: the issuer's address.
+    IDENTITY_LINKED = "identity_linked"
+    IDENTITY_UNLINKED = "identity_unlinked"
+    # About: the key's name.
+    API_KEY_MADE = "api_key_made"
+    PERSONAL_TOKEN_MADE = "personal_token_made"  # noqa: S105  a change's name
+    SIGN_UP_TRIED = "sign_up_tried"
+    ADDRESS_WANTED = "address_wanted"
+
+
 FIELDS: Final[Mapping[Template, frozenset[str]]] = {
     Template.VERIFY_EMAIL: frozenset({"name", "url"}),
     Template.RESET_PASSWORD: frozenset({"name", "url", "minutes"}),
@@ -47,7 +72,8 @@ FIELDS: Final[Mapping[Template, frozenset[str]]] = {
     Template.INVITATION: frozenset({"inviter", "workspace", "url", "days"}),
     Template.ADDED_TO_WORKSPACE: frozenset({"inviter", "workspace", "url"}),
     Template.SIGN_IN_NOTICE: frozenset({"name", "at", "address", "device"}),
-    Template.SECURITY_CHANGED: frozenset({"name", "at", "what"}),
+    # ``what``: a ``SecurityChange``; ``about``: what its sentence names, or empty.
+    Template.SECURITY_CHANGED: frozenset({"name", "at", "what", "about"}),
     Template.CONFIRM_ADDRESS: frozenset({"name", "url", "minutes"}),
     # ``address``: the new one, told to the old one; ``url`` stops the change.
     Template.ADDRESS_CHANGING: frozenset({"name", "at", "address", "url", "days"}),

@@ -19,7 +19,7 @@ from hub.audit import actions as audit
 from hub.audit.model import INSTALLATION, ActorKind, Entry
 from hub.errors import InvalidInput, NotFound
 from hub.mailer import actions as mailer
-from hub.mailer.model import Mail, Template
+from hub.mailer.model import Mail, SecurityChange, Template
 from hub.signin import store
 from hub.signin.model import CHALLENGE_LIFETIME, REGISTRATION_LIFETIME, Challenge, Registration
 
@@ -57,11 +57,11 @@ async def register(conn: TenantConn, wanted: Registration, base_url: str) -> Non
             lifetime_s=lifetime_s,
         )
     else:
-        what = "Somebody tried to sign up with this address, which has an account already"
+        what = SecurityChange.SIGN_UP_TRIED.value
         mail = Mail(
             to=wanted.email,
             template=Template.SECURITY_CHANGED,
-            fields={"name": known.name, "at": at.strftime(_AT), "what": what},
+            fields={"name": known.name, "at": at.strftime(_AT), "what": what, "about": ""},
             locale=wanted.locale,
         )
     await mailer.queue(conn, mail)

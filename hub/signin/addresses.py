@@ -22,7 +22,7 @@ from hub.db import load_queries
 from hub.errors import InvalidInput
 from hub.events import store as events
 from hub.mailer import actions as mailer
-from hub.mailer.model import Mail, Template
+from hub.mailer.model import Mail, SecurityChange, Template
 from hub.signin import actions as signin
 from hub.signin import store
 
@@ -176,8 +176,8 @@ async def stop(conn: TenantConn, token: str, joined: Sequence[Membership]) -> st
 
 def _to_new(login: Login, known: Login | None, new_email: str, url: str) -> Mail:
     if known is not None:
-        what = "Somebody tried to use this address for another account"
-        fields = {"name": known.name, "at": clock.now().strftime(_AT), "what": what}
+        what = SecurityChange.ADDRESS_WANTED.value
+        fields = {"name": known.name, "at": clock.now().strftime(_AT), "what": what, "about": ""}
         return Mail(to=new_email, template=Template.SECURITY_CHANGED, fields=fields, locale=known.locale or "en")
     minutes = int(LIFETIME.total_seconds() // 60)
     return Mail(

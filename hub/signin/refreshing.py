@@ -19,6 +19,7 @@ from hub.accounts import store as logins
 from hub.accounts.model import AccessChanged
 from hub.db import load_queries
 from hub.errors import NotSignedIn
+from hub.mailer.model import SecurityChange
 from hub.signin import actions as signin
 from hub.signin.factors.model import Person
 from hub.signin.factors.telling import warn
@@ -38,10 +39,6 @@ FAMILY_LIFETIME: Final = timedelta(days=90)
 # An answer lost on its way is asked for again at once; a thief comes later.
 GRACE_S: Final = 10
 _MOST_TOKEN_CHARS: Final = 200
-
-_REUSED: Final = (
-    "A phone or program was signed out: its token was used twice, so somebody else may have had a copy of it."
-)
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,5 +122,5 @@ async def renew(conn: TenantConn, refresh_token: str, address: str) -> Renewed:
     login = await logins.get_login(conn, row["login_id"])
     target = ("session", str(row["session_id"]))
     await signin.note(conn, login.id, "session.refresh_reused", address=address, target=target)
-    await warn(conn, Person(login.id, login.email, login.name, address), _REUSED)
+    await warn(conn, Person(login.id, login.email, login.name, address), SecurityChange.TOKEN_REUSED)
     return Renewed(None, login.id)

@@ -26,7 +26,8 @@ class Subject(msgspec.Struct, frozen=True):
 
     @property
     def account(self) -> Account:
-        return read_account(self.folder / "fixtures")
+        # What is sent is signed; what was recorded is not ours.
+        return msgspec.structs.replace(read_account(self.folder / "fixtures"), signing_key=b"k" * 32)
 
     @property
     def is_own(self) -> bool:
@@ -43,7 +44,13 @@ class Subject(msgspec.Struct, frozen=True):
         to = recipient_of(self.cases)
         # As the hub answers: in the thread they wrote in.
         thread = next((one.thread_key for one in self.items() if one.sender == to and one.thread_key), to.value)
-        return OutboundMessage(message_id="0190b0a0-1111-7000-8000-000000000001", to=to, thread_key=thread, text=text)
+        return OutboundMessage(
+            message_id="0190b0a0-1111-7000-8000-000000000001",
+            conversation_id="0190b0a0-2222-7000-8000-000000000001",
+            to=to,
+            thread_key=thread,
+            text=text,
+        )
 
     def items(self) -> list[InboundItem]:
         """Return all items the fixtures say their calls are read as."""

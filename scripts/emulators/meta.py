@@ -5,7 +5,7 @@ Run: ``python -m scripts.emulators.messenger`` or ``.instagram``. Items to deliv
 ``entry[].messaging``; with ``batch`` they travel in one call. Beside what all emulators understand: ``token {value}``
 is the access token from now on, ``file {body, mime}`` keeps a file (Base64) and tells its path, ``subscribe {url,
 verify_token}`` makes the handshake, ``echo {how}`` says when a send is echoed: ``after`` or ``before`` the answer, or
-``never``.
+``never``; ``person {id, profile}`` is what a person shows of themselves.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ from scripts.emulators.vendor import Asked, Call, Delivery, Endpoint, Fault, Ref
 
 TOKEN, SECRET = "emulated-access-token", "emulated-app-secret"
 TEXT_CHARS, TEXT_BYTES = 2000, 1000
+# What may be asked about a person.
+PROFILE = {
+    "page": {"id", "name", "first_name", "last_name", "profile_pic"},
+    "instagram": {"id", "name", "username", "profile_pic", "is_verified_user", "follower_count"},
+}
 
 
 class Proof(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,6 +102,7 @@ class Messaging(Vendor):
         self.sent: dict[str, dict[str, Any]] = {}
         self.done: list[dict[str, Any]] = []
         self.files: dict[str, Answer] = {}
+        self.people: dict[str, dict[str, str]] = {}
         self.echo = "after"
         super().__init__()
 
@@ -106,6 +112,7 @@ class Messaging(Vendor):
             Endpoint(method="POST", path=f"{base}/messages", answer=self._send, body=Outgoing, query=Proof),
             Endpoint(method="POST", path=f"{base}/subscribed_apps", answer=self._subscribed, query=Subscribing),
             Endpoint(method="GET", path=base, answer=self._facts_of_it, query=Fields),
+            Endpoint(method="GET", path=r"/v\d\d\.\d/(\d+)", answer=self._person, query=Fields),
             Endpoint(method="GET", path=r"/files/(\d+)", answer=self._file, public=True),
         ]
         if self.kind == "page":
@@ -196,6 +203,16 @@ class Messaging(Vendor):
         named = {"name": "Northwind"} if self.kind == "page" else {"username": "northwind"}
         return as_json(200, {"id": self.account} | named)
 
+    def _person(self, asked: Asked) -> Answer:
+        """Say what was asked about a person, and nothing that is not there."""
+        known, wanted = PROFILE[self.kind], asked.query.fields.split(",")
+        if unknown := set(wanted) - known:
+            raise Refused(refused(100, f"Tried accessing nonexisting field ({sorted(unknown)[0]})"))
+        shown = self.people.get(asked.arguments[0])
+        if shown is None:
+            raise Refused(refused(100, "No profile available for this user.", subcode=2018218))
+        return as_json(200, {name: shown[name] for name in wanted if name in shown} | {"id": asked.arguments[0]})
+
     def _subscribed(self, asked: Asked) -> Answer:
         query: Subscribing = asked.query
         if "messages" not in query.subscribed_fields.split(","):
@@ -234,6 +251,8 @@ class Messaging(Vendor):
                 self.token = order["value"]
             case "echo":
                 self.echo = order["how"]
+            case "person":
+                self.people[order["id"]] = order["profile"]
             case "file":
                 return {"path": f"/files/{self._keep(base64.b64decode(order['body']), order['mime'])}"}
             case "subscribe":

@@ -9,15 +9,14 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
+from scripts.emulators.written_mail import UNFOLDED, internet_id_of, written
+
 ADDRESS = "support@northwind.example"
 FOLDERS = ("inbox", "sentitems", "drafts")
-# Python folds long ids into encoded words, which Exchange does not.
-_UNFOLDED = policy.default.clone(max_line_length=998)
 
 
 @dataclass(slots=True)
@@ -68,22 +67,11 @@ class Mailbox:
 
     def receive(self, item: dict[str, Any]) -> Mail:
         """Take a mail that somebody else wrote, or we elsewhere; the same one again is the one that is there."""
-        internet_id = item["mail"] if "@" in item["mail"] else f"{item['mail']}@customers.example"
+        internet_id = internet_id_of(item["mail"])
         if (there := self.by_internet_id(internet_id)) is not None:
             return there
-        mime = EmailMessage(_UNFOLDED)
-        mime["From"], mime["To"] = item.get("from", "nadia@customers.example"), item.get("to", ADDRESS)
-        mime["Subject"] = item.get("subject", "Question")
-        mime["Message-ID"] = f"<{internet_id}>"
-        received_at = datetime.fromisoformat(item["at"]) if "at" in item else datetime.now(UTC)
-        mime["Date"] = format_datetime(received_at)
-        if item.get("reply_to"):
-            mime["In-Reply-To"] = mime["References"] = f"<{item['reply_to']}>"
-        mime.set_content(item.get("text", ""))
-        for one in item.get("files", ()):
-            main, _, sub = one["mime"].partition("/")
-            mime.add_attachment(base64.b64decode(one["body"]), maintype=main, subtype=sub, filename=one["name"])
-        mail = Mail(new_id(internet_id), item.get("folder", "inbox"), internet_id, received_at, bytes(mime))
+        received_at, mime = written(item, internet_id, ADDRESS)
+        mail = Mail(new_id(internet_id), item.get("folder", "inbox"), internet_id, received_at, mime)
         self.put(mail)
         return mail
 
@@ -101,7 +89,7 @@ class Mailbox:
 
     def send(self, mail: Mail) -> None:
         """Send a draft; its id stays, its folder does not."""
-        mime = EmailMessage(_UNFOLDED)
+        mime = EmailMessage(UNFOLDED)
         mime["From"] = ADDRESS
         for name, field_ in (("To", "toRecipients"), ("Cc", "ccRecipients")):
             people = [one["emailAddress"]["address"] for one in mail.draft.get(field_) or []]

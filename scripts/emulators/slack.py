@@ -5,7 +5,9 @@ Run: ``python -m scripts.emulators.slack --redirect-uri …``. Beside what all e
 app's tokens back, ``file {body, name, mime}`` keeps a file somebody sent (Base64) and tells its object, ``echo {when}``
 (``off``, ``before`` or ``after`` the answer) tells the app of its own posts, ``slow_share {on}`` names the message of a
 shared file never, ``rotate {on}`` makes tokens end after twelve hours, ``past {messages}`` is
-what was said before. Items of ``deliver`` are ``{event, event_id}``.
+what was said before, ``person {id, profile}`` is what a member's profile says,
+``scopes {value}`` are those granted, with commas between. Items of ``deliver`` are
+``{event, event_id}``.
 """
 
 from __future__ import annotations
@@ -56,6 +58,8 @@ class Workspace(Vendor):
         self.reactions: set[tuple[str, str, str]] = set()
         self.echo = "off"
         self.slow_share = False
+        self.people: dict[str, dict[str, str]] = {}
+        self.scopes = SCOPES
         self._delivered: Counter[str] = Counter()
         self._last_us = 0
 
@@ -74,6 +78,7 @@ class Workspace(Vendor):
             method("reactions.(add|remove)", self._react, shapes.React),
             method("conversations.open", self._open, shapes.Open),
             method("conversations.(history|replies)", self._history, shapes.History),
+            method("users.info", self._person, shapes.UserInfo),
             method("users.conversations", self._channels, shapes.Channels),
             method("files.getUploadURLExternal", self._ticket, shapes.Upload),
             method("files.completeUploadExternal", self._complete, shapes.Complete),
@@ -102,10 +107,14 @@ class Workspace(Vendor):
     def check(self, asked: Request) -> None:
         self.app.check(asked)
 
+    def _require(self, scope: str) -> None:
+        if scope not in self.scopes.split(","):
+            raise refused("missing_scope")
+
     def _who(self, _asked: Asked) -> Answer:
         who = {"url": "https://emulated.slack.example/", "team": "Emulated", "user": "hub", "team_id": TEAM}
         who |= {"user_id": BOT_USER, "bot_id": BOT}
-        return as_json(200, {"ok": True} | who, {"x-oauth-scopes": SCOPES})
+        return as_json(200, {"ok": True} | who, {"x-oauth-scopes": self.scopes})
 
     # ── messages ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -115,7 +124,12 @@ class Workspace(Vendor):
             raise refused("no_text")
         if body.channel[0] not in "CDG":
             raise refused("channel_not_found")
+        if body.username is not None or body.icon_url is not None:
+            self._require("chat:write.customize")
         message = self._make(body.channel, body.text[:TEXT_LIMIT_CHARS], body.thread_ts)
+        if body.username is not None:
+            message["username"] = body.username
+            message["icons"] = {"image_48": body.icon_url} if body.icon_url else {}
         if body.metadata is not None:
             message["metadata"] = msgspec.to_builtins(body.metadata)
         await self._tell(message)
@@ -206,6 +220,17 @@ class Workspace(Vendor):
             if kinds[name[0]] in body.types.split(","):
                 found.append({"id": name} | ({"is_im": True, "user": f"U{name[1:]}"} if name[0] == "D" else {}))
         return as_json(200, {"ok": True, "channels": found, "response_metadata": {"next_cursor": ""}})
+
+    def _person(self, asked: Asked) -> Answer:
+        """Say who a member is; one who was never named is known by the id alone."""
+        self._require("users:read")
+        member = asked.body.user
+        if not member.startswith(("U", "W")):
+            raise refused("user_not_found")
+        shown = {"real_name": "", "display_name": "", **self.people.get(member, {})}
+        return as_json(
+            200, {"ok": True, "user": {"id": member, "team_id": TEAM, "name": member.lower(), "profile": shown}}
+        )
 
     def _find(self, channel: str, ts: str) -> dict[str, Any]:
         found = next((one for one in self.messages if (one["channel"], one["ts"]) == (channel, ts)), None)
@@ -316,6 +341,10 @@ class Workspace(Vendor):
                 self.echo = order["when"]
             case "slow_share":
                 self.slow_share = bool(order["on"])
+            case "scopes":
+                self.scopes = order["value"]
+            case "person":
+                self.people[order["id"]] = order["profile"]
             case "past":
                 self.past = order["messages"]
             case "rotate":

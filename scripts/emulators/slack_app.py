@@ -20,8 +20,8 @@ CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET = (
     "emulated-signing-secret",
 )
 SCOPES: Final = (
-    "chat:write,im:history,im:write,channels:history,groups:history,mpim:history,"
-    "reactions:read,reactions:write,files:read,files:write,channels:read,groups:read,im:read,mpim:read"
+    "chat:write,chat:write.customize,im:history,im:write,channels:history,groups:history,mpim:history,"
+    "reactions:read,reactions:write,files:read,files:write,users:read,channels:read,groups:read,im:read,mpim:read"
 )
 TOKEN_LIFETIME_S: Final = 43_200
 

@@ -54,6 +54,12 @@ class React(Strict):
     name: str
 
 
+class UserInfo(Strict):
+    """``users.info``."""
+
+    user: str
+
+
 class Open(Strict):
     """``conversations.open``."""
 

@@ -98,6 +98,12 @@ class Thread:
         (found,) = [one for one in self.messages() if one["text"] == text]
         return found["status"]
 
+    def named_contact(self) -> dict[str, Any] | None:
+        """Return who writes, once they have a name."""
+        contact_id = self.api.get(f"conversations/{self.id}").json()["conversation"]["contact_id"]
+        found: dict[str, Any] = self.api.get(f"contacts/{contact_id}").json()["contact"]
+        return found if found["name"] else None
+
     def sent(self, text: str) -> Sent | None:
         return next((one for one in self.driver.sent() if text in one.text), None)
 
@@ -113,7 +119,13 @@ def check_tick(api: httpx.Client, driver: Driver, status: str) -> None:
 
 @every
 def test_one_text_delivered_five_times_is_one_message(api, driver):
-    """Duplicates of a vendor's call, in any order, are one row; the vendor is told 2xx each time."""
+    """
+    Duplicates of a vendor's call, in any order, are one row; the vendor is told 2xx each time.
+
+    Who writes has their name afterwards, where the vendor can be asked for it.
+    """
+    if "names" in driver.has:
+        driver.introduce("dora", "Dora Lind", pictures.photo())
     thread = Thread(api, driver, "dora")
     items = [driver.text("dora", f"line {n}", new_key()) for n in range(3)]
     answers = driver.deliver(items * 5, shuffle=True)
@@ -121,6 +133,13 @@ def test_one_text_delivered_five_times_is_one_message(api, driver):
 
     assert all(200 <= one["status"] < 300 for one in answers)
     assert sorted(thread.texts()) == sorted([thread.opening, "line 0", "line 1", "line 2"])
+    if "names" in driver.has:
+        contact = wait_until(thread.named_contact)
+        assert contact["name"] == "Dora Lind"
+        if driver.channel != "slack":
+            origin = str(api.base_url).partition("/api/v1/")[0]
+            shown = httpx.get(f"{origin}/avatars/{contact['avatar']}")
+            assert (shown.headers["content-type"], shown.content[8:12]) == ("image/webp", b"WEBP")
 
 
 @having("media")

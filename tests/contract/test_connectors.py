@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.profiles import LIMIT
 from connectors.registry import ConnectorRegistry
 from hub.envelope import OutboundMessage
 from hub.errors import ConnectorError, ErrorClass, SignatureRejected
@@ -114,6 +115,13 @@ def test_verify_rejects_whatever_the_vendor_did_not_say(case):
     for call, owner in calls:
         with pytest.raises(SignatureRejected):
             case.connector.verify(call, owner)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_questions_about_people_have_a_rate_of_their_own(channel):
+    """A channel that is asked what people are called says how often; no other has such a limit."""
+    connector = REGISTRY.get(channel)
+    assert (connector.profile_of is not None) == (LIMIT in connector.manifest.limits)
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -22,7 +22,7 @@ import pytest
 
 from connectors.base import Account, Act, OAuthApp, ParseContext, PolledBatch
 from connectors.slack import CONNECTOR
-from connectors.slack.client import HISTORY_SCOPES, SCOPES
+from connectors.slack.client import HISTORY_SCOPES, NAME_SCOPES, SCOPES
 from hub.envelope import AttachmentRef, Direction, Identity, OutboundAttachment, OutboundMessage
 from hub.errors import ConnectorError, ErrorClass, UnsupportedPayload
 from scripts.emulators.http1 import listen
@@ -135,6 +135,18 @@ async def test_emoji_slack_has_no_name_for_is_refused_in_words():
             with pytest.raises(ConnectorError) as refused:
                 await act(account, "react", name, emoji=emoji)
             assert refused.value.info.klass in (ErrorClass.CONTENT, ErrorClass.UNSUPPORTED)
+
+
+async def test_reply_is_shown_as_its_authors():
+    """Where the account says so: as the member's, with their picture."""
+    async with running() as (vendor, account):
+        shown = {**account.settings, "show_author": "true"}
+        account = msgspec.structs.replace(
+            account, settings=shown, webhook_url="https://hub.example.com/webhooks/slack/1"
+        )
+        await send(account, message("Hello", author_name="Priya Shah", author_avatar="abc"))
+    (told,) = vendor.messages
+    assert (told["username"], told["icons"]) == ("Priya Shah", {"image_48": "https://hub.example.com/avatars/abc"})
 
 
 async def test_files_go_out_in_one_message_with_their_text():
@@ -366,8 +378,56 @@ def test_scopes_are_those_the_manifest_tells_members_to_add():
     """The setup steps and the address of the sign-in ask for the same permissions."""
     steps = " ".join(CONNECTOR.manifest.setup_steps)
     history = next(one.help for one in CONNECTOR.manifest.settings if one.name == "bring_in_history")
-    assert [one for one in SCOPES if one not in steps] == []
+    assert [one for one in (*SCOPES, *NAME_SCOPES) if one not in steps] == []
     assert [one for one in HISTORY_SCOPES if one not in history] == []
+
+
+async def test_reply_goes_as_the_apps_where_it_may_not_be_a_members():
+    """Without the permission Slack refuses the name, and the message goes without it, once."""
+    async with running() as (vendor, account):
+        vendor.scopes = ",".join(SCOPES)
+        account = msgspec.structs.replace(account, settings={**account.settings, "show_author": "true"})
+        await send(
+            account, message("Hello", author_name="Priya Shah", reply_to_external_id="D0NADIA/1795348799.000100")
+        )
+        warned = (await CONNECTOR.check(account)).warnings
+
+    (told,) = vendor.messages
+    assert (told["text"], "username" in told) == ("Hello", False)
+    assert [one["path"] for one in vendor.requests] == ["/api/chat.postMessage"] * 2 + ["/api/auth.test"]
+    assert "chat:write.customize" in warned[0]
+    assert "users:read" in warned[0]
+
+
+# ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_member_is_asked_about_by_id_and_called_as_slack_shows_them():
+    """The display name stands before the full one, the handle where there is neither; a stranger is no riddle."""
+    shown = {
+        "U0NADIA": {
+            "display_name": "nadia",
+            "real_name": "Nadia Brandt",
+            "image_192": "https://a.slack-edge.com/1.png",
+        },
+        "U0ANA": {"display_name": " ", "real_name": "Ana Okafor"},
+    }
+    ask = CONNECTOR.profile_of
+    assert ask is not None
+    async with running() as (vendor, account):
+        vendor.people |= shown
+        found = [await ask(account, Identity("slack", member, TEAM)) for member in ("U0NADIA", "U0ANA", "U0OLA")]
+        with pytest.raises(ConnectorError) as unknown:
+            await ask(account, Identity("slack", "B0BOT", TEAM))
+
+    assert [(one.name, one.handle, one.avatar_url) for one in found] == [
+        ("nadia", "u0nadia", "https://a.slack-edge.com/1.png"),
+        ("Ana Okafor", "u0ana", None),
+        ("", "u0ola", None),
+    ]
+    assert unknown.value.info.klass is ErrorClass.RECIPIENT
+    assert vendor.requests[0]["body"] == "user=U0NADIA"
+    assert shapes_of(vendor) == []
 
 
 # ── history ─────────────────────────────────────────────────────────────────────────────────────────────────────────

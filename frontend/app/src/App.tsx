@@ -20,11 +20,13 @@ const Verify = lazy(() => import("./entry/Verify").then((module) => ({ default: 
 const InvitationPage = lazy(() => import("./entry/InvitationPage").then((module) => ({ default: module.InvitationPage })));
 const SignUp = lazy(() => import("./entry/AskByMail").then((module) => ({ default: module.SignUp })));
 const Forgot = lazy(() => import("./entry/AskByMail").then((module) => ({ default: module.Forgot })));
+const SignedInAlready = lazy(() => import("./entry/AskByMail").then((module) => ({ default: module.SignedInAlready })));
 
 /** Pages for whoever comes, signed in or not. */
 const OPEN_PAGES: readonly Route["page"][] = ["change-address", "stop-address-change", "setup", "join", "reset", "verify", "invitation", "sign-up", "forgot"];
 /** Where nobody wants to be once they are signed in. */
 const NOT_WANTED: readonly Route["page"][] = ["change-address", "stop-address-change", "setup", "join", "reset", "verify", "sign-up", "forgot", "sign-in", "missing"];
+const FOR_SIGNED_OUT: readonly Route["page"][] = ["sign-in", "sign-up", "forgot"];
 
 type Session = SessionAnswer | "none" | "unknown" | { readonly problem: string };
 
@@ -99,6 +101,7 @@ export function App() {
     if (session === "none" && route.page === "forgot") return <Forgot />;
     if (session === "none") return <SignIn onDone={signedIn} />;
     if ("problem" in session) return <main className="entry"><Problem message={session.problem} onRetry={() => void load()} /></main>;
+    if (FOR_SIGNED_OUT.includes(route.page)) return <SignedInAlready email={session.login.email} onSignOut={() => void dropSession()} />;
     return <Workspace session={session} onSignedOut={lost} signOut={() => void signOut()} reloadSession={load} />;
   };
   return (

@@ -2,6 +2,8 @@
 
 /** ISO 8601 in UTC. */
 export type Timestamp = string;
+/** A day of a calendar, `2026-11-22`. */
+export type Day = string;
 /** Canonical lower-case UUID. */
 export type Uuid = string;
 
@@ -135,6 +137,7 @@ export interface Contact {
   readonly identities: readonly ContactIdentity[];
   readonly created_at: Timestamp;
   readonly version: number;
+  readonly avatar: string;
 }
 
 export type LifecycleStage = "visitor" | "lead" | "qualified" | "opportunity" | "customer" | "former";
@@ -182,6 +185,7 @@ export interface ChannelView {
   readonly needs_public_url: boolean;
   readonly setup_steps: readonly string[];
   readonly presets: readonly Preset[];
+  readonly closed: readonly Closed[];
   readonly rank: number;
   readonly webhook_limit_bytes: number;
   readonly proof: "secret" | "signature" | "token";
@@ -249,6 +253,13 @@ export interface Preset {
   readonly domains: readonly string[];
   readonly values: Readonly<Record<string, string>>;
   readonly help: string;
+}
+
+export interface Closed {
+  readonly setting: string;
+  readonly value: string;
+  readonly why: string;
+  readonly draft_url: string;
 }
 
 export interface Softphone {
@@ -690,6 +701,202 @@ export interface RetentionPolicy {
 export interface PolicyPage {
   readonly policies: readonly RetentionPolicy[];
   readonly next: string | null;
+}
+
+export interface InvitationsView {
+  readonly invitations: readonly Invitation[];
+  readonly next?: string | null;
+}
+
+export interface Invitation {
+  readonly id: Uuid;
+  readonly email: string;
+  readonly role: Role;
+  readonly custom_role_id: Uuid | null;
+  readonly team_ids: readonly Uuid[];
+  readonly inbox_ids: readonly Uuid[];
+  readonly invited_by: Uuid;
+  readonly created_at: Timestamp;
+  readonly sent_at: Timestamp;
+  readonly expires_at: Timestamp;
+}
+
+export interface InvitedView {
+  readonly results: readonly Invited[];
+}
+
+export interface Invited {
+  readonly email: string;
+  readonly outcome: "already_member" | "deactivated" | "forbidden" | "invalid" | "invited";
+  readonly invitation: Invitation | null;
+}
+
+export interface CatalogueView {
+  readonly permissions: readonly PermissionView[];
+}
+
+export interface PermissionView {
+  readonly permission: Permission;
+  readonly name: string;
+  readonly description: string;
+  readonly grantable: boolean;
+}
+
+export interface RolesView {
+  readonly roles: readonly BuiltInRole[];
+  readonly custom_roles: readonly CustomRole[];
+}
+
+export interface BuiltInRole {
+  readonly role: Role;
+  readonly permissions: readonly Permission[];
+  readonly sees_all: boolean;
+}
+
+export interface InboxWithAccess {
+  readonly inbox: Inbox;
+  readonly access: InboxAccess;
+}
+
+export interface InboxAccess {
+  readonly member_ids: readonly Uuid[];
+  readonly team_ids: readonly Uuid[];
+}
+
+export interface SecurityView {
+  readonly requires_second_factor: boolean;
+  readonly members_without: readonly Uuid[];
+}
+
+export interface DomainsView {
+  readonly domains: readonly Domain[];
+}
+
+export interface Domain {
+  readonly domain: string;
+  readonly role: Role;
+  readonly enabled: boolean;
+  readonly version: number;
+}
+
+export interface DeletedWorkspace {
+  readonly workspace_id: number;
+  readonly workspace_name: string;
+  readonly member_id: Uuid;
+  readonly deleted_at: Timestamp;
+  readonly erased_at: Timestamp;
+}
+
+export interface WorkspacePage {
+  readonly workspaces: readonly WorkspaceRow[];
+  readonly next: string | null;
+}
+
+export interface WorkspaceRow {
+  readonly id: number;
+  readonly name: string;
+  readonly created_at: Timestamp;
+  readonly suspended_at: Timestamp | null;
+  readonly suspended_why: string;
+  readonly deleted_at: Timestamp | null;
+  readonly lets_operators_in: boolean;
+  readonly members: number;
+  readonly sockets: number;
+  readonly messages_30_days: number;
+  readonly storage_bytes: number;
+}
+
+export interface WorkspaceDetail {
+  readonly workspace: WorkspaceRow;
+  readonly usage: Usage;
+  readonly limits: LimitsView;
+  readonly flags: readonly FlagState[];
+  readonly entered: readonly EnteredRow[];
+  readonly owners: readonly PersonView[];
+}
+
+export interface Usage {
+  readonly members: number;
+  readonly members_invited: number;
+  readonly channel_accounts: number;
+  readonly storage_bytes: number;
+  readonly sockets: number;
+  readonly messages_sent_today: number;
+  readonly days: readonly UsageDay[];
+  readonly limits: Limits;
+}
+
+export interface UsageDay {
+  readonly day: Day;
+  readonly messages_in: number;
+  readonly messages_out: number;
+  readonly api_calls: number;
+  readonly most_sockets: number;
+}
+
+export interface Limits {
+  readonly members: number | null;
+  readonly channel_accounts: number | null;
+  readonly storage_bytes: number | null;
+  readonly sockets: number | null;
+  readonly messages_per_day: number | null;
+  readonly workspace_calls_per_minute: number | null;
+}
+
+export interface LimitsView {
+  readonly own: OwnLimits;
+  readonly defaults: Limits;
+}
+
+export interface OwnLimits {
+  readonly limits: Limits;
+  readonly version: number;
+}
+
+export interface FlagState {
+  readonly name: Flag;
+  readonly sentence: string;
+  readonly default: boolean;
+  readonly per_workspace: boolean;
+  readonly installation: boolean | null;
+  readonly workspace: boolean | null;
+  readonly is_on: boolean;
+}
+
+export type Flag = "new_workspaces" | "api_keys" | "personal_tokens";
+
+export interface EnteredRow {
+  readonly session_id: Uuid;
+  readonly operator_id: Uuid;
+  readonly member_id: Uuid;
+  readonly reason: string;
+  readonly began_at: Timestamp;
+  readonly expires_at: Timestamp;
+  readonly ended_at: Timestamp | null;
+}
+
+export interface PersonView {
+  readonly id: Uuid;
+  readonly name: string;
+}
+
+export interface HealthView {
+  readonly findings: readonly Finding[];
+  readonly schema: string;
+}
+
+export interface Finding {
+  readonly level: Level;
+  readonly title: string;
+  readonly what_to_do: string;
+  readonly detail: string;
+}
+
+export type Level = "ok" | "warning" | "fault";
+
+export interface HandOver {
+  readonly to: "member" | "nobody" | "team";
+  readonly id?: Uuid | null;
 }
 
 export interface MessageReceived {

@@ -11,7 +11,7 @@ import { Server } from "./server";
 
 const MAIL: ChannelView = {
   id: "imap_smtp", name: "E-mail", summary: "A mailbox.", transport: "poll", docs_url: "", read_on: "", unknown_policy: "at_most_once", limits: {}, events: [], needs_public_url: false, webhook_limit_bytes: 0, retry_after_s: [], softphone: null, proof: "signature",
-  setup_steps: [], generated: [], sign_in: null, can_test: false, icon: "", rank: 10,
+  setup_steps: [], closed: [], generated: [], sign_in: null, can_test: false, icon: "", rank: 10,
   presets: [{ id: "gmail", label: "Gmail", domains: ["gmail.com"], values: { imap_host: "imap.gmail.com" }, help: "Make an app password first." }],
   credentials: [{ name: "address", label: "Address", help: "", kind: "text", required: true, pattern: "", options: [], default: "", generated: false, shape: "token" }],
   settings: [{ name: "imap_host", label: "IMAP server", help: "", kind: "text", required: true, pattern: "", options: [], default: "", generated: false, shape: "token" }],

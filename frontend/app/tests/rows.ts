@@ -17,7 +17,7 @@ export function conversation(over: Partial<Conversation> = {}): Conversation {
 }
 
 export function contact(over: Partial<Contact> = {}): Contact {
-  return { id: "p-1", name: "Ana Okafor", lifecycle_stage: "visitor", identities: [], created_at: "2026-01-01T09:00:00Z", version: 1, ...over };
+  return { id: "p-1", name: "Ana Okafor", lifecycle_stage: "visitor", identities: [], created_at: "2026-01-01T09:00:00Z", version: 1, avatar: "", ...over };
 }
 
 export function message(over: Partial<Message> = {}): Message {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hub import clock
 from hub.errors import Conflict, InvalidInput, NotFound
+from hub.mailer.model import SecurityChange
 from hub.signin.factors import passkeys, recovery, store, totp
 from hub.signin.factors.model import MOST_PASSKEYS, Ceremony, Method, NewTotp, Passkey, Purpose
 from hub.signin.factors.telling import NO_DETAILS, note, warn
@@ -70,7 +71,7 @@ async def confirm_totp(conn: TenantConn, sealer: FactorSealer, person: Person, c
     step = totp.matching_step(secret, code, at_s=clock.now().timestamp(), after_step=found.last_step)
     if step is None or not await store.use_totp_step(conn, person.login_id, found.id, step):
         return None
-    return await _added(conn, person, "totp.confirmed", "An authenticator app was added.", before)
+    return await _added(conn, person, "totp.confirmed", SecurityChange.TOTP_ADDED, before)
 
 
 async def remove_totp(conn: TenantConn, person: Person) -> None:
@@ -78,7 +79,7 @@ async def remove_totp(conn: TenantConn, person: Person) -> None:
     await store.lock_login(conn, person.login_id)
     if not await store.remove_totp(conn, person.login_id):
         raise NotFound("authenticator app")
-    await _removed(conn, person, "totp.removed", "An authenticator app was removed.")
+    await _removed(conn, person, "totp.removed", SecurityChange.TOTP_REMOVED)
 
 
 async def renew_recovery_codes(conn: TenantConn, person: Person) -> tuple[str, ...]:
@@ -88,7 +89,7 @@ async def renew_recovery_codes(conn: TenantConn, person: Person) -> tuple[str, .
         raise Conflict("Add an authenticator app or a passkey first; recovery codes stand in for them.")
     codes = await _new_codes(conn, person)
     await note(conn, person, "recovery_codes.renewed")
-    await warn(conn, person, "New recovery codes were made; the old ones do not work any more.")
+    await warn(conn, person, SecurityChange.RECOVERY_CODES_RENEWED)
     return codes
 
 
@@ -143,7 +144,7 @@ async def add_passkey(
     made = passkeys.verify_registration(site, attestation, challenge)
     passkey = Passkey(clock.new_id(), named, made.backed_up, clock.now(), None)
     await store.add_passkey(conn, person.login_id, passkey, made)
-    return passkey, await _added(conn, person, "passkey.added", f"The passkey “{named}” was added.", before)
+    return passkey, await _added(conn, person, "passkey.added", SecurityChange.PASSKEY_ADDED, before, named)
 
 
 async def rename_passkey(conn: TenantConn, person: Person, passkey_id: UUID, name: str) -> None:
@@ -172,7 +173,7 @@ async def remove_passkey(conn: TenantConn, person: Person, passkey_id: UUID, con
     if not await store.remove_passkey(conn, person.login_id, passkey_id):
         raise NotFound("passkey")
     await require_way_in(conn, person.login_id, configured)
-    await _removed(conn, person, "passkey.removed", "A passkey was removed.", {"passkey_id": str(passkey_id)})
+    await _removed(conn, person, "passkey.removed", SecurityChange.PASSKEY_REMOVED, {"passkey_id": str(passkey_id)})
 
 
 async def new_challenge(conn: TenantConn, purpose: Purpose, bound_to: bytes) -> bytes:
@@ -198,17 +199,19 @@ def clean_passkey_name(name: str) -> str:
     return cleaned
 
 
-async def _added(conn: TenantConn, person: Person, action: str, what: str, before: tuple[str, ...]) -> tuple[str, ...]:
+async def _added(
+    conn: TenantConn, person: Person, action: str, what: SecurityChange, before: tuple[str, ...], about: str = ""
+) -> tuple[str, ...]:
     """The first device brings recovery codes with it: whoever loses it must not be locked out."""
     codes = () if Method.RECOVERY_CODE in before else await _new_codes(conn, person)
     await store.refresh_factors(conn, person.login_id)
     await note(conn, person, action)
-    await warn(conn, person, what)
+    await warn(conn, person, what, about)
     return codes
 
 
 async def _removed(
-    conn: TenantConn, person: Person, action: str, what: str, details: Mapping[str, str] = NO_DETAILS
+    conn: TenantConn, person: Person, action: str, what: SecurityChange, details: Mapping[str, str] = NO_DETAILS
 ) -> None:
     if not _devices(await store.refresh_factors(conn, person.login_id)):
         insisting = await store.insisting_workspaces(conn, person.login_id)

@@ -15,6 +15,7 @@ from hub.audit.model import INSTALLATION, ActorKind, Entry
 from hub.errors import Conflict, Forbidden, NotFound
 from hub.events import store as events
 from hub.events.model import NewEvent
+from hub.mailer.model import SecurityChange
 from hub.signin.factors import store
 from hub.signin.factors.model import Method
 from hub.signin.factors.telling import warn
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 
     from hub.accounts.model import Actor
     from hub.db import TenantConn
-
-_RESET = (
-    "Your second factors were removed by somebody who runs your workspace or this hub. Sign in with your password and "
-    "add new ones. If you did not ask for this, tell them at once."
-)
 
 
 async def require_second_factor(conn: TenantConn, actor: Actor, *, on: bool, address: str = "") -> None:
@@ -130,7 +126,7 @@ async def _clear(conn: TenantConn, login_id: UUID) -> None:
         raise NotFound("second factor")
     await store.clear_factors(conn, login_id)
     await accounts.revoke_login_sessions(conn, login_id)
-    await warn(conn, person, _RESET)
+    await warn(conn, person, SecurityChange.FACTORS_RESET)
 
 
 def _entry(actor: Actor, action: str, address: str) -> Entry:

@@ -12,6 +12,7 @@ import msgspec
 
 from hub import clock
 from hub.errors import InvalidInput
+from hub.mailer.model import SecurityChange
 from hub.signin.factors import passkeys, recovery, store, totp
 from hub.signin.factors.actions import new_challenge
 from hub.signin.factors.model import Method, Person
@@ -144,8 +145,8 @@ async def _used_recovery_code(conn: TenantConn, person: Person) -> None:
     await store.refresh_factors(conn, person.login_id)
     left = (await store.read_factors(conn, person.login_id)).recovery_codes_left
     await note(conn, person, "recovery_code.used", {"left": str(left)})
-    advice = " Make new ones soon." if left <= _FEW_LEFT else ""
-    await warn(conn, person, f"A recovery code was used; {left} are left.{advice}")
+    what = SecurityChange.RECOVERY_CODES_FEW if left <= _FEW_LEFT else SecurityChange.RECOVERY_CODE_USED
+    await warn(conn, person, what, str(left))
 
 
 async def _suspect_copy(conn: TenantConn, person: Person, details: Mapping[str, str]) -> None:
@@ -156,4 +157,4 @@ async def _suspect_copy(conn: TenantConn, person: Person, details: Mapping[str, 
         W3C Web Authentication Level 3 section 6.1.1 (2025): the relying party decides; we refuse and tell the owner.
     """
     await note(conn, person, "passkey.copy_suspected", details)
-    await warn(conn, person, "A passkey was refused because a copy of it may be about. Remove it and make a new one.")
+    await warn(conn, person, SecurityChange.PASSKEY_COPIED)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from hub import clock
+from hub.accounts import store as logins
 from hub.audit import actions as audit
 from hub.audit.model import INSTALLATION, ActorKind, Entry
 from hub.mailer import actions as mailer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub.db import TenantConn
+    from hub.mailer.model import SecurityChange
     from hub.signin.factors.model import Person
 
 NO_DETAILS: Final[Mapping[str, str]] = {}
@@ -38,13 +40,20 @@ async def note(conn: TenantConn, person: Person, action: str, details: Mapping[s
     )
 
 
-async def warn(conn: TenantConn, person: Person, what: str) -> None:
+async def warn(conn: TenantConn, person: Person, what: SecurityChange, about: str = "") -> None:
     """
-    Mail somebody that their sign-in changed: whoever did not do it themselves must hear of it.
+    Mail somebody, in their language, that their sign-in changed: whoever did not do it themselves must hear of it.
+
+    Args:
+        conn: The transaction of the change.
+        person: Whose sign-in.
+        what: The change.
+        about: What its sentence names: a key, an issuer, a number; empty where it names nothing.
 
     Source:
         OWASP ASVS 5.0 6.3.7 (May 2025): users are notified after authentication details are changed.
     """
     at = f"{clock.now():%Y-%m-%d %H:%M} UTC"
-    fields = {"name": person.name, "at": at, "what": what}
-    await mailer.queue(conn, Mail(to=person.email, template=Template.SECURITY_CHANGED, fields=fields))
+    fields = {"name": person.name, "at": at, "what": what.value, "about": about}
+    locale = (await logins.get_login(conn, person.login_id)).locale or "en"
+    await mailer.queue(conn, Mail(to=person.email, template=Template.SECURITY_CHANGED, fields=fields, locale=locale))

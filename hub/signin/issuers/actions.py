@@ -8,6 +8,7 @@ from hub import clock
 from hub.accounts import store as logins
 from hub.accounts.model import Login
 from hub.errors import InvalidInput, NotFound
+from hub.mailer.model import SecurityChange
 from hub.signin import actions as signin
 from hub.signin import store as signups
 from hub.signin.factors import store as factor_store
@@ -171,7 +172,7 @@ async def unlink(conn: TenantConn, owner: Owner, identity_id: UUID, configured: 
     await signin.note(
         conn, owner.login_id, "identity.unlinked", address=owner.address, details={"issuer": wanted.issuer}
     )
-    await warn(conn, owner, f"The account at {wanted.issuer} does not open yours any more.")
+    await warn(conn, owner, SecurityChange.IDENTITY_UNLINKED, wanted.issuer)
 
 
 async def _finish(conn: TenantConn, found: tuple[UUID, Person] | None, address: str) -> bool:
@@ -185,7 +186,7 @@ async def _finish(conn: TenantConn, found: tuple[UUID, Person] | None, address: 
 async def _link(conn: TenantConn, owner: Owner, person: Person) -> None:
     await store.add_identity(conn, clock.new_id(), owner.login_id, person, clock.now())
     await signin.note(conn, owner.login_id, "identity.linked", address=owner.address, details={"issuer": person.issuer})
-    await warn(conn, owner, f"An account at {person.issuer} opens yours from now on.")
+    await warn(conn, owner, SecurityChange.IDENTITY_LINKED, person.issuer)
 
 
 def _spent() -> InvalidInput:

@@ -14,7 +14,9 @@ class Driver(MetaDriver):
     channel = "messenger"
     ours = PAGE_ID
     settings: ClassVar = {"page_id": PAGE_ID}
-    has: ClassVar = frozenset({"media", "delivered", "read", "echo", "edit", "delete", "reaction", "act_react"})
+    has: ClassVar = frozenset(
+        {"media", "delivered", "read", "echo", "edit", "delete", "reaction", "act_react", "names"}
+    )
 
     def receipt(self, person: str, sent: Sent, status: str) -> Any:
         now_ms = int(time.time() * 1000)

@@ -72,6 +72,13 @@ class MetaDriver(Base):
         self.vendor.control("token", value=token)
         return {"access_token": token}
 
+    def introduce(self, person: str, name: str, picture: bytes) -> None:
+        path = self.vendor.control("file", body=base64.b64encode(picture).decode(), mime="image/jpeg")["path"]
+        first, _, last = name.partition(" ")
+        named = {"first_name": first, "last_name": last} if self.channel == "messenger" else {"name": name}
+        profile = named | {"profile_pic": self.vendor.base_url + path}
+        self.vendor.control("person", id=self._id(person), profile=profile)
+
     def _event(self, person: str, **parts: Any) -> Any:
         people = {"sender": {"id": self._id(person)}, "recipient": {"id": self.ours}}
         return people | {"timestamp": int(time.time() * 1000)} | parts

@@ -22,7 +22,7 @@ class Driver(Base):
     channel = "slack"
     oauth = True
     has: ClassVar = frozenset(
-        {"media", "edit", "delete", "reaction", "echo", "threads", "act_edit", "act_delete", "act_react"},
+        {"media", "edit", "delete", "reaction", "echo", "threads", "act_edit", "act_delete", "act_react", "names"},
     )
 
     def __init__(self) -> None:
@@ -87,6 +87,10 @@ class Driver(Base):
         event = {"type": "reaction_removed" if removed else "reaction_added", "user": self._member(person)}
         event |= {"reaction": _NAMES[emoji], "item_user": self._member(person), "item": item, "event_ts": _now()}
         return self._item(str(event["type"]), key, event)
+
+    def introduce(self, person: str, name: str, picture: bytes) -> None:
+        """Slack's pictures are elsewhere than its API, where no emulator is: the name alone."""
+        self.vendor.control("person", id=self._member(person), profile={"display_name": name})
 
     def sent(self) -> list[Sent]:
         return [Sent(f"{one['channel']}/{one['ts']}", one["text"]) for one in self.vendor.state()["messages"]]

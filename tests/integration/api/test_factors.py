@@ -147,7 +147,7 @@ async def test_recovery_code_works_once(signed_in, records):
     assert (await signed_in.post(PROOF, json={"code": codes[3]})).status_code == 422
     assert (await signed_in.post(PROOF, json={"code": codes[4]})).status_code == 200
     assert "recovery_code.used" in await records.audited()
-    assert (await records.mails())[-1] == (OWNER_EMAIL, "A recovery code was used; 8 are left.")
+    assert (await records.mails())[-1] == (OWNER_EMAIL, "A recovery code was used. Codes left: 8.")
 
 
 async def test_last_recovery_code_is_no_way_any_more(signed_in, records):
@@ -157,7 +157,7 @@ async def test_last_recovery_code_is_no_way_any_more(signed_in, records):
         assert (await signed_in.post(PROOF, json={"code": code})).status_code == 200
     found = await factors(signed_in)
     assert (found["recovery_codes_left"], found["methods"]) == (0, ["totp"])
-    assert (await records.mails())[-1][1].endswith("0 are left. Make new ones soon.")
+    assert (await records.mails())[-1][1].endswith("Codes left: 0. Make new ones soon.")
 
 
 async def test_renewing_voids_the_old_codes(signed_in):

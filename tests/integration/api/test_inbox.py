@@ -261,3 +261,20 @@ async def test_lines_stand_between_the_messages_of_their_page(client, database, 
         older["lines"][0]["assignee_id"],
         older["lines"][0]["actor_id"],
     )
+
+
+async def test_nothing_is_queued_where_the_account_is_closed(client, database, workspace):
+    """A reply is refused in the manifest's words, a note is taken; with the setting that opens it, so is a reply."""
+    async with database.transaction([workspace.id]) as conn:
+        await conn.execute("UPDATE channel_account SET channel = 'linkedin' WHERE id = $1", workspace.livechat_id)
+    (outcome,) = await receive(database, workspace, make_item(text="Hello"), channel="linkedin")
+    place = f"conversations/{outcome.conversation_id}/messages"
+
+    refused = await client.post(place, json=new_message())
+    assert (refused.status_code, refused.json()["field"]) == (422, "text")
+    assert "no product that sends" in refused.text
+    assert (await client.post(place, json=new_message(kind="note"))).status_code == 201
+    async with database.transaction([workspace.id]) as conn:
+        settings = """UPDATE channel_account SET settings = '{"product": "messages_api"}' WHERE id = $1"""
+        await conn.execute(settings, workspace.livechat_id)
+    assert (await client.post(place, json=new_message())).status_code == 201

@@ -194,7 +194,7 @@ async def test_recovery_code_lets_in_and_the_app_can_go(client, enrolled, record
     assert (await finish(client, await begin(client), codes[0], "recovery_code")).status_code == 200
     assert (await client.delete("/api/v1/factors/totp")).status_code == 204
     assert [what for _, what in await records.mails()][-2:] == [
-        "A recovery code was used; 9 are left.",
+        "A recovery code was used. Codes left: 9.",
         "An authenticator app was removed.",
     ]
 

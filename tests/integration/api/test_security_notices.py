@@ -75,6 +75,19 @@ async def test_changes_of_an_account_are_told(parts, client, tenant, told):
     assert mails == [*[("security_changed", OWNER_EMAIL)] * 3, ("password_changed", OWNER_EMAIL)]
 
 
+async def test_mail_about_an_account_is_in_its_owner_s_language(parts, client, tenant, database_urls):
+    """Somebody whose pages are German gets the mail in German, whatever was changed."""
+    connection = await asyncpg.connect(database_urls.owner_url)
+    await connection.execute("SET row_security = off")
+    await connection.execute("UPDATE login SET locale = 'de-AT' WHERE email = $1", OWNER_EMAIL)
+    await sign_in(client)
+    base = f"/api/v1/workspaces/{tenant.workspace_id}"
+    assert (await client.post(f"{base}/personal-tokens", json={"name": "Script"})).status_code == 201
+    locale = await connection.fetchval("SELECT locale FROM system_mail WHERE template = 'security_changed'")
+    await connection.close()
+    assert locale == "de-AT"
+
+
 async def test_key_of_the_workspace_is_told_to_those_in_charge(parts, client, tenant, told):
     """Its maker and every owner and admin; the mail goes to the maker."""
     async with parts.database.transaction([tenant.workspace_id]) as conn:

@@ -295,4 +295,5 @@ async def test_avatar_is_made_anew_and_moves_with_each_upload(office, parts, tmp
             assert (refused.status_code, refused.json()["field"]) == (422, "picture")
         assert (await client.delete("/api/v1/profile/avatar")).json()["profile"]["avatar"] == ""
         assert (await client.get(f"/avatars/{seen[1]}")).status_code == 404
-        assert (await client.get("/avatars/x")).status_code == 404
+        for nobodys in ("x", f"1-{'0' * 32}", f"{'9' * 18}-{'0' * 32}", f"-{'0' * 32}"):
+            assert (await client.get(f"/avatars/{nobodys}")).status_code == 404

@@ -24,7 +24,7 @@ class PlainConnectors:
 
     def get(self, channel):
         manifest = SimpleNamespace(capabilities=SimpleNamespace(window_s=0))
-        return SimpleNamespace(parse=self.parse, keeps_raw=False, manifest=manifest, expand=None)
+        return SimpleNamespace(parse=self.parse, keeps_raw=False, manifest=manifest, expand=None, profile_of=None)
 
     def parse(self, body: bytes, context) -> list[InboundItem]:
         if body == b"malformed":

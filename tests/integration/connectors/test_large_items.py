@@ -36,7 +36,9 @@ class MailConnectors:
 
     def get(self, channel):
         manifest = SimpleNamespace(capabilities=SimpleNamespace(window_s=0))
-        return SimpleNamespace(parse=self.parse, keeps_raw=self.keeps_raw, manifest=manifest, expand=None)
+        return SimpleNamespace(
+            parse=self.parse, keeps_raw=self.keeps_raw, manifest=manifest, expand=None, profile_of=None
+        )
 
     def parse(self, body: bytes, context):
         flag, text, *_ = body.decode().split(":")

@@ -267,7 +267,8 @@ async def test_queue_waits_for_the_sign_in_and_goes_out_after_it(bench: Bench, e
 
         await until(is_signed_out)
         assert (await bench.status())[1] == "Letters wants you to sign in again."
-        assert await bench.is_at(message_id, DeliveryStatus.QUEUED)
+        # Put back in a transaction of its own, after the account's.
+        await until(lambda: bench.is_at(message_id, DeliveryStatus.QUEUED))
         change = AccountChange(
             workspace_id=bench.workspace.id,
             id=bench.account_id,

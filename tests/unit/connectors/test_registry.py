@@ -62,6 +62,9 @@ def package(tmp_path, monkeypatch):
         del sys.modules[module]
 
 
+CLOSED = '[[closed]]\nsetting = "season"\nvalue = "moult"\nwhy = "Pigeons rest."\n'
+
+
 def load(folder) -> ConnectorRegistry:
     return ConnectorRegistry.load(folder, folder.name)
 
@@ -116,6 +119,8 @@ def test_get_refuses_an_unknown_channel(package):
         ('pattern = "[0-9]+"', 'pattern = "[0-9"', "credentials[0].pattern"),
         ('kind = "secret"', 'kind = "select"', "credentials[0].options"),
         ("burst = 10", "burst = 0", "limits.loft[0]"),
+        ("burst = 10", f"burst = 10\n{CLOSED}", "closed[0].setting"),
+        ("burst = 10", f"burst = 10\n{CLOSED}colour = 1", "closed[0].colour"),
     ],
 )
 def test_load_names_folder_and_field(package, old, new, field):

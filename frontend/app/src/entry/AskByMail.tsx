@@ -1,6 +1,6 @@
 /** Where one asks for a mail: a new account, or a new password. The answer is the same whoever asks. */
 import { useEffect, useState } from "react";
-import { Link } from "../router";
+import { INBOX, Link } from "../router";
 import { Button } from "../ui/basics";
 import { TextField } from "../ui/field";
 import { EntryPage } from "./EntryPage";
@@ -47,6 +47,16 @@ export function Forgot() {
         <FormFoot form={form} label="Send the link" />
       </form>
       <ToSignIn>Remembered it?</ToSignIn>
+    </EntryPage>
+  );
+}
+
+/** For somebody who comes to a page of the signed-out while they are signed in: an old link, or a shared computer. */
+export function SignedInAlready({ email, onSignOut }: { readonly email: string; readonly onSignOut: () => void }) {
+  return (
+    <EntryPage title="You are signed in" text={<>As <strong>{email}</strong>. To sign in as somebody else, or to make another account, sign out first.</>}>
+      <div className="entry-way"><Button look="primary" onClick={onSignOut}>Sign out and go on</Button></div>
+      <p className="entry-foot"><Link to={INBOX}>Go to the inbox</Link></p>
     </EntryPage>
   );
 }

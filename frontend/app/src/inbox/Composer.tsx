@@ -20,6 +20,7 @@ import { Icon } from "../ui/icons";
 import { showError } from "../ui/toasts";
 import { gist } from "./changing";
 import type { TargetDetail } from "./changing";
+import { TakeDraft, closedRule } from "./TakeDraft";
 import { Length, tooLong } from "./Length";
 import { newestSeq } from "./thread";
 import { useMinute } from "./useMinute";
@@ -53,7 +54,8 @@ function Writer({ conversation, blocked }: { readonly conversation: Conversation
   const client = useClient();
   const manifest = useManifest(conversation.channel);
   const contact = useFeed((state) => state.contacts[conversation.contact_id]);
-  const removed = useFeed((state) => state.channelAccounts[conversation.channel_account_id]?.status === "removed");
+  const account = useFeed((state) => state.channelAccounts[conversation.channel_account_id]);
+  const removed = account?.status === "removed";
   const [mode, setMode] = useState<WritingKind>(removed ? "note" : "message");
   const { text, write, area } = useDraft(id, mode);
   const signalTyping = useTypingSignal(id, mode);
@@ -63,14 +65,15 @@ function Writer({ conversation, blocked }: { readonly conversation: Conversation
   const limit = mode === "message" ? manifest?.capabilities : undefined;
   // Of calls there is nothing to write back.
   const mute = manifest?.capabilities.text_limit === 0;
-  const cannot = mode === "message" && (removed || mute);
-  const files = useFiles(conversation, limit, !cannot && (mode === "note" || limit?.attachments === true));
+  const rule = mode === "message" ? closedRule(manifest, account) : undefined;
+  const cannot = mode === "message" && (removed || mute || rule?.draft_url === "");
+  const files = useFiles(conversation, limit, !cannot && rule === undefined && (mode === "note" || limit?.attachments === true));
   const newest = useFeed((state) => newestSeq(state.messages[id]));
   const [people, setPeople] = useState<AddressText | null>(null);
   const addressed = mode === "message" && manifest?.capabilities.copies === true;
   const chosen = readAddressing(addressed ? people : null, manifest?.capabilities.subject === true);
   const window = windowOf(conversation, limit, useMinute());
-  const closed = target?.what === "edit" ? "" : closedWords(window, limit?.templates === true);
+  const closed = target?.what === "edit" ? "" : rule?.why ?? closedWords(window, limit?.templates === true);
   const [picking, setPicking] = useState(false);
   const written = text.trim() !== "" || files.ready;
   const ready = written && !cannot && closed === "" && !files.busy && chosen.problem === "" && !tooLong(text, limit);
@@ -128,14 +131,14 @@ function Writer({ conversation, blocked }: { readonly conversation: Conversation
       {files.drop.over && <div className="drop-here" aria-hidden="true"><Icon name="clip" size={22} />Drop to attach</div>}
       <div className="composer-foot">
         {files.allowed && <AttachButton accept={acceptOf(limit)} onFiles={files.add} />}
-        {limit?.templates === true && !cannot && <Button look={closed === "" ? "ghost" : "quiet"} icon="note" onClick={() => setPicking(true)}>Template</Button>}
+        {limit?.templates === true && !cannot && rule === undefined && <Button look={closed === "" ? "ghost" : "quiet"} icon="note" onClick={() => setPicking(true)}>Template</Button>}
         <Length text={text} capabilities={limit} />
         <WindowLeft window={window} />
         <span className="composer-space" />
         <span className="composer-hint"><Kbd>{MOD}</Kbd><Kbd>Enter</Kbd></span>
-        <Button look={mode === "note" ? "quiet" : "primary"} icon={mode === "note" ? "note" : "send"} disabled={!ready} onClick={send}>
+        {rule !== undefined ? <TakeDraft text={text} rule={rule} contact={contact} /> : <Button look={mode === "note" ? "quiet" : "primary"} icon={mode === "note" ? "note" : "send"} disabled={!ready} onClick={send}>
           {target?.what === "edit" ? "Save" : mode === "note" ? "Add note" : "Send"}
-        </Button>
+        </Button>}
       </div>
       {picking && <Suspense fallback={null}><TemplatePicker accountId={conversation.channel_account_id} onClose={() => setPicking(false)} onSend={sendTemplate} /></Suspense>}
     </div>

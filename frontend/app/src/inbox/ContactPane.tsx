@@ -35,7 +35,7 @@ function Person({ contact, conversationId }: { readonly contact: Contact; readon
   return (
     <div className="contact">
       <div className="contact-top">
-        <Avatar id={contact.id} name={contact.name} size="l" />
+        <Avatar id={contact.id} name={contact.name} picture={contact.avatar} size="l" />
         <Name key={contact.name} contact={contact} />
       </div>
       <dl className="facts">

@@ -26,7 +26,7 @@ export const ConversationRow = memo(function ConversationRow({ row, route }: Row
   const chosen = route.conversation === row.id;
   return (
     <Link to={{ ...route, conversation: row.id }} className={unread ? "row row-unread" : "row"} aria-current={chosen ? "true" : undefined} draggable={false}>
-      <Avatar id={row.contact_id} name={contact?.name ?? ""} badge={<ChannelIcon channel={manifest} size={10} />} />
+      <Avatar id={row.contact_id} name={contact?.name ?? ""} picture={contact?.avatar} badge={<ChannelIcon channel={manifest} size={10} />} />
       <span className="row-name">{name}{unread && <Unseen>, unread</Unseen>}<Unseen>, {channelName(manifest, row.channel)}</Unseen></span>
       <time className="row-time" dateTime={row.last_activity_at} title={fullTime(row.last_activity_at)}>{shortTime(row.last_activity_at, now)}</time>
       <span className="row-text">

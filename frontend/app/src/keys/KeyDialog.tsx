@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useStepUp } from "../account/StepUp";
 import { useFeed } from "../context";
 import { useForm } from "../entry/useForm";
-import type { PermissionWords } from "../people/calls";
+import type { PermissionView } from "../people/calls";
 import { Select, Ticks } from "../people/parts";
 import { grouped } from "../people/permissions";
 import { CopyLine } from "../settings/CopyLine";
@@ -20,7 +20,7 @@ const UNGRANTABLE = ["keys.manage", "roles.manage"];
 interface Props {
   readonly title: string;
   readonly calls: KeyCalls;
-  readonly words: readonly PermissionWords[];
+  readonly words: readonly PermissionView[];
   readonly onClose: () => void;
   readonly onMade: (made: MadeKey) => void;
 }

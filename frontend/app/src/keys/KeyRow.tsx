@@ -2,13 +2,13 @@
 import { useFeed } from "../context";
 import { memberName } from "../lib/names";
 import { ago, calendarDay, fullTime } from "../lib/time";
-import type { PermissionWords } from "../people/calls";
+import type { PermissionView } from "../people/calls";
 import { Button } from "../ui/basics";
 import type { ApiKey } from "./calls";
 
 interface RowProps {
   readonly held: ApiKey;
-  readonly words: readonly PermissionWords[];
+  readonly words: readonly PermissionView[];
   readonly onRotate: () => void;
   readonly onRevoke: () => void;
 }

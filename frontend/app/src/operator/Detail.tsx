@@ -8,7 +8,7 @@ import { Button, Problem, Skeleton } from "../ui/basics";
 import { TextField } from "../ui/field";
 import { showError, showToast } from "../ui/toasts";
 import { LIMITS, operatorApi } from "./calls";
-import type { Detail as DetailAnswer, Limits } from "./calls";
+import type { Limits, WorkspaceDetail as DetailAnswer } from "../types.gen";
 import { Flags } from "./Operator";
 import { useLoad } from "./useLoad";
 
@@ -77,8 +77,11 @@ function LimitsForm({ limits, onSave }: LimitsFormProps) {
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     setBusy(true);
-    const wanted = Object.fromEntries(LIMITS.map((name) => [name, typed[name] === "" ? null : Number(typed[name])]));
-    await onSave(wanted as Limits);
+    const wanted = (name: keyof Limits): number | null => (typed[name] === "" ? null : Number(typed[name]));
+    await onSave({
+      members: wanted("members"), channel_accounts: wanted("channel_accounts"), storage_bytes: wanted("storage_bytes"), sockets: wanted("sockets"),
+      messages_per_day: wanted("messages_per_day"), workspace_calls_per_minute: wanted("workspace_calls_per_minute"),
+    });
     setBusy(false);
   };
   return (

@@ -7,7 +7,7 @@ import { Button, Empty, Problem, Skeleton } from "../ui/basics";
 import { TextField } from "../ui/field";
 import { showError, showToast } from "../ui/toasts";
 import { operatorApi } from "./calls";
-import type { FlagState } from "./calls";
+import type { FlagState } from "../types.gen";
 import { useLoad } from "./useLoad";
 import { Detail } from "./Detail";
 import { bytes } from "./bytes";

@@ -7,14 +7,14 @@ import { Button } from "../ui/basics";
 import { Dialog } from "../ui/dialog";
 import { TextField } from "../ui/field";
 import { showToast } from "../ui/toasts";
-import type { PermissionWords } from "./calls";
+import type { PermissionView } from "./calls";
 import { Ticks } from "./parts";
 import { grouped } from "./permissions";
 import { usePeopleCalls } from "./useAct";
 
 interface Props {
   readonly role: CustomRole | null;
-  readonly words: readonly PermissionWords[];
+  readonly words: readonly PermissionView[];
   readonly onClose: () => void;
 }
 

@@ -9,7 +9,7 @@ import type { CustomRole, Permission } from "../types.gen";
 import { Button, Empty, Problem, Skeleton } from "../ui/basics";
 import { Confirm } from "../ui/dialog";
 import { readCatalogue } from "./calls";
-import type { PermissionWords } from "./calls";
+import type { PermissionView } from "./calls";
 import { PageHead, ROLE_NAMES } from "./parts";
 import { RoleDialog } from "./RoleDialog";
 import { useAct, useAsked, usePeopleCalls } from "./useAct";
@@ -75,7 +75,7 @@ export function Roles() {
 interface CardProps {
   readonly name: string;
   readonly permissions: readonly Permission[];
-  readonly words: readonly PermissionWords[];
+  readonly words: readonly PermissionView[];
   readonly who: readonly string[];
   readonly note?: string;
   readonly children?: ReactNode;

@@ -1,6 +1,6 @@
 /** How the catalogue of permissions is grouped, for roles and for keys. */
 import type { Permission } from "../types.gen";
-import type { PermissionWords } from "./calls";
+import type { PermissionView } from "./calls";
 
 const CONVERSATIONS: readonly Permission[] = ["inbox.read", "inbox.reply", "inbox.assign", "contacts.write"];
 const SET_UP: readonly Permission[] = ["channels.manage", "inboxes.manage"];
@@ -8,10 +8,10 @@ const PEOPLE: readonly Permission[] = ["members.manage", "teams.manage", "roles.
 
 interface Group {
   readonly legend: string;
-  readonly words: readonly PermissionWords[];
+  readonly words: readonly PermissionView[];
 }
 
-export function grouped(words: readonly PermissionWords[]): readonly Group[] {
+export function grouped(words: readonly PermissionView[]): readonly Group[] {
   const known = [...CONVERSATIONS, ...SET_UP, ...PEOPLE];
   const pick = (legend: string, has: (permission: Permission) => boolean): Group => ({ legend, words: words.filter((one) => has(one.permission)) });
   return [

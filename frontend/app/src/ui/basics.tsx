@@ -16,7 +16,7 @@ export function ChannelIcon({ channel, size = 18 }: { readonly channel: ChannelV
 interface AvatarProps {
   readonly id: string;
   readonly name: string;
-  /** A member's own, as in `Member.avatar`; without one their letters are shown. */
+  /** A member's or contact's, as in `Member.avatar`; without one their letters are shown. */
   readonly picture?: string | undefined;
   readonly size?: "s" | "m" | "l";
   readonly badge?: ReactNode;

@@ -1,17 +1,6 @@
 /** What a workspace uses, and operators in it. */
 import { call } from "../api";
-import type { Limits } from "../operator/calls";
-
-export interface Usage {
-  readonly members: number;
-  readonly members_invited: number;
-  readonly channel_accounts: number;
-  readonly storage_bytes: number;
-  readonly sockets: number;
-  readonly messages_sent_today: number;
-  readonly days: readonly { readonly day: string; readonly messages_in: number; readonly messages_out: number; readonly api_calls: number; readonly most_sockets: number }[];
-  readonly limits: Limits;
-}
+import type { Usage } from "../types.gen";
 
 export const readUsage = (workspaceId: number) => call<Usage>("GET", `/workspaces/${workspaceId}/usage`);
 

@@ -68,6 +68,20 @@ describe("signing in", () => {
   });
 });
 
+describe("signed in already", () => {
+  it.each(["sign-up", "forgot", "sign-in"] as const)("says so at %s, and signs out on demand", async (page) => {
+    server.answers["GET /session"] = () => NOBODY;
+    server.answers["DELETE /session"] = () => new Response(null, { status: 204 });
+    const user = open({ page });
+    expect(await screen.findByRole("heading", { name: "You are signed in" })).toBeVisible();
+    expect(screen.getByText("lin@example.com")).toBeVisible();
+    expect(screen.getByRole("link", { name: "Go to the inbox" })).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Sign out and go on" }));
+    expect(await screen.findByLabelText("E-mail")).toBeVisible();
+    expect(currentRoute().page).toBe(page);
+  });
+});
+
 describe("links of mails", () => {
   it("make the account by the button alone, and show the hub's words at the password", async () => {
     server.answers["POST /email-verifications"] = refuse(422, { code: "invalid_input", field: "password", message: "Use a longer one." });

@@ -6,7 +6,7 @@ const field = (over: Partial<Field>): Field => ({ name: "x", label: "Thing", hel
 
 const manifest: ChannelView = {
   id: "sms", name: "SMS", summary: "", transport: "webhook", docs_url: "", read_on: "", unknown_policy: "at_most_once", limits: {}, events: [], needs_public_url: true,
-  setup_steps: [], presets: [], webhook_limit_bytes: 1_048_576, retry_after_s: [], softphone: null, proof: "signature", rank: 100, generated: [], sign_in: null, can_test: false, icon: "",
+  setup_steps: [], presets: [], closed: [], webhook_limit_bytes: 1_048_576, retry_after_s: [], softphone: null, proof: "signature", rank: 100, generated: [], sign_in: null, can_test: false, icon: "",
   capabilities: { text_limit: 1600, text_limit_unit: "chars", segments: true, receipts: [], typing_in: false, typing_out: false, reply: false, react: false, edit: false, edit_within_s: 0, delete: false, delete_within_s: 0, mark_read: false, attachments: false, attachment_total_bytes: 0, attachment_limit_bytes: 0, attachment_limit_count: 0, attachment_mimes: [], subject: false, copies: false, html: false, visitors: false, start_conversation: true, window_s: 0, human_window_s: 0, templates: false, human_only: false, call: false },
   credentials: [field({ name: "account_sid", label: "Account SID", pattern: "AC[0-9a-f]{4}" }), field({ name: "token", label: "Token", kind: "secret" })],
   settings: [field({ name: "phone_number", label: "Phone number", kind: "phone" }), field({ name: "token", label: "Shown token", required: false, default: "abc" })],

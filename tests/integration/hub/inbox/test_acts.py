@@ -129,6 +129,20 @@ async def test_edit_of_an_unsent_reply_is_what_is_sent(desk):
     assert (claimed.act, claimed.outbound.text, row.edited_at) == (None, "Tomorrow.", None)
 
 
+async def test_reply_goes_out_with_its_authors_name_and_picture(desk):
+    """For channels that show them; as they are when it goes out."""
+    async with desk.transaction() as conn:
+        await conn.execute(
+            "UPDATE member SET avatar = 'abc' WHERE workspace_id = $1 AND id = $2", desk.workspace.id, desk.me.id
+        )
+        name = await conn.fetchval(
+            "SELECT name FROM member WHERE workspace_id = $1 AND id = $2", desk.workspace.id, desk.me.id
+        )
+    await desk.reply()
+    claimed = await desk.claim()
+    assert (claimed.outbound.author_name, claimed.outbound.author_avatar) == (name, "abc")
+
+
 async def test_deleting_an_unsent_reply_keeps_it_here(desk):
     """It never leaves, on any channel, and cannot be sent again."""
     place, _ = await desk.reply("a secret")

@@ -16,6 +16,7 @@ from hub import clock
 from hub.attachments import store as attachments
 from hub.attachments.model import AttachmentRow, Part
 from hub.blobs import new_key
+from hub.contacts import profiles
 from hub.contacts import store as contacts
 from hub.envelope import Identity, StreamItem, ThreadHints
 from hub.errors import Conflict, Unavailable
@@ -200,12 +201,20 @@ async def test_nothing_of_a_person_is_anywhere(
         wanted = actions.NewConsent(purpose="newsletter", state="given", basis="consent", source=f"Form {MARKER}")
         await actions.record_consent(conn, workspace.actor(), contact_id, wanted)
         await actions.request_export(conn, workspace.actor(), contact_id)
+        await profiles.keep_avatar(conn, workspace.id, contact_id, MARKER.encode(), clock.now())
+        await conn.execute(
+            "INSERT INTO contact_profile (workspace_id, contact_id, channel_account_id, scheme, scope, value, wanted_at) "
+            "SELECT $1, $2, id, 'phone', '', $3, now() FROM channel_account WHERE workspace_id = $1 LIMIT 1",
+            workspace.id,
+            contact_id,
+            PHONE,
+        )
     needles = (MARKER, PHONE, PHONE.replace("+", "%2b"))
     before = await found_in_database(database_urls.owner_url, *needles)
     assert {
         "message.text", "event.data", "contact.name", "contact_identity.value", "dead_letter.body", "raw_item.body",
         "intake_spool.item", "pending_reference.item", "attachment.filename", "message_html.html",
-        "idempotency_key.body", "suppression.value", "consent_record.source",
+        "idempotency_key.body", "suppression.value", "consent_record.source", "contact_avatar.webp", "contact_profile.value",
     } <= set(before)  # fmt: skip
     assert len(found_in_redis(REDIS["durable"], MARKER)) == 2
     assert len(found_in_redis(REDIS["ephemeral"], MARKER)) == 1

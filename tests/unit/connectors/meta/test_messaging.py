@@ -182,6 +182,26 @@ async def test_reaction_and_seen_reach_the_vendor(channel):
 
 
 @BOTH
+async def test_person_is_asked_about_and_called_as_they_show_themselves(channel):
+    """Messenger gives two names, Instagram one or a username; who shows nothing is no riddle to be asked again."""
+    ask, who = REGISTRY.get(channel).profile_of, PEOPLE[channel]
+    shown = {"profile_pic": "https://scontent.xx.fbcdn.net/v/1.jpg"}
+    shown |= {"first_name": "Nadia", "last_name": "Brandt"} if channel == "messenger" else {"username": "nadia.b"}
+    async with running(channel) as (vendor, account):
+        with pytest.raises(ConnectorError) as unknown:
+            await ask(account, who)
+        vendor.people[who.value] = shown
+        found = await ask(account, who)
+        with pytest.raises(ConnectorError) as odd:
+            await ask(account, Identity(who.scheme, "me/accounts"))
+
+    assert found.avatar_url == shown["profile_pic"]
+    assert (found.name, found.handle) == (("Nadia Brandt", None) if channel == "messenger" else ("", "nadia.b"))
+    assert {unknown.value.info.klass, odd.value.info.klass} == {ErrorClass.RECIPIENT}
+    assert len(vendor.requests) == 2
+
+
+@BOTH
 async def test_keys_are_checked_before_they_are_saved(channel):
     """Good ones give the id that routes calls; each wrong one is named."""
     async with running(channel) as (_, account):

@@ -14,7 +14,7 @@ import pytest
 
 from hub.errors import InvalidInput
 from hub.mailer import letters
-from hub.mailer.model import FIELDS, Mail, QueuedMail, Template, check
+from hub.mailer.model import FIELDS, Mail, QueuedMail, SecurityChange, Template, check
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "mails"
 SAMPLE = {
@@ -29,7 +29,8 @@ SAMPLE = {
     "at": "2026-11-22 12:00 UTC",
     "address": "203.0.113.7",
     "device": "Firefox on Linux",
-    "what": "an authenticator app was added",
+    "what": "passkey_added",
+    "about": "Ann's phone",
     "lines": "Mia Lang wrote 3 messages\nA conversation was assigned to you",
     "unsubscribe_url": "https://hub.example/api/v1/digests/unsubscribe?token=abc",
     "settings_url": "https://hub.example/settings/notifications",
@@ -107,8 +108,26 @@ def test_every_language_uses_the_same_fields(template, locale):
         return set(letters._PLACE.findall(said))
 
     assert places(words) == places(english)
-    assert places(words) | {"url", "unsubscribe_url", "settings_url"} >= FIELDS[template] >= places(words)
+    # ``about`` stands in the sentence that ``what`` names.
+    assert places(words) | {"url", "unsubscribe_url", "settings_url", "about"} >= FIELDS[template] >= places(words)
     assert bool(words.button) is bool(english.button) is ("url" in FIELDS[template])
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("change", SecurityChange)
+def test_every_language_says_what_changed(change, locale):
+    """A sentence of its own for each change, with what it names where English has it."""
+    sentence, english = letters.LANGUAGES[locale].changes[change], letters.LANGUAGES["en"].changes[change]
+    assert letters._PLACE.findall(sentence) == letters._PLACE.findall(english)
+    assert (sentence == english) is (locale == "en")
+    fields = fields_of(Template.SECURITY_CHANGED, what=change.value, about="4711")
+    assert sentence.replace("{about}", "4711") in letters.write(Template.SECURITY_CHANGED, locale, fields).text
+
+
+def test_a_mail_queued_before_sentences_had_names_keeps_its_own():
+    """What was queued by the version before still goes out as it was meant."""
+    fields = fields_of(Template.SECURITY_CHANGED, what="An authenticator app was added.", about="")
+    assert "An authenticator app was added." in letters.write(Template.SECURITY_CHANGED, "de", fields).text
 
 
 @pytest.mark.parametrize("template", Template)

@@ -2,8 +2,8 @@
 
 from hub.migrations.step import run_sql
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
