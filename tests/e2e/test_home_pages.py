@@ -137,7 +137,9 @@ def test_settings_are_kept(hub: RunningHub, arrive):
     box.check()
     page.get_by_label("Keep quiet hours").check()
     page.get_by_label("How often").select_option("daily")
-    page.get_by_label("At", exact=True).select_option("17")
+    with page.expect_response(lambda answer: "digest_hour" in (answer.request.post_data or "")) as kept:
+        page.get_by_label("At", exact=True).select_option("17")
+    assert kept.value.ok
     expect(page.locator(".toasts").get_by_text("Saved").first).to_be_visible()
     page.reload()
     expect(box).to_be_checked()

@@ -29,7 +29,7 @@ export class Server {
     const answer = this.answers[`${method} ${path}`];
     if (answer === undefined) return Promise.resolve(Response.json({ code: "not_found", message: `No ${method} ${path}` }, { status: 404 }));
     const value = answer(body);
-    return Promise.resolve(value instanceof Response ? value : Response.json(value));
+    return Promise.resolve(value).then((found) => (found instanceof Response ? found : Response.json(found)));
   }
 }
 

@@ -1,15 +1,15 @@
 /** How a member is told of things: kinds and ways, quiet hours, digest, and browsers for push. */
 import { useEffect, useId, useState } from "react";
 import type { ReactNode } from "react";
-import { ApiError } from "../api";
 import { useClient, useFeed } from "../context";
 import { Problem, Skeleton } from "../ui/basics";
 import { FieldNote } from "../ui/field";
-import { showToast } from "../ui/toasts";
 import { Browsers } from "../push/Browsers";
-import { KINDS, WAYS, noticeApi } from "./calls";
+import { KINDS, WAYS } from "./calls";
 import type { Digest, Kind, NoticeSettings, Way } from "./calls";
 import { minutesOf, timeOf, zones } from "./times";
+import { useSettings } from "./useSettings";
+import type { Save } from "./useSettings";
 import { KIND_WORDS } from "./words";
 import "./settings.css";
 
@@ -18,70 +18,38 @@ const DIGESTS: Readonly<Record<Digest, string>> = { hourly: "Every hour", daily:
 const LANGUAGES = [["en", "English"], ["de", "Deutsch"], ["fr", "Français"], ["es", "Español"]] as const;
 const EVENING = { quiet_from: 20 * 60, quiet_until: 8 * 60 };
 
-type Save = (change: Partial<NoticeSettings>, done?: string) => Promise<void>;
-
 export function SettingsPage() {
   const { workspaceId } = useClient();
-  const [settings, setSettings] = useState<NoticeSettings | null>(null);
-  const [failed, setFailed] = useState("");
-  const [refused, setRefused] = useState<{ field: string; message: string } | null>(null);
+  const { settings, failed, refused, save, again } = useSettings(workspaceId);
   const workspace = useFeed((state) => state.workspace.name);
-  const [tries, setTries] = useState(0);
 
-  useEffect(() => {
-    setFailed("");
-    noticeApi(workspaceId).settings().then(setSettings, (error: Error) => setFailed(error.message));
-  }, [workspaceId, tries]);
-
-  if (failed !== "") return <Problem message={failed} onRetry={() => setTries(tries + 1)} />;
+  if (failed !== "") return <Problem message={failed} onRetry={again} />;
   if (settings === null) return <div className="settings-page"><Skeleton rows={6} className="skeleton-list" /></div>;
 
-  // Shown at once, taken back where the hub refuses; each change can be undone by the one it replaced.
-  const save: Save = async (change, done = "Saved") => {
-    const before = settings;
-    const replaced = Object.fromEntries(Object.keys(change).map((name) => [name, before[name as keyof NoticeSettings]])) as Partial<NoticeSettings>;
-    setSettings({ ...before, ...change, kinds: { ...before.kinds, ...change.kinds } });
-    setRefused(null);
-    try {
-      setSettings(await noticeApi(workspaceId).changeSettings(change));
-      if (done !== "") showToast(done, { action: { label: "Undo", run: () => void undo(replaced) } });
-    } catch (error) {
-      setSettings(before);
-      const { field, message } = error instanceof ApiError ? error : { field: null, message: "That did not work. Try again." };
-      setRefused({ field: field?.split(".")[0] ?? "", message });
-    }
-  };
-  const undo = async (change: Partial<NoticeSettings>): Promise<void> => {
-    try {
-      setSettings(await noticeApi(workspaceId).changeSettings(change));
-    } catch (error) {
-      setRefused({ field: "", message: (error as Error).message });
-    }
-  };
-  const problem = (...fields: string[]): string => (refused !== null && fields.includes(refused.field) ? refused.message : "");
+  const problem = (...fields: string[]): string => (fields.includes(refused.field) ? refused.message : "");
   return (
     <div className="settings-page">
       <header className="settings-head">
         <h1>Notifications</h1>
         <p>How you are told of things in {workspace}. Changes are saved as you make them.</p>
       </header>
-      {refused !== null && problem("quiet_from", "quiet_until", "time_zone", "digest_hour", "language") === "" && <p className="form-problem" role="alert">{refused.message}</p>}
+      {refused.message !== "" && problem("quiet_from", "quiet_until", "time_zone", "digest_hour", "language") === "" && <p className="form-problem" role="alert">{refused.message}</p>}
       <Ways settings={settings} save={save} />
       <Card title="Quiet hours" about="No pushes and no mails in this time; the list here goes on.">
         <QuietHours settings={settings} save={save} problem={problem("quiet_from", "quiet_until")} />
         <Choice label="Your time zone" value={settings.time_zone} problem={problem("time_zone")}
-          options={zones(settings.time_zone).map((zone) => [zone, zone.replaceAll("_", " ")])} onChoose={(time_zone) => void save({ time_zone })} />
+          options={zones(settings.time_zone).map((zone) => [zone, zone.replaceAll("_", " ")])} onChoose={(time_zone) => save({ time_zone })} />
       </Card>
       <Card title="E-mail" about="One mail with what you have not read, sent only while you are away.">
-        <Choice label="How often" value={settings.digest} options={Object.entries(DIGESTS)} onChoose={(digest) => void save({ digest: digest as Digest })} />
+        <Choice label="How often" value={settings.digest} options={Object.entries(DIGESTS)} onChoose={(digest) => save({ digest: digest as Digest })} />
         {settings.digest === "daily" && (
           <Choice label="At" value={String(settings.digest_hour)} problem={problem("digest_hour")}
-            options={Array.from({ length: 24 }, (_, hour) => [String(hour), timeOf(hour * 60)])} onChoose={(hour) => void save({ digest_hour: Number(hour) })} />
+            options={Array.from({ length: 24 }, (_, hour) => [String(hour), timeOf(hour * 60)])} onChoose={(hour) => save({ digest_hour: Number(hour) })} />
         )}
-        <Choice label="Language of mails and pushes" value={settings.language.slice(0, 2)} problem={problem("language")} options={LANGUAGES} onChoose={(language) => void save({ language })} />
+        <Choice label="Language of mails and pushes" value={settings.language.slice(0, 2)} problem={problem("language")} options={LANGUAGES} onChoose={(language) => save({ language })} />
       </Card>
       <Card title="Push" about="Told by this device even while no tab of the hub is open.">
-        <Check label="Show who wrote and how it begins" help="Otherwise a push says only that something came: nobody reads it over your shoulder." checked={settings.shows_text} onChange={(shows_text) => void save({ shows_text })} />
+        <Check label="Show who wrote and how it begins" help="Otherwise a push says only that something came: nobody reads it over your shoulder." checked={settings.shows_text} onChange={(shows_text) => save({ shows_text })} />
         <Browsers />
       </Card>
     </div>
@@ -91,7 +59,7 @@ export function SettingsPage() {
 function Ways({ settings, save }: { readonly settings: NoticeSettings; readonly save: Save }) {
   const toggle = (kind: Kind, way: Way): void => {
     const ways = settings.kinds[kind] ?? [];
-    void save({ kinds: { [kind]: ways.includes(way) ? ways.filter((one) => one !== way) : [...ways, way] } }, "");
+    save({ kinds: { [kind]: ways.includes(way) ? ways.filter((one) => one !== way) : [...ways, way] } }, "");
   };
   return (
     <table className="ways">
@@ -121,11 +89,11 @@ function QuietHours({ settings, save, problem }: { readonly settings: NoticeSett
   const on = quiet_from !== null && quiet_until !== null;
   return (
     <>
-      <Check label="Keep quiet hours" checked={on} onChange={(wanted) => void save(wanted ? EVENING : { quiet_from: null, quiet_until: null })} />
+      <Check label="Keep quiet hours" checked={on} onChange={(wanted) => save(wanted ? EVENING : { quiet_from: null, quiet_until: null })} />
       {on && (
         <div className="quiet">
-          <TimeField id={`${id}-from`} label="From" value={quiet_from} onChange={(minute) => void save({ quiet_from: minute, quiet_until })} />
-          <TimeField id={`${id}-until`} label="Until" value={quiet_until} onChange={(minute) => void save({ quiet_from, quiet_until: minute })} />
+          <TimeField id={`${id}-from`} label="From" value={quiet_from} onChange={(minute) => save({ quiet_from: minute, quiet_until })} />
+          <TimeField id={`${id}-until`} label="Until" value={quiet_until} onChange={(minute) => save({ quiet_from, quiet_until: minute })} />
         </div>
       )}
       <FieldNote id={`${id}-note`} help="" problem={problem} />

@@ -13,7 +13,8 @@ interface Toast {
   readonly action: { readonly label: string; readonly run: () => void } | null;
 }
 
-const toasts = new Signal<readonly Toast[]>([]);
+/** Those that are shown. */
+export const toasts = new Signal<readonly Toast[]>([]);
 let lastId = 0;
 
 export function showToast(text: string, options: Partial<Pick<Toast, "tone" | "action">> = {}): void {

@@ -9,6 +9,7 @@ import { minutesOf, timeOf } from "../../src/notices/times";
 import { byDay } from "../../src/notices/words";
 import { navigate } from "../../src/router";
 import { ME, snapshot } from "../rows";
+import { toasts } from "../../src/ui/toasts";
 import { Server } from "../server";
 import { notice, page } from "./rows";
 
@@ -21,6 +22,7 @@ let settings: NoticeSettings;
 
 beforeEach(() => {
   server = new Server();
+  toasts.set([]);
   settings = SETTINGS;
   server.answers = {
     "GET /session": () => ({ login: { name: "Priya", email: "priya@example.com", time_zone: "" }, workspaces: [{ workspace_id: 1, workspace_name: "Northwind", member_id: ME, role: "owner" }] }),
@@ -108,6 +110,24 @@ describe("the settings", () => {
     ]));
     const { violations } = await axe.run(document.body, { rules: { "color-contrast": { enabled: false } } });
     expect(violations).toEqual([]);
+  });
+
+  it("keeps a change made while one before it is on its way, and says Saved when all are", async () => {
+    const user = userEvent.setup();
+    const waiting: (() => void)[] = [];
+    const answer = server.answers["PATCH /notice-settings"];
+    server.answers["PATCH /notice-settings"] = (body) => new Promise((resolve) => waiting.push(() => resolve(answer?.(body))));
+    render(<App />);
+    await user.selectOptions(await screen.findByRole("combobox", { name: "How often" }), "daily");
+    const hour = await screen.findByRole("combobox", { name: "At" });
+    await user.selectOptions(hour, "17");
+    await act(async () => waiting[0]?.());
+    expect(hour).toHaveValue("17");
+    expect(screen.queryByText("Saved")).toBeNull();
+    await waitFor(() => expect(sent("/notice-settings")).toEqual([{ digest: "daily" }, { digest_hour: 17 }]));
+    await act(async () => waiting[1]?.());
+    expect(await screen.findByText("Saved")).toBeVisible();
+    expect(hour).toHaveValue("17");
   });
 
   it("takes back what the hub refuses, and says why at the field", async () => {
