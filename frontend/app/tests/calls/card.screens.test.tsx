@@ -13,7 +13,7 @@ const CAN = {
   delete: false, delete_within_s: 0, mark_read: false, attachments: false, attachment_limit_bytes: 0, attachment_limit_count: 0, attachment_total_bytes: 0, attachment_mimes: [],
   subject: false, copies: false, html: false, visitors: false, start_conversation: false, window_s: 0, human_window_s: 0, templates: false, human_only: false, call: true,
 };
-const VOICE = { id: "voice", name: "Phone calls", summary: "", icon: "", transport: "webhook", docs_url: "", capabilities: CAN, credentials: [], settings: [], setup_steps: [], needs_public_url: true, presets: [], rank: 1 };
+const VOICE = { id: "voice", name: "Phone calls", summary: "", icon: "", transport: "webhook", docs_url: "", capabilities: CAN, credentials: [], settings: [], setup_steps: [], needs_public_url: true, presets: [], closed: [], softphone: null, rank: 1 };
 const ANA = conversation({ channel: "voice", last_inbound_seq: 9, version: 9, preview: "Missed call" });
 const STATE = { outcome: "missed", member: "", answered_at: null, ended_at: "2026-01-01T10:00:40Z", talk_s: null } as const;
 const CALL = message({ id: "x-8", seq: 8, version: 8, kind: "call", text: "Missed call", call: STATE });
