@@ -83,5 +83,6 @@ def _received(workspace_id: int, account_id: UUID, one: PastMessage) -> Received
         sender=Identity(one.scheme, one.address, scope, one.name or None),
         text=one.text,
         subject=one.subject,
+        call=one.call,
     )
     return ReceivedItem(workspace_id=workspace_id, channel_account_id=account_id, channel=one.channel, item=item)

@@ -15,12 +15,18 @@ class KitOwner(msgspec.Struct, frozen=True):
 
 
 class KitAccount(msgspec.Struct, frozen=True):
-    """A channel account of the demo; does not show its secrets in text."""
+    """
+    A channel account of the demo; does not show its secrets in text.
+
+    Attributes:
+        external_ref: The vendor's own id of the account, where its calls name one.
+    """
 
     channel: str
     name: str
     credentials: dict[str, str]
     settings: dict[str, str]
+    external_ref: str = ""
 
     def __repr__(self) -> str:
         return f"KitAccount(channel={self.channel!r})"

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from hub.contacts.model import ContactsRemoved
+from hub.envelope import CallState
 from hub.inbox.model import ConversationStatus
 
 
@@ -44,6 +45,7 @@ class PastMessage(msgspec.Struct, frozen=True, kw_only=True):
         key: Unique in the whole history.
         closes: Whether the conversation is closed after it.
         is_read: Whether the owner has read it.
+        call: It was a telephone call.
     """
 
     channel: str
@@ -58,3 +60,4 @@ class PastMessage(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
     closes: bool = False
     is_read: bool = False
+    call: CallState | None = None

@@ -173,6 +173,7 @@ async def _connect_one(database: Database, sealer: Sealer, workspace_id: int, on
                 name=one.name,
                 credentials=one.credentials,
                 settings=one.settings,
+                external_ref=one.external_ref,
                 demo=True,
             )
             return (await channels.connect(conn, sealer, new)).id
@@ -181,6 +182,7 @@ async def _connect_one(database: Database, sealer: Sealer, workspace_id: int, on
             id=old.id,
             credentials=one.credentials,
             settings=one.settings,
+            external_ref=one.external_ref,
             status=AccountStatus.CONNECTED,
         )
         return (await channels.change(conn, sealer, change)).id

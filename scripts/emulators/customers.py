@@ -1,8 +1,10 @@
 """
-Simulated customers: write by chat, SMS and mail at a human pace, answer what they are answered, go silent, come back.
+Simulated customers: write by chat, SMS, mail and WhatsApp and telephone at a human pace, answer what they are
+answered, go silent, come back.
 
 Run by ``hub demo`` with ``HUB_DEMO`` in the environment, JSON: ``{"base_url", "accounts", "webhooks", "twilio_url",
-"number", "mail_url", "address", "seed", "speed", "first"}``. Prints one line a warning; silent otherwise.
+"number", "mail_url", "address", "whatsapp_url", "voice_url", "seed", "speed", "first"}``. Prints one line a warning;
+silent otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ import signal
 
 from scripts.emulators.photos import draw_photo
 from scripts.emulators.stories import Customer, Line, Turn, arrivals
+from scripts.emulators.story_texts import CALLS
 from scripts.emulators.talk import Lines, Picture, Talk
+from scripts.emulators.telephone import Telephone
 
 # After the first word of an answer, how long a customer waits for the rest of it.
 REST_OF_ANSWER_S = 6.0
@@ -43,6 +47,8 @@ class Crowd:
         began_s = loop.time()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._lines.listen())
+            if CALLS in self._lines.accounts:
+                group.create_task(Telephone(self._lines, self._seed, self._speed, self._first).run())
             for one in arrivals(self._seed, self._first):
                 if one.channel not in self._lines.accounts:
                     continue
@@ -113,6 +119,8 @@ async def _run() -> None:
         number=given["number"],
         mail_url=given["mail_url"],
         address=given["address"],
+        whatsapp_url=given["whatsapp_url"],
+        voice_url=given["voice_url"],
         warn=lambda text: print(f"warning: {text}", flush=True),
     )
     task = asyncio.current_task()

@@ -11,9 +11,10 @@ from itertools import count
 from random import Random
 
 from scripts.emulators.people import Person, person
-from scripts.emulators.story_texts import CHAT, MAIL, SMS, STORIES, Said, StoryText, TurnText
+from scripts.emulators.story_texts import CHAT, MAIL, SMS, STORIES, WHATSAPP, Said, StoryText, TurnText
 
-CHANNELS = (CHAT, SMS, MAIL)
+# Those that customers write by; calls are in callers.py.
+CHANNELS = (CHAT, SMS, MAIL, WHATSAPP)
 # Mean seconds between two new customers, once the first few have come.
 GAP_S = 40.0
 FIRST_FEW = 6
@@ -94,8 +95,7 @@ def customer(seed: int, number: int) -> Customer:
     """Return the customer of that number, arriving at 0; ``arrivals`` says when they come."""
     rng = Random(f"customer:{seed}:{number}")  # noqa: S311  invented people, not secrets
     # The first ones tell each kind of story once, so that the first screen shows all kinds.
-    order = list(STORIES)
-    Random(f"order:{seed}").shuffle(order)  # noqa: S311  as above
+    order = _order(seed)
     story = order[number] if number < len(order) else rng.choice(STORIES)
     channel = _channel(rng, story, number)
     who = person(seed, number, story.language)
@@ -118,6 +118,16 @@ def arrivals(seed: int, first: int = 0) -> Iterator[Customer]:
     for number in count():
         at_s += rng.uniform(0.5, 2.0) if number < FIRST_FEW else rng.expovariate(1 / GAP_S)
         yield replace(customer(seed, first + number), arrives_s=round(at_s, 3))
+
+
+def _order(seed: int) -> list[StoryText]:
+    """Mix the stories, so that the first one of each channel can be told on it."""
+    order = list(STORIES)
+    Random(f"order:{seed}").shuffle(order)  # noqa: S311  invented people, not secrets
+    for place, channel in enumerate(CHANNELS):
+        found = next(one for one in range(place, len(order)) if channel in order[one].channels)
+        order[place], order[found] = order[found], order[place]
+    return order
 
 
 def _channel(rng: Random, story: StoryText, number: int) -> str:

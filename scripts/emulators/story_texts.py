@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CHAT, SMS, MAIL = "livechat", "twilio_sms", "imap_smtp"
-EVERYWHERE = (CHAT, SMS, MAIL)
+CHAT, SMS, MAIL, WHATSAPP, CALLS = "livechat", "twilio_sms", "imap_smtp", "whatsapp_cloud", "voice"
+EVERYWHERE = (CHAT, SMS, MAIL, WHATSAPP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ STORIES: tuple[StoryText, ...] = (
                 answers=("What a lovely room, {first}! You made our whole team smile.",),
             ),
         ),
-        channels=(CHAT, SMS),
+        channels=(CHAT, SMS, WHATSAPP),
     ),
     StoryText(
         "liefertermin",
@@ -215,7 +215,7 @@ STORIES: tuple[StoryText, ...] = (
             _turn(_said("תודה רבה! ❤️"), answers=("With pleasure!",)),
         ),
         language="he",
-        channels=(CHAT, SMS),
+        channels=(CHAT, SMS, WHATSAPP),
     ),
     StoryText(
         "swatch_request",
@@ -355,7 +355,7 @@ STORIES: tuple[StoryText, ...] = (
             ),
             _turn(_said("ok thx", "👍"), answers=("See you soon!",)),
         ),
-        channels=(SMS, CHAT),
+        channels=(SMS, CHAT, WHATSAPP),
     ),
     StoryText(
         "care_advice",
@@ -371,7 +371,7 @@ STORIES: tuple[StoryText, ...] = (
             ),
             _turn(_said("You saved our evening. You can hardly see it any more!"), answers=("Phew! Cheers, {first}.",)),
         ),
-        channels=(CHAT, SMS),
+        channels=(CHAT, SMS, WHATSAPP),
     ),
     StoryText(
         "missing_parts",

@@ -20,7 +20,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from scripts.emulators.people import Person
-from scripts.emulators.story_texts import CHAT, MAIL, SMS
+from scripts.emulators.story_texts import CHAT, MAIL, SMS, WHATSAPP
+from scripts.emulators.whatsapp_talk import WhatsAppTalk, hear_whatsapp
 
 LONG_POLL_S = 20.0
 RETRY_S = 1.0
@@ -69,10 +70,13 @@ class Lines:
     number: str
     mail_url: str
     address: str
+    whatsapp_url: str
+    voice_url: str
     warn: Warn
     http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=40, trust_env=False))
     by_phone: dict[str, SmsTalk] = field(default_factory=dict)
     by_email: dict[str, MailTalk] = field(default_factory=dict)
+    by_whatsapp: dict[str, WhatsAppTalk] = field(default_factory=dict)
 
     def open(self, person: Person, channel: str, subject: str) -> Talk:
         """Begin a conversation."""
@@ -80,15 +84,19 @@ class Lines:
             return ChatTalk(self, person)
         if channel == SMS:
             return self.by_phone.setdefault(person.phone, SmsTalk(self, person))
+        if channel == WHATSAPP:
+            return self.by_whatsapp.setdefault(person.phone, WhatsAppTalk(self, person))
         return self.by_email.setdefault(person.email, MailTalk(self, person, subject))
 
     async def listen(self) -> None:
-        """Hand the shop's SMS and mail to the customers they are for, for ever."""
+        """Hand what the shop answers to the customers it is for, for ever; a chat hears by itself."""
         async with asyncio.TaskGroup() as group:
             if SMS in self.accounts:
                 group.create_task(self._poll(self.twilio_url, "messages", self._take_sms))
             if MAIL in self.accounts:
                 group.create_task(self._poll(self.mail_url, "sent", self._take_mail))
+            if WHATSAPP in self.accounts:
+                group.create_task(hear_whatsapp(self))
 
     async def _poll(self, url: str, what: str, take: Callable[[dict[str, object]], None]) -> None:
         seen = 0
@@ -114,11 +122,16 @@ class Lines:
                 talk.hear(raw)
 
     async def post(self, url: str, order: dict[str, object]) -> dict[str, object]:
-        """Steer an emulator, trying again while it is away."""
+        """Steer an emulator that answers with an object, trying again while it is away."""
+        told = await self.order(url, order)
+        return dict(told) if isinstance(told, dict) else {}
+
+    async def order(self, url: str, order: dict[str, object]) -> object:
+        """Steer an emulator, trying again while it is away; returns whatever it answers."""
         while True:
             with contextlib.suppress(httpx.TransportError):
                 answer = await self.http.post(f"{url}/_control", json=order)
-                return dict(answer.json())
+                return answer.json()
             await asyncio.sleep(RETRY_S)
 
 

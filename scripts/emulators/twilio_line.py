@@ -43,11 +43,12 @@ class PhoneMember(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who calls, how long a message they leave, and its words."""
+    """Who calls, how long a message they leave, its words, and their name where the exchange knows it."""
 
     number: str
     message_s: int = 0
     words: str = ""
+    name: str = ""
 
 
 class Line:
@@ -71,6 +72,7 @@ class Line:
         self.heard: list[str] = []
         self.rung: list[str] = []
         self.recordings: list[str] = []
+        self.lengths_s: dict[str, int] = {}
         self.news: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
@@ -177,6 +179,7 @@ class Line:
             self.news.append({"url": verb.attrib["recordingStatusCallback"], "fields": fields})
         if length_s:
             self.recordings.append(sid)
+            self.lengths_s[sid] = length_s
         return sid
 
     async def _question(self, url: str, fields: dict[str, str]) -> Sequence[Element]:
@@ -200,6 +203,7 @@ class Line:
         caller, number = self.person.number, self.number
         fields = {"CallSid": self.call_sid, "AccountSid": self.account_sid, "From": caller, "Caller": caller}
         fields |= {"To": number, "Called": number, "Direction": "inbound", "ApiVersion": "2010-04-01"}
+        fields |= {"CallerName": self.person.name} if self.person.name else {}
         return fields | {"CallStatus": status, "FromCity": "", "FromCountry": "US"}
 
     def _progress(self, status: str, sequence: int) -> dict[str, str]:

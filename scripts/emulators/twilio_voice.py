@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -59,6 +60,8 @@ class CallOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         shuffle: Whether what needs no answer comes in mixed order.
         withheld: Whether the caller hides the number.
         api: Origin of the addresses of recordings, Twilio's own when empty.
+        url: Where calls of the number go, when nothing is entered at it.
+        name: The caller's, as the exchange knows it.
     """
 
     from_: str = msgspec.field(name="from")
@@ -70,6 +73,8 @@ class CallOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     sign: str = "right"
     withheld: bool = False
     api: str = ""
+    url: str = ""
+    name: str = ""
 
 
 class OutgoingOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -113,9 +118,11 @@ class BrowserOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class Exchange(Vendor):
     """One Twilio account with one number."""
 
-    MP3: ClassVar[bytes] = b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" + b"\x00" * 413
+    # A frame of silence, 26 ms.
+    FRAME: ClassVar[bytes] = b"\xff\xfb\x90\x00" + b"\x00" * 413
+    MP3: ClassVar[bytes] = b"ID3\x04\x00\x00\x00\x00\x00\x00" + FRAME
 
-    def __init__(self, account_sid: str, auth_token: str, number: str) -> None:
+    def __init__(self, account_sid: str, auth_token: str, number: str, *, sounds_last: bool = False) -> None:
         self.account_sid, self.auth_token, self.status = account_sid, auth_token, "active"
         self.number: dict[str, Any] = {
             "sid": "PN" + secrets.token_hex(16),
@@ -130,6 +137,7 @@ class Exchange(Vendor):
             "status_callback_method": "POST",
         }
         self.recordings: set[str] = set()
+        self.sounds_last, self.lengths_s = sounds_last, dict[str, int]()
         self.late_times = 0
         self.asked_for: dict[str, NewCall] = {}
         self.keys = Keys(account_sid=account_sid, key_sid=API_KEY_SID, key_secret=API_KEY_SECRET, app_sid=APP_SID)
@@ -186,10 +194,11 @@ class Exchange(Vendor):
             ``answers`` (what each of Twilio's calls got).
         """
         number = str(self.number["phone_number"])
-        person = Person("+266696687" if order.withheld else order.from_, order.message, order.words)
+        person = Person("+266696687" if order.withheld else order.from_, order.message, order.words, order.name)
         line = Line(self.account_sid, (person, number), order.members, self._ask(order.sign))
         line.api = order.api or line.api
-        await line.run(str(self.number["voice_url"]), str(self.number["status_callback"]))
+        voice_url, status_url = (str(self.number[one]) or order.url for one in ("voice_url", "status_callback"))
+        await line.run(voice_url, status_url)
         answers = await self._tell(line, order.times, order.sign, shuffle=order.shuffle)
         return {
             "call_sid": line.call_sid,
@@ -272,6 +281,7 @@ class Exchange(Vendor):
     async def _tell(self, line: Line, times: int, sign: str, *, shuffle: bool) -> list[dict[str, Any]]:
         """Make the calls that need no answer, all of them again as often as ordered."""
         self.recordings |= set(line.recordings)
+        self.lengths_s |= line.lengths_s
         rest = [*line.news, *(line.asked + line.news) * (times - 1)]
         if shuffle:
             self._random.shuffle(rest)
@@ -319,16 +329,22 @@ class Exchange(Vendor):
         self.late_times -= 1
         if asked.arguments[0] not in self.recordings or self.late_times >= 0:
             raise Refused(self.fault(Fault("missing_endpoint", "The requested recording was not found")))
-        return Answer(200, self.MP3, "audio/mpeg", {})
+        rest_s = self.lengths_s.get(asked.arguments[0], 0) if self.sounds_last else 0
+        return Answer(200, self.MP3 + self.FRAME * 38 * rest_s, "audio/mpeg", {})
 
 
 def main() -> None:
     """Read the command line and serve until killed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--account-sid", required=True)
-    parser.add_argument("--auth-token", required=True)
+    parser.add_argument("--auth-token", default=os.environ.get("EMULATED_AUTH_TOKEN", ""), help="or in the environment")
     parser.add_argument("--phone-number", required=True)
-    serve(lambda one: Exchange(one.account_sid, one.auth_token, one.phone_number), parser)
+    parser.add_argument("--sounds-last", action="store_true", help="recordings are silence as long as they say")
+
+    def make(given: argparse.Namespace) -> Vendor:
+        return Exchange(given.account_sid, given.auth_token, given.phone_number, sounds_last=given.sounds_last)
+
+    serve(make, parser)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """
 Emulates WhatsApp's Cloud API: one number of one business account, strict requests, signed webhook calls.
 
-Run: ``python -m scripts.emulators.whatsapp_cloud``. Items to deliver are ``{"message": …, "contact": …}``,
+Run: ``python -m scripts.emulators.whatsapp_cloud``; ``EMULATED_TOKEN`` and ``EMULATED_SECRET`` name other keys.
+Items to deliver are ``{"message": …, "contact": …}``,
 ``{"echo": …}``, ``{"status": {"id", "status", …}}`` or ``{"field": …, "value": …}``; with ``batch`` they travel in one
 call. Beside what all emulators understand: ``token {value}`` is the access token from now on, ``file {body, mime}``
 keeps a file (Base64) and tells its id, ``template {…}`` adds one as Meta lists it, ``close_window {person}`` refuses
@@ -16,6 +17,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from email import message_from_bytes
@@ -36,8 +38,8 @@ _STATUS_OF = {0: 401, 4: 400, 190: 401, 131047: 400}
 class WhatsApp(Vendor):
     """One number that keeps what it was asked to send."""
 
-    def __init__(self) -> None:
-        self.token = TOKEN
+    def __init__(self, token: str = TOKEN, secret: str = SECRET) -> None:
+        self.token, self.secret = token, secret
         self.sent: dict[str, dict[str, Any]] = {}
         self.done: list[dict[str, Any]] = []
         self.files: dict[str, Answer] = {}
@@ -74,7 +76,7 @@ class WhatsApp(Vendor):
         if token != self.token:
             raise Refused(self.fault(Fault("credentials", "Invalid OAuth access token - Cannot parse access token")))
         proof = dict(asked.query).get("appsecret_proof")
-        if proof is not None and proof != hmac.new(SECRET.encode(), token.encode(), hashlib.sha256).hexdigest():
+        if proof is not None and proof != hmac.new(self.secret.encode(), token.encode(), hashlib.sha256).hexdigest():
             raise Refused(refused(100, "Invalid appsecret_proof provided in the API argument"))
 
     def fault(self, fault: Fault) -> Answer:
@@ -172,7 +174,7 @@ class WhatsApp(Vendor):
         body = json.dumps(call, separators=(",", ":")).replace("/", "\\/").encode()
         headers = {"content-type": "application/json"}
         if sign != "none":
-            key = b"another-secret" if sign == "wrong" else SECRET.encode()
+            key = b"another-secret" if sign == "wrong" else self.secret.encode()
             headers["x-hub-signature-256"] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
         return Call("", body, headers)
 
@@ -252,7 +254,8 @@ def _told(body: rules.Outgoing) -> dict[str, Any]:
 
 def main() -> None:
     """Read the command line and serve until killed."""
-    serve(lambda _: WhatsApp(), argparse.ArgumentParser(description=__doc__))
+    keys = os.environ.get("EMULATED_TOKEN", TOKEN), os.environ.get("EMULATED_SECRET", SECRET)
+    serve(lambda _: WhatsApp(*keys), argparse.ArgumentParser(description=__doc__))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from hub.demo.model import PastMessage
+from scripts.emulators.callers import callers
 from scripts.emulators.history import history
 from scripts.emulators.people import FIRST_NAMES, person
 from scripts.emulators.photos import draw_photo
 from scripts.emulators.stories import CHANNELS, FIRST_FEW, arrivals, customer
-from scripts.emulators.story_texts import STORIES
+from scripts.emulators.story_texts import CALLS, STORIES
 
 ROOT = Path(__file__).parents[3]
 UNTIL = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
@@ -93,7 +96,29 @@ def test_history_is_in_order_and_before_its_end():
     assert moments == sorted(moments)
     assert moments[-1] <= UNTIL
     assert len({row["key"] for row in rows}) == len(rows)
-    assert {row["channel"] for row in rows} == set(CHANNELS)
+    assert {row["channel"] for row in rows} == {*CHANNELS, CALLS}
+
+
+def test_calls_of_the_history_end_after_they_began():
+    """Answered ones say by whom and how long; both ends are there, so that the reports have something to count."""
+    calls = [row for row in history(1, 200, UNTIL, 3.0) if row["channel"] == CALLS]
+    told = msgspec.convert(calls, list[PastMessage])
+    assert {one.call.outcome for one in told if one.call} == {"answered", "missed"}
+    for one in told:
+        assert one.call is not None
+        assert one.call.ended_at is not None
+        assert one.at < one.call.ended_at
+        assert (one.call.member, one.call.talk_s is None) in {("Robin Vale", False), ("", True)}
+
+
+def test_callers_come_the_same_with_the_same_seed():
+    """The first one within seconds, some are answered and some leave a message, and no two share a number."""
+    first = list(islice(callers(1), 40))
+    assert first == list(islice(callers(1), 40))
+    assert first[0].arrives_s < 10
+    assert {one.talk_s > 0 for one in first} == {True, False}
+    assert all(one.words and "{" not in one.words for one in first)
+    assert len({one.person.phone for one in first}) == len(first)
 
 
 def test_pictures_are_the_same_for_the_same_customer():

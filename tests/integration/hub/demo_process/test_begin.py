@@ -21,7 +21,7 @@ from tests.factories import make_workspace
 pytestmark = pytest.mark.postgres
 
 KEY = base64.b64encode(bytes(range(32))).decode()
-ALL = frozenset({"livechat", "twilio_sms", "imap_smtp"})
+ALL = frozenset({"livechat", "twilio_sms", "imap_smtp", "whatsapp_cloud", "voice"})
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ async def test_workspace_of_others_is_not_touched_unless_named(database, place):
     before = await accounts(database, theirs.id)
 
     await begin(place, DemoWanted(workspace_id=theirs.id), lambda _: None)
-    assert len(await accounts(database, theirs.id)) == len(before) + 3
+    assert len(await accounts(database, theirs.id)) == len(before) + len(ALL)
     await actions.remove_demo(database, theirs.id)
 
     assert await accounts(database, theirs.id) == before
@@ -156,7 +156,7 @@ async def test_start_without_the_demo_pauses_its_accounts_alone(database, place)
 
     paused = {one.channel: one.status.value for one in await accounts(database, workspace_id)}
     assert "--demo" in lines[0]
-    assert paused == {"livechat": "connected", "twilio_sms": "paused", "imap_smtp": "paused"}
+    assert paused == dict.fromkeys(ALL, "paused") | {"livechat": "connected"}
     await begin(place, DemoWanted(), lambda _: None)
     assert {one.status.value for one in await accounts(database, workspace_id) if one.demo} == {"connected"}
 
