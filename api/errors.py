@@ -111,13 +111,15 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 def error_answer(error: HubError) -> Response:
     """Answer an error we raised on purpose."""
-    status = STATUSES.get(error.code, 500)
+    # A reason named more finely ("window_closed") is answered as its kind is ("conflict").
+    kind = error.code if error.code in STATUSES else type(error).code
+    status = STATUSES.get(kind, 500)
     if status == 500:
         return unexpected_answer(error)
     if isinstance(error, InvalidInput) and error.field in _UNREADABLE_FIELDS:
         status = 400
-    problem = problem_of(status, error.code, error.message)
-    problem = msgspec.structs.replace(problem, field=error.field, retry_after_s=error.retry_after_s)
+    problem = problem_of(status, kind, error.message)
+    problem = msgspec.structs.replace(problem, code=error.code, field=error.field, retry_after_s=error.retry_after_s)
     if isinstance(error, EditClash):
         yours, theirs = (msgspec.Raw(msgspec.json.encode(one)) for one in (error.yours, error.theirs))
         problem = msgspec.structs.replace(problem, yours=yours, theirs=theirs)

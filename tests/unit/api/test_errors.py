@@ -34,6 +34,20 @@ def body_of(response) -> dict:
     return msgspec.json.decode(response.body)
 
 
+@pytest.mark.parametrize("code", ["stale", "window_closed", "human_only", "no_templates"])
+def test_finer_code_answers_as_its_kind(code):
+    """A refusal that names its reason more finely is still a refusal: its own code, the status and page of its kind."""
+    error = Conflict("The window has closed.")
+    error.code = code
+
+    response = error_answer(error)
+
+    assert response.status_code == 409
+    problem = body_of(response)
+    assert (problem["code"], problem["type"]) == (code, "/api/docs#problem-conflict")
+    assert problem["detail"] == "The window has closed."
+
+
 @pytest.mark.parametrize(
     ("error", "status", "code", "field"),
     [
