@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PASSING = frozenset({ErrorClass.RETRYABLE, ErrorClass.RATE_LIMITED, ErrorClass.AMBIGUOUS})
 
 
-class ConnectRequest(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The filled-in connect form; does not show secrets in text."""
 
     channel: str
@@ -41,7 +41,7 @@ class ConnectRequest(msgspec.Struct, frozen=True, kw_only=True):
         return f"ConnectRequest(channel={self.channel!r})"
 
 
-class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to change; fields left out, and credentials and settings not named, stay as they are."""
 
     name: str | None = None

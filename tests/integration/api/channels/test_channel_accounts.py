@@ -115,6 +115,7 @@ async def test_demo_account_is_not_said_to_need_a_public_address(owner: Member, 
         ({"name": "  "}, "name"),
         ({"inbox_id": "nonsense"}, "inbox_id"),
         ({"inbox_id": new_uuid()}, "inbox_id"),
+        ({"nonsense": True}, "nonsense"),
     ],
 )
 async def test_connect_names_the_wrong_input(
