@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -11,11 +9,12 @@ from uuid import UUID
 import msgspec
 
 from api.audit_words import words_of
+from api.csv_lines import csv_values
 from hub.audit.chain import moment
 from hub.audit.model import LoggedEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    pass
 
 Line = Callable[[LoggedEntry, Mapping[UUID, str]], bytes]
 
@@ -35,12 +34,11 @@ COLUMNS: Final = (
     "id",
     "workspace_id",
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_header() -> bytes:
     """Return the line of the columns' names."""
-    return _csv(COLUMNS)
+    return csv_values(COLUMNS)
 
 
 def csv_line(entry: LoggedEntry, names: Mapping[UUID, str]) -> bytes:
@@ -50,7 +48,7 @@ def csv_line(entry: LoggedEntry, names: Mapping[UUID, str]) -> bytes:
     Source:
         OWASP, "CSV Injection" (2024): a value that begins with = + - @ TAB or CR gets an apostrophe, all are quoted.
     """
-    return _csv(
+    return csv_values(
         (
             moment(entry.at),
             entry.action,
@@ -92,10 +90,3 @@ def json_line(entry: LoggedEntry, names: Mapping[UUID, str]) -> bytes:
 
 def _name(entry: LoggedEntry, names: Mapping[UUID, str]) -> str:
     return names.get(entry.actor_id, "") if entry.actor_id is not None else ""
-
-
-def _csv(values: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    safe = [f"'{one}" if one.startswith(_FORMULA) else one for one in values]
-    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(safe)
-    return text.getvalue().encode()

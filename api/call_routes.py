@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from api import calls, softphones
+from api import call_reports, calls, softphones
 from api.route import Route
 from hub.accounts.model import Permission
 
@@ -31,5 +31,19 @@ CALL_ROUTES: Final[tuple[Route, ...]] = (
         answer=softphones.SoftphoneView,
         people_only=True,
         shows_secret=True,
+    ),
+    # How members do is for those who lead teams.
+    Route(
+        "GET",
+        f"{_WORKSPACE}/reports/calls",
+        call_reports.read,
+        Permission.TEAMS_MANAGE,
+        answer=call_reports.CallReportView,
+        query={
+            "since": "First day, e.g. 2026-11-01; the default is 30 days.",
+            "until": "Last day; the default is today.",
+            "time_zone": "Whose days, e.g. Europe/Berlin; the default is UTC.",
+            "format": "json (default) or csv.",
+        },
     ),
 )

@@ -19,6 +19,7 @@ from msgspec import inspect
 
 from api import (
     account_health,
+    call_reports,
     calls,
     changes,
     channel_accounts,
@@ -75,6 +76,7 @@ ANSWERS: tuple[type, ...] = (
     conversations.ConversationChange,
     conversations.MessagePage,
     calls.CallAccepted,
+    call_reports.CallReportView,
     softphones.SoftphoneView,
     changes.ChangeView,
     changes.VersionsView,

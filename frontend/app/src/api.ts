@@ -1,6 +1,6 @@
 /** The HTTP API of docs/http-api.md: one function that calls, and the shapes of the answers. */
 import type {
-  AccountsView, CallAccepted, ChangeView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
+  AccountsView, CallAccepted, CallReportView, ChangeView, ChannelView, ConnectedView, ContactChange, ContactView, ConversationChange as ConversationChanged, ConversationPage,
   ConversationView, DeadLetterDetail, DeadLetterPage, MembersView, MessagePage, ReplayedView, ReplyDefaults, SecretView, SessionView, Snapshot, SoftphoneView, TemplatesView, TestedView, Uuid, VersionsView,
 } from "./types.gen";
 
@@ -97,6 +97,8 @@ export function workspaceApi(workspaceId: number) {
       call<MessagePage>("GET", `${base}/conversations/${id}/messages${query({ before, limit: 50 })}`),
     callContact: (id: Uuid, callId: Uuid, device: "phone" | "browser") =>
       call<CallAccepted>("POST", `${base}/conversations/${id}/calls`, { client_call_id: callId, device }),
+    callReport: (days: { since: string; until: string }, time_zone: string) =>
+      call<CallReportView>("GET", `${base}/reports/calls${query({ ...days, time_zone })}`),
     softphone: (accountId: Uuid) => call<SoftphoneView>("POST", `${base}/channel-accounts/${accountId}/softphone`, {}),
     sendAgain: (id: Uuid, messageId: Uuid) =>
       call<{ seq: number }>("POST", `${base}/conversations/${id}/messages/${messageId}/retry`, {}),

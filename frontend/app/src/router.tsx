@@ -13,7 +13,7 @@ export const LINK_PAGES = ["setup", "join", "reset", "verify", "invitation", "ch
 export type LinkPage = (typeof LINK_PAGES)[number];
 
 /** Pages of the settings that need nothing but their name. */
-export const SETTINGS_PAGES = ["members", "roles", "teams", "access", "workspace", "privacy", "keys", "usage", "dead-letters", "notifications"] as const;
+export const SETTINGS_PAGES = ["members", "roles", "teams", "access", "workspace", "privacy", "keys", "calls", "usage", "dead-letters", "notifications"] as const;
 export type SettingsPage = (typeof SETTINGS_PAGES)[number];
 /** Other pages that need nothing but their name. */
 export const PLAIN_PAGES = ["home", "notices", "welcome", "sign-in", "sign-up", "forgot"] as const;

@@ -415,6 +415,42 @@ export interface CallAccepted {
   readonly connect: string;
 }
 
+export interface CallReportView {
+  readonly since: Day;
+  readonly until: Day;
+  readonly time_zone: string;
+  readonly total: CallFigures;
+  readonly by_member: readonly MemberCalls[];
+  readonly by_day: readonly DayCalls[];
+  readonly rows: readonly MemberDayCalls[];
+}
+
+export interface CallFigures {
+  readonly answered: number;
+  readonly missed: number;
+  readonly made: number;
+  readonly reached: number;
+  readonly wait_s: number | null;
+  readonly longest_wait_s: number | null;
+  readonly talk_s: number;
+}
+
+export interface MemberCalls {
+  readonly member: string;
+  readonly figures: CallFigures;
+}
+
+export interface DayCalls {
+  readonly day: Day;
+  readonly figures: CallFigures;
+}
+
+export interface MemberDayCalls {
+  readonly day: Day;
+  readonly member: string;
+  readonly figures: CallFigures;
+}
+
 export interface SoftphoneView {
   readonly token: string;
   readonly identity: string;

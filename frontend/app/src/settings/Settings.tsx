@@ -12,6 +12,7 @@ import { SECTIONS } from "./sections";
 import "./settings.css";
 
 const Notifications = lazy(() => import("../notices/SettingsPage").then((module) => ({ default: module.SettingsPage })));
+const CallReport = lazy(() => import("../calls/CallReport").then((module) => ({ default: module.CallReport })));
 const Usage = lazy(() => import("../usage/Usage").then((module) => ({ default: module.Usage })));
 const Members = lazy(() => import("../people/Members").then((module) => ({ default: module.Members })));
 const Roles = lazy(() => import("../people/Roles").then((module) => ({ default: module.Roles })));
@@ -59,6 +60,7 @@ function SettingsPage({ route }: { readonly route: SettingsRoute }) {
     case "privacy": return <Privacy />;
     case "keys": return <Keys />;
     case "audit": return <Audit search={route} />;
+    case "calls": return <CallReport />;
     case "usage": return <Usage />;
     case "notifications": return <Notifications />;
   }

@@ -21,6 +21,7 @@ export const SECTIONS: readonly Section[] = [
   { to: { page: "keys" }, label: "Keys and tokens", icon: "key", permission: null },
   { to: { page: "audit", actor: null, action: null, kind: null, row: null, since: null, until: null }, label: "Audit log", icon: "shield", permission: "audit.read" },
   { to: { page: "notifications" }, label: "Notifications", icon: "bell", permission: null },
+  { to: { page: "calls" }, label: "Calls", icon: "callIn", permission: "teams.manage" },
   { to: { page: "usage" }, label: "Usage", icon: "bolt", permission: "channels.manage" },
   { to: { page: "dead-letters" }, label: "Unreadable", icon: "alert", permission: "channels.manage" },
 ];
