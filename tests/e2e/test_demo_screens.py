@@ -101,8 +101,8 @@ def test_demo_is_alive_and_holds_up(demo_hub: RunningHub, arrive: Callable[..., 
     expect(rows.nth(7)).to_be_visible()
     look(inbox, f"demo-inbox-{size}-{scheme}")
 
-    inbox.page.goto(f"/c/{conversation_of(demo_hub, 'Imogen Umber')}")
-    picture = inbox.thread.get_by_role("img", name=re.compile("living-room"))
+    inbox.page.goto(f"/c/{conversation_of(demo_hub, 'Grace Mensah')}")
+    picture = inbox.thread.get_by_role("img", name=re.compile("broken-lamp"))
     expect(picture).to_be_visible(timeout=30_000)
     expect(picture).to_have_js_property("complete", True)
     look(inbox, f"demo-thread-{size}-{scheme}")
@@ -114,8 +114,8 @@ def test_demo_is_alive_and_holds_up(demo_hub: RunningHub, arrive: Callable[..., 
 def test_customer_answers_and_one_click_removes_the_demo(short_lived_hub: RunningHub, arrive: Callable[..., Inbox]):
     """A reply is read by a customer who is still there, and answered; Remove empties an open inbox without a reload."""
     inbox = arrive(short_lived_hub)
-    expect(inbox.row("Nadia Rowntree")).to_be_visible(timeout=30_000)
-    inbox.open("Nadia Rowntree")
+    expect(inbox.row("Nadia Mensah")).to_be_visible(timeout=30_000)
+    inbox.open("Nadia Mensah")
     expect(inbox.bubble("WELCOME10")).to_be_visible(timeout=20_000)
     inbox.reply(ANSWER)
     expect(inbox.bubble(ANSWER)).to_be_visible()
