@@ -21,6 +21,7 @@ from api.compose import Worker, composed
 from api.listener import OpenListeners, WorkerListener, make_http_protocol
 from api.metrics import EdgeMetrics, ListenerMetrics
 from api.server import DrainingServer
+from api.staff import staff_of
 from api.webhooks import WebhookDeps, WebhookGate, WebhookTiming
 from api.ws import SocketEdge, make_ws_protocol
 from api.ws_arrivals import Arrivals
@@ -221,6 +222,7 @@ def with_webhooks(app: ASGIApp, resources: Resources) -> ASGIApp:
         account_of=lambda route: account_of(route, routes.open(route).credentials, settings),
         notes=resources.notes or AccountNotes(),
         app_account=lambda channel: app_account(channel, settings),
+        staff=staff_of(resources.database, resources.presence),
     )
     resources.metrics.register(EdgeMetrics(deps.metrics, deps.timing))
     return WebhookGate(app, deps)

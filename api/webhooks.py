@@ -24,7 +24,7 @@ from api.errors import PROBLEM_TYPE, problem_of
 from api.webhook_body import Body, BodyBudget, BodyLate, CallerGone
 from api.webhook_routing import Recipients, no_app
 from connectors.account_notes import AccountNotes
-from connectors.base import WebhookReply, WebhookRequest
+from connectors.base import Staff, WebhookReply, WebhookRequest
 from connectors.key_sets import KeySets
 from hub import clock, tracing
 from hub.errors import (
@@ -40,7 +40,7 @@ from hub.log import get_logger
 from hub.metrics import Distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -111,6 +111,11 @@ class WebhookTiming:
         self.seconds.setdefault(channel, Distribution()).observe(seconds)
 
 
+async def nobody_known(route: Route) -> Staff:  # noqa: ARG001  the shape of those that know
+    """Say nothing of who could take a call."""
+    return Staff()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookDeps:
     """
@@ -127,6 +132,7 @@ class WebhookDeps:
         tracer: Begins the trace of what a call brings.
         notes: What accounts' pages show.
         keys: Keys of the issuers whose tokens some channels' calls carry.
+        staff: Says who could take a call, for channels whose answers depend on it.
     """
 
     base_url: str
@@ -141,6 +147,7 @@ class WebhookDeps:
     tracer: tracing.Tracer = tracing.NO_TRACER
     notes: AccountNotes = field(default_factory=AccountNotes)
     keys: KeySets = field(default_factory=KeySets)
+    staff: Callable[[Route], Awaitable[Staff]] = nobody_known
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -280,7 +287,9 @@ async def _store(request: WebhookRequest, route: Route | None, connector: Connec
         await _append(deps.streams, items)
     deps.metrics.stored += 1
     deps.metrics.items += len(items)
-    return connector.stored_reply if connector.reply is None else connector.reply(request, account)
+    if connector.reply is None:
+        return connector.stored_reply
+    return connector.reply(request, account, Staff() if route is None else await deps.staff(route))
 
 
 async def _verify(

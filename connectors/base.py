@@ -161,6 +161,28 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, str]
 
 
+class LiveCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A telephone call of the account that goes on; ``member`` is whose telephone rings, or who speaks, by name."""
+
+    external_id: str
+    outcome: str
+    member: str = ""
+
+
+class Staff(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Who could take a call.
+
+    Attributes:
+        here: Addresses, in small letters, of members who have the hub open and may answer in the account's inbox; None
+            where that is not known.
+        calls: Those that go on, the longest first.
+    """
+
+    here: frozenset[str] | None = None
+    calls: tuple[LiveCall, ...] = ()
+
+
 class CallOrder(msgspec.Struct, frozen=True, kw_only=True):
     """
     A member calls a contact.
@@ -286,8 +308,8 @@ class Connector:
             service proves who calls.
         split: Cuts a verified call into raw items. Raises MalformedPayload.
         stored_reply: What the vendor gets once the items are stored.
-        reply: The same where it depends on the call, e.g. what a phone exchange is to do with a caller; goes before
-            ``stored_reply``. Pure. Raises MalformedPayload, which is answered 400.
+        reply: The same where it depends on the call and on who could take it, e.g. what a phone exchange is to do
+            with a caller; goes before ``stored_reply``. Pure. Raises MalformedPayload, which is answered 400.
         parse: Reads one raw item. Raises MalformedPayload, UnsupportedPayload.
         render: Makes the vendor calls of one message. Raises ConnectorError (CONTENT, UNSUPPORTED).
         check: Asks the vendor whether the keys are good, before they are saved. Raises ConnectorError, InvalidInput.
@@ -330,7 +352,7 @@ class Connector:
     key_sets: Callable[[Account], Sequence[str]] = _no_key_sets
     split: Callable[[WebhookRequest], Sequence[RawItem]] | None = None
     stored_reply: WebhookReply = WebhookReply()
-    reply: Callable[[WebhookRequest, Account], WebhookReply] | None = None
+    reply: Callable[[WebhookRequest, Account, Staff], WebhookReply] | None = None
     check: Callable[[Account], Awaitable[Checked]] = _no_check
     reconcile: Callable[[Account, OutboundMessage], Awaitable[SendResult | None]] = _never_confirmed
     charges: Callable[[Account, OutboundMessage], Sequence[Charge]] = _no_charges

@@ -139,7 +139,8 @@ class CallState(msgspec.Struct, frozen=True, kw_only=True):
     How a telephone call stands, as one of the vendor's words or all of them joined say it.
 
     Attributes:
-        outcome: ``asked``: by a member, nothing is known yet; ``missed``: nobody took it (so far); ``failed``: it could
+        outcome: ``asked``: by a member, nothing is known yet; ``waiting``: until a member is
+            free; ``missed``: nobody took it (so far); ``failed``: it could
             not be made.
         member: Whose telephone rings, or who spoke, by name; empty while nobody's.
         answered_at: When the two were put through.
@@ -147,7 +148,7 @@ class CallState(msgspec.Struct, frozen=True, kw_only=True):
         talk_s: How long they spoke.
     """
 
-    outcome: Literal["asked", "ringing", "answered", "missed", "failed"]
+    outcome: Literal["asked", "ringing", "waiting", "answered", "missed", "failed"]
     member: str = ""
     answered_at: datetime | None = None
     ended_at: datetime | None = None

@@ -29,8 +29,9 @@ _WITHHELD: Final = frozenset(
 )
 _REACHED: Final = frozenset({"completed", "answered"})
 _LIVE: Final = frozenset({"queued", "initiated", "ringing", "in-progress"})
-# Of each member's turn: its status events, then that the member took the call, then how the turn ended.
-_TURN, _LAST_EVENT, _ACCEPTED, _TURN_ENDED = 1000, 499, 500, 900
+# Of each member's turn: its status events, then that the member took the call, then how the turn ended. Of each time
+# everybody is tried anew: that the caller waits, then the turns.
+_TURN, _LAST_EVENT, _ACCEPTED, _TURN_ENDED, _ROUND = 1000, 499, 500, 900, 20_000
 _SID: Final = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _ADDRESS_LIMIT_CHARS: Final = 320
 _NAME_LIMIT_CHARS: Final = 200
@@ -69,6 +70,9 @@ def parse(body: bytes, context: ParseContext) -> list[InboundItem]:
             return _read_transcript(fields, context)
         case "near" | "far" | "bridged":
             return read_outgoing(fields, context)
+        case "wait":
+            waits = CallState(outcome="waiting")
+            return [_state(fields["CallSid"], waits, _round(fields), (fields, context))]
         case "screen" | "recorded" | "bridge" | "connect" | "consent" | "client":
             return []
         case _:
@@ -245,6 +249,8 @@ def describe(state: CallState) -> str:
     match state.outcome:
         case "ringing":
             return f"Incoming call, ringing {state.member}"
+        case "waiting":
+            return "Incoming call, waiting"
         case "answered":
             length = "" if state.talk_s is None else f", {length_text(state.talk_s)}"
             return f"Incoming call, answered by {state.member}{length}"
@@ -260,7 +266,11 @@ def _parent(fields: Mapping[str, str]) -> str:
 
 
 def _turn(fields: Mapping[str, str]) -> int:
-    return (int(fields["n"] or "0") + 1) * _TURN
+    return _round(fields) + (int(fields["n"] or "0") + 1) * _TURN
+
+
+def _round(fields: Mapping[str, str]) -> int:
+    return int(fields["r"] or "0") * _ROUND
 
 
 def _member(fields: Mapping[str, str], context: ParseContext) -> str:

@@ -37,6 +37,11 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     def call_sid(self) -> str:
         return self.fields["CallSid"]
 
+    @property
+    def round(self) -> int:
+        """How often everybody was tried anew, 0 for the first time."""
+        return int(self.fields.get("r", "") or "0")
+
     def setting(self, name: str, default: str = "") -> str:
         """Return a setting, trimmed; the default where it is empty."""
         return self.account.settings.get(name, "").strip() or default

@@ -17,7 +17,7 @@ from hub.errors import MalformedPayload, UnsupportedPayload
 # Calls that end, in Twilio's words.
 ENDED: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 STEPS: Final = frozenset(
-    {"leg", "screen", "accept", "dialed", "recorded", "recording", "transcript"}
+    {"leg", "screen", "accept", "dialed", "wait", "recorded", "recording", "transcript"}
     # Of calls that members make: the member picked up, is put through, the customer is told, it is over; news of each.
     | {"bridge", "connect", "consent", "bridged", "near", "far"}
     # A telephone in the browser asks to be put through.
@@ -27,6 +27,8 @@ STEPS: Final = frozenset(
 _OURS: Final = {
     "step": re.compile("|".join(sorted(STEPS))),
     "n": re.compile(r"[0-9]"),
+    # How often everybody was tried anew.
+    "r": re.compile(r"[1-9][0-9]{0,2}"),
     "call": re.compile(r"CA[0-9a-fA-F]{32}"),
     "rec": re.compile(r"1"),
     "screened": re.compile(r"1"),
@@ -140,7 +142,13 @@ def _key(fields: Mapping[str, str], body: bytes) -> str:
             )
         case _:
             digit = fields.get("Digits", "") if step in ("accept", "connect") else ""
-            parts = (sid, step, fields.get("n", ""), digit if re.fullmatch(r"[0-9*#]{0,4}", digit) else "odd")
+            parts = (
+                sid,
+                step,
+                fields.get("n", ""),
+                fields.get("r", ""),
+                digit if re.fullmatch(r"[0-9*#]{0,4}", digit) else "odd",
+            )
     if not _SID.fullmatch(parts[0]):
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
     return ":".join(_word(part) if n else part for n, part in enumerate(parts) if part)

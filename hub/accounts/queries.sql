@@ -139,6 +139,10 @@ SELECT workspace_id, login_id, member_id, role, rights_version, rights_seq, visi
 FROM hub_load_actors($1::bigint[], $2::uuid[])
 WHERE NOT hub_lacks_second_factor(workspace_id, login_id) AND hub_suspended_why(workspace_id) IS NULL
 
+-- name: find_logins
+-- Login and address of some active members.
+SELECT login_id, email FROM member WHERE workspace_id = $1 AND id = ANY ($2::uuid[]) AND active
+
 -- name: recently_revoked_sessions
 -- Sessions revoked in the last so many seconds, by the database's clock; ids only.
 SELECT id FROM hub_revoked_sessions(clock_timestamp() - make_interval(secs => $1::double precision)) AS id

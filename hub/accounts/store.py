@@ -335,6 +335,12 @@ async def load_actors(conn: TenantConn, wanted: Sequence[tuple[int, UUID]]) -> d
     return {(row["workspace_id"], row["login_id"]): _actor(row, row["workspace_id"], row["login_id"]) for row in rows}
 
 
+async def find_logins(conn: TenantConn, workspace_id: int, member_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
+    """Return login and address of those of some members who are active."""
+    rows = await conn.fetch(QUERIES["find_logins"], workspace_id, list(member_ids))
+    return [(row["login_id"], row["email"]) for row in rows]
+
+
 async def find_actor(database: Database, token_hash: bytes, workspace_id: int) -> tuple[SignedIn, Actor]:
     """
     Find a live session and who its login is in a workspace, in one round trip.

@@ -21,17 +21,18 @@ def join_states(old: CallState | None, new: CallState, *, is_newest: bool) -> Ca
 
     Returns:
         Outcome and member of whichever is later. When they were put through and how long they spoke hold for the same
-        member only; the end is the latest anybody named.
+        member only; the end is the latest anybody named. A call that ended while it waited was missed.
     """
     if old is None:
         return new
     later, earlier = (new, old) if is_newest else (old, new)
     same = (later.outcome, later.member) == (earlier.outcome, earlier.member)
+    ended_at = _last(later.ended_at, earlier.ended_at)
     return CallState(
-        outcome=later.outcome,
+        outcome="missed" if later.outcome == "waiting" and ended_at is not None else later.outcome,
         member=later.member,
         answered_at=_first(later.answered_at, earlier.answered_at) if same else later.answered_at,
-        ended_at=_last(later.ended_at, earlier.ended_at),
+        ended_at=ended_at,
         talk_s=earlier.talk_s if same and later.talk_s is None else later.talk_s,
     )
 

@@ -228,15 +228,18 @@ def _plan_edit(plan: Plan, received: ReceivedItem, target: TargetRow) -> Outcome
 
 
 def _plan_call(plan: Plan, received: ReceivedItem, target: TargetRow) -> Outcome:
-    """Join a word on a call to what is known of it; the words shown are those of the newest."""
+    """Join a word on a call to what is known of it; the words shown are those of the newest that says how it stands."""
     item, old = received.item, target.message
     assert item.call is not None
     is_newest = old.edited_at is None or (item.revision, item.occurred_at) >= (old.edit_revision, old.edited_at)
-    text = clean_text(item.text) if is_newest else old.text
+    call = join_states(old.call, item.call, is_newest=is_newest)
+    words = (clean_text(item.text), item.call.outcome), (old.text, old.call.outcome if old.call else "")
+    (newest, outcome), (older, _) = words if is_newest else words[::-1]
+    text = newest if outcome == call.outcome else older
     changed = msgspec.structs.replace(
         old,
         text=text,
-        call=join_states(old.call, item.call, is_newest=is_newest),
+        call=call,
         edit_revision=item.revision if is_newest else old.edit_revision,
         edited_at=item.occurred_at if is_newest else old.edited_at,
     )

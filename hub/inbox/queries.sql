@@ -191,6 +191,14 @@ SELECT workspace_id, id, conversation_id, channel_account_id, seq, version, kind
        call
 FROM json_populate_record(NULL::message, $1::json)
 
+-- name: live_calls
+-- Telephone calls of a channel account that go on, the longest first; older ones ($3) ended without anybody saying so.
+SELECT coalesce(external_id, '') AS external_id, call ->> 'outcome' AS outcome, coalesce(call ->> 'member', '') AS member
+FROM message
+WHERE workspace_id = $1 AND kind = 'call' AND channel_account_id = $2 AND occurred_at > $3
+  AND call ->> 'ended_at' IS NULL AND call ->> 'talk_s' IS NULL AND call ->> 'outcome' IN ('ringing', 'waiting', 'answered')
+ORDER BY occurred_at, id LIMIT 500
+
 -- name: write_call
 -- Changes how a member's call stands by what the vendor answered; its external id is set only once.
 UPDATE message SET text = r.text, call = r.call, error_code = r.error_code, error_message = r.error_message,

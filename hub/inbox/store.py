@@ -296,6 +296,14 @@ async def write_message(conn: TenantConn, row: MessageRow) -> None:
     await conn.execute(QUERIES["write_message"], _encode(conn.sealed_row(row.workspace_id, row.id, row)).decode())
 
 
+async def live_calls(
+    conn: TenantConn, workspace_id: int, channel_account_id: UUID, since: datetime
+) -> list[tuple[str, str, str]]:
+    """Return the vendor's id, the outcome so far and the member of each call that goes on, the longest first."""
+    rows = await conn.fetch(QUERIES["live_calls"], workspace_id, channel_account_id, since)
+    return [(row["external_id"], row["outcome"], row["member"]) for row in rows]
+
+
 async def write_call(conn: TenantConn, row: MessageRow) -> None:
     """Change how a member's call stands; its external id is set only once."""
     await conn.execute(QUERIES["write_call"], _encode(conn.sealed_row(row.workspace_id, row.id, row)).decode())

@@ -17,6 +17,8 @@ import msgspec
 _KNOWN: Final[Mapping[str, frozenset[str]]] = {
     "Say": frozenset({"voice", "language", "loop"}),
     "Hangup": frozenset(),
+    "Pause": frozenset({"length"}),
+    "Redirect": frozenset({"method"}),
     "Dial": frozenset(
         {"answerOnBridge", "timeout", "action", "method", "record", "callerId", "timeLimit", "hangupOnStar"}
         | {"recordingStatusCallback", "recordingStatusCallbackEvent", "recordingStatusCallbackMethod"}
@@ -73,6 +75,8 @@ class Line:
         self.rung: list[str] = []
         self.recordings: list[str] = []
         self.lengths_s: dict[str, int] = {}
+        self.paused_s = 0
+        self.patience_s = 3600
         self.news: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
@@ -99,11 +103,23 @@ class Line:
                     return await self._dial(verb)
                 case "Record":
                     return await self._record(verb)
+                case "Pause":
+                    self.paused_s += int(verb.get("length", "1"))
+                case "Redirect":
+                    return await self._redirected(verb)
                 case "Hangup":
                     return []
                 case other:
                     raise ValueError(f"<{other}> does not belong here")
         return []
+
+    async def _redirected(self, redirect: Element) -> Sequence[Element]:
+        """Ask where the answer says to; somebody whose patience has ended hung up meanwhile."""
+        if self.paused_s > self.patience_s:
+            return []
+        if not redirect.text:
+            raise ValueError("<Redirect> goes nowhere")
+        return await self._question(redirect.text, self._fields("in-progress"))
 
     async def _dial(self, dial: Element) -> Sequence[Element]:
         (number,) = list(dial)

@@ -59,6 +59,7 @@ class CallOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         times: How often each of Twilio's calls is made; all but the first later, among the others.
         shuffle: Whether what needs no answer comes in mixed order.
         withheld: Whether the caller hides the number.
+        patience_s: How long they wait in a queue, by its pauses, before they hang up.
         api: Origin of the addresses of recordings, Twilio's own when empty.
         url: Where calls of the number go, when nothing is entered at it.
         name: The caller's, as the exchange knows it.
@@ -72,6 +73,7 @@ class CallOrder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     shuffle: bool = False
     sign: str = "right"
     withheld: bool = False
+    patience_s: int = 3600
     api: str = ""
     url: str = ""
     name: str = ""
@@ -196,7 +198,7 @@ class Exchange(Vendor):
         number = str(self.number["phone_number"])
         person = Person("+266696687" if order.withheld else order.from_, order.message, order.words, order.name)
         line = Line(self.account_sid, (person, number), order.members, self._ask(order.sign))
-        line.api = order.api or line.api
+        line.api, line.patience_s = order.api or line.api, order.patience_s
         voice_url, status_url = (str(self.number[one]) or order.url for one in ("voice_url", "status_callback"))
         await line.run(voice_url, status_url)
         answers = await self._tell(line, order.times, order.sign, shuffle=order.shuffle)

@@ -14,13 +14,14 @@ from xml.etree.ElementTree import fromstring
 import msgspec
 import pytest
 
-from connectors.base import Account, Call, CallOrder, WebhookRequest
+from connectors.base import Account, Call, CallOrder, LiveCall, ParseContext, Staff, WebhookRequest
 from connectors.voice import CONNECTOR
 from connectors.voice.softphone import identity_of
-from hub.envelope import AttachmentRef, Identity
+from hub.envelope import AttachmentRef, CallState, Identity
 from hub.errors import ConnectorError, ErrorClass, InvalidInput
+from hub.inbox.calls import join_states
 from scripts.emulators.http1 import Answer, Request, listen
-from scripts.emulators.twilio_line import PhoneMember, check_twiml
+from scripts.emulators.twilio_line import Line, Person, PhoneMember, check_twiml
 from scripts.emulators.twilio_outgoing import read_new_call
 from scripts.emulators.twilio_softphone import BrowserLine, read_token
 from scripts.emulators.twilio_voice import API_KEY_SECRET, API_KEY_SID, APP_SID, Exchange
@@ -248,7 +249,7 @@ async def test_browser_that_signed_in_calls_whom_we_sealed(running):
         assert CONNECTOR.reply is not None
         body = urlencode(item["fields"]).encode()
         request = WebhookRequest(method="POST", url=item["url"], headers={}, body=body, received_at=datetime.now(UTC))
-        answer = CONNECTOR.reply(request, account)
+        answer = CONNECTOR.reply(request, account, Staff())
         return {"status": answer.status, "content_type": answer.content_type, "body": answer.body.decode()}
 
     def line(identity: str) -> BrowserLine:
@@ -260,3 +261,62 @@ async def test_browser_that_signed_in_calls_whom_we_sealed(running):
 
     assert (ours.rung[-1], ours.shown, ours.told) == ("+15551230001", NUMBER, ["This call is recorded."])
     assert (theirs.shown, theirs.heard) == ("", ["This call cannot be made. Please call again from the conversation."])
+
+
+async def test_caller_waits_for_who_is_free_is_rung_and_answered(running):
+    """The emulated exchange obeys pauses and redirects as Twilio would; what it tells of the call comes to one state."""
+    account = running.account(wait_seconds="60", press_one="no")
+    busy, asked = [LiveCall(external_id="CA" + "9" * 32, outcome="answered", member="Anna")], []
+
+    async def ask(item: dict[str, Any]) -> dict[str, Any]:
+        assert CONNECTOR.reply is not None
+        asked.append(item)
+        if len(asked) == 4:
+            busy.clear()
+        body = urlencode(item["fields"]).encode()
+        request = WebhookRequest(method="POST", url=item["url"], headers={}, body=body, received_at=datetime.now(UTC))
+        answer = CONNECTOR.reply(request, account, Staff(calls=tuple(busy)))
+        return {"status": answer.status, "content_type": answer.content_type, "body": answer.body.decode()}
+
+    line = Line(SID, (Person("+15551230001"), NUMBER), [PhoneMember(does="takes", talk_s=65)], ask)
+    await line.run(account.webhook_url, account.webhook_url)
+
+    assert (line.rung, line.paused_s) == (["+15551230077"], 20)
+    assert line.heard == ["Everybody is on the telephone. You are number 1 in the queue; please stay on the line."]
+    state, newest = CallState(outcome="ringing"), -1
+    for item in [*line.asked, *line.news]:
+        request = WebhookRequest(
+            method="POST",
+            url=item["url"],
+            headers={},
+            body=urlencode(item["fields"]).encode(),
+            received_at=datetime.now(UTC),
+        )
+        assert CONNECTOR.split is not None
+        for raw in CONNECTOR.split(request):
+            context = ParseContext(received_at=datetime.now(UTC), key=raw.key, settings=account.settings)
+            for word in CONNECTOR.parse(raw.body, context):
+                if word.call is not None:
+                    state = join_states(state, word.call, is_newest=word.revision >= newest)
+                    newest = max(newest, word.revision)
+    assert (state.outcome, state.member, state.talk_s) == ("answered", "Anna", 65)
+
+
+async def test_caller_without_patience_hangs_up_in_the_queue(running):
+    """Nothing is asked any more, and nobody is rung."""
+    account = running.account(wait_seconds="600")
+    anna = Staff(calls=(LiveCall(external_id="CA" + "9" * 32, outcome="answered", member="Anna"),))
+
+    async def ask(item: dict[str, Any]) -> dict[str, Any]:
+        assert CONNECTOR.reply is not None
+        body = urlencode(item["fields"]).encode()
+        request = WebhookRequest(method="POST", url=item["url"], headers={}, body=body, received_at=datetime.now(UTC))
+        answer = CONNECTOR.reply(request, account, anna)
+        return {"status": answer.status, "content_type": answer.content_type, "body": answer.body.decode()}
+
+    line = Line(SID, (Person("+15551230001"), NUMBER), [], ask)
+    line.patience_s = 25
+    await line.run(account.webhook_url, account.webhook_url)
+
+    assert (line.rung, line.paused_s) == ([], 30)
+    assert line.news[-1]["fields"]["CallStatus"] == "completed"

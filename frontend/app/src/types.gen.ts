@@ -391,7 +391,7 @@ export interface MessageChange {
 }
 
 export interface CallState {
-  readonly outcome: "answered" | "asked" | "failed" | "missed" | "ringing";
+  readonly outcome: "answered" | "asked" | "failed" | "missed" | "ringing" | "waiting";
   readonly member: string;
   readonly answered_at: Timestamp | null;
   readonly ended_at: Timestamp | null;

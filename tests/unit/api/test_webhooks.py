@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from api.webhook_body import BodyBudget
 from api.webhooks import WebhookDeps, WebhookGate, receive_webhook
-from connectors.base import Account, RawItem, WebhookReply
+from connectors.base import Account, RawItem, Staff, WebhookReply
 from connectors.key_sets import KeySets
 from hub.errors import (
     ConnectorError,
@@ -168,15 +168,21 @@ async def test_call_is_stored_and_answered(edge):
 
 
 async def test_answer_of_a_channel_may_depend_on_the_call(edge):
-    """A channel that reads the call to answer it does so after the items are stored; its "malformed" is a 400."""
+    """A channel that reads the call to answer it, and asks who is there, does so after the items are stored."""
 
-    def reply(request, account):
+    async def staff(route):
+        return Staff(here=frozenset({f"{route.id}@example.com"}))
+
+    def reply(request, account, staff):
         assert len(edge.streams.items) == 1
+        assert staff.here == {f"{account.id}@example.com"}
         if request.body == b"odd":
             raise MalformedPayload("Not a call.")
         return WebhookReply(content_type="text/xml", body=request.body + account.id.encode())
 
     edge.channels["sms"].reply = reply
+    edge.deps = dataclasses.replace(edge.deps, staff=staff)
+    edge.gate = WebhookGate(edge.pass_on, edge.deps)
     answer = await edge.call()
     edge.streams.items.clear()
     odd = await edge.call(pieces=(b"odd",))

@@ -29,6 +29,7 @@ function state({ outcome, member, talk_s, ended_at }: CallState, { inbound, left
   const open = (words: string): { state: string; tone: Tone } => (lives ? { state: words, tone: "live" } : { state: "How it ended is not known", tone: "plain" });
   switch (outcome) {
     case "asked": return open("Calling…");
+    case "waiting": return open("Waiting in the queue…");
     case "ringing": return open(member === "" ? "Ringing…" : `Ringing ${member}…`);
     case "answered": {
       if (talk_s !== null || ended_at !== null) return { state: inbound ? `Answered${by}` : `Answered, called${by}`, tone: "good" };

@@ -23,6 +23,10 @@ describe("an incoming call", () => {
     expect(said({ outcome: "missed" }, "inbound", SOON, true).state).toBe("Missed, message in the mailbox");
   });
 
+  it("waits in the queue", () => {
+    expect(said({ outcome: "waiting" })).toMatchObject({ state: "Waiting in the queue…", tone: "live", times: [] });
+  });
+
   it("does not ring for ever where nobody told the end", () => {
     expect(said({}, "inbound", LATER)).toMatchObject({ state: "How it ended is not known", tone: "plain" });
   });

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
+from hub import clock
 from hub.envelope import CallState, Identity, ItemKind
 from hub.inbox import actions, store
 from hub.inbox.batch import OutcomeKind
@@ -112,3 +114,42 @@ async def test_word_on_a_call_changes_no_message(database, workspace):
     found = [one for one in await rows(database, workspace, outcome.conversation_id) if one.external_id == "CA1"]
 
     assert [(one.kind, one.call) for one in found] == [(MessageKind.MESSAGE, None)]
+
+
+QUEUED = (
+    word(1900, 20, "Missed call", outcome="missed"),
+    word(20_000, 21, "Incoming call, waiting", outcome="waiting"),
+    word(40_000, 33, "Incoming call, waiting", outcome="waiting"),
+    word(4, 40, "Missed call", outcome="missed", ended_at=at(40)),
+)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5], ids=str)
+async def test_caller_who_hung_up_while_waiting_was_missed(database, workspace, order):
+    """Whatever comes last: the words on the row and how it stands agree."""
+    (outcome,) = await receive(database, workspace, BEGUN)
+    for number in order:
+        await receive(database, workspace, QUEUED[number])
+    (row,) = await rows(database, workspace, outcome.conversation_id)
+
+    assert (row.text, row.call) == ("Missed call", CallState(outcome="missed", ended_at=at(40)))
+
+
+async def test_calls_that_go_on_are_listed_the_longest_first(database, workspace):
+    """Those of one channel account, not older than asked, and none that is over."""
+    now = clock.now()
+    states = {"CA1": ("waiting", 60), "CA2": ("answered", 120), "CA3": ("missed", 10), "CA4": ("ringing", 90_000)}
+    for name, (outcome, seconds) in states.items():
+        state = CallState(outcome=outcome, member="Anna" if outcome == "answered" else "")
+        begun = now - timedelta(seconds=seconds)
+        item = make_item(key=name, external_id=name, sender=Identity("phone", f"+1555000{name[2:]:0>4}"), call=state)
+        await receive(database, workspace, msgspec.structs.replace(item, occurred_at=begun, thread_key=name))
+    done = CallState(outcome="answered", talk_s=3)
+    await receive(database, workspace, make_item(key="CA5", external_id="CA5", sender=ANN, occurred_at=now, call=done))
+
+    since = now - timedelta(hours=4)
+    async with database.transaction([workspace.id]) as conn:
+        found = await store.live_calls(conn, workspace.id, workspace.sms_id, since)
+        elsewhere = await store.live_calls(conn, workspace.id, clock.new_id(), since)
+    assert found == [("CA2", "answered", "Anna"), ("CA1", "waiting", "")]
+    assert elsewhere == []
