@@ -19,7 +19,6 @@ from hub.envelope import DeliveryStatus, Direction, Identity, InboundItem, ItemK
 from hub.errors import MalformedPayload, UnsupportedPayload
 
 _ID_CHARS: Final = 250
-_NAME_CHARS: Final = 200
 _LATEST_MS: Final = 253_402_300_799_000
 
 
@@ -65,11 +64,6 @@ def split(request: WebhookRequest, product: Product) -> Sequence[RawItem]:
     # Of a field we did not ask for: one item, which ``parse`` counts as unknown.
     body = msgspec.json.encode(_Item("", msgspec.Raw(b"{}")))
     return [RawItem(key=_hash(request.body), body=body)]
-
-
-def raw_event(account: str, event: msgspec.Raw) -> RawItem:
-    """Make the item of one event for our page or account; the same event makes the same one."""
-    return RawItem(key=_key(event), body=msgspec.json.encode(_Item(account, event)), account_ref=account)
 
 
 def parse(body: bytes, context: ParseContext, product: Product) -> Sequence[InboundItem]:
@@ -193,8 +187,7 @@ def _receipts(event: Event, base: InboundItem) -> list[InboundItem]:
 def _base(event: Event, context: ParseContext, product: Product, kind: ItemKind) -> InboundItem:
     is_echo = event.message is not None and event.message.is_echo
     ours, theirs = (event.sender, event.recipient) if is_echo else (event.recipient, event.sender)
-    name = clean_text((theirs.name if theirs else None) or "").strip()[:_NAME_CHARS]
-    who = Identity(product.scheme, _person(theirs), scope=_person(ours), display_name=name or None)
+    who = Identity(product.scheme, _person(theirs), scope=_person(ours))
     return InboundItem(
         kind=kind,
         key=context.key,

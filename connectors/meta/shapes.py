@@ -11,10 +11,7 @@ import msgspec
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Who; events have no name, what ``history`` read does."""
-
     id: str
-    name: str | None = None
 
 
 class Coordinates(msgspec.Struct, frozen=True):

@@ -5,8 +5,7 @@ Run: ``python -m scripts.emulators.messenger`` or ``.instagram``. Items to deliv
 ``entry[].messaging``; with ``batch`` they travel in one call. Beside what all emulators understand: ``token {value}``
 is the access token from now on, ``file {body, mime}`` keeps a file (Base64) and tells its path, ``subscribe {url,
 verify_token}`` makes the handshake, ``echo {how}`` says when a send is echoed: ``after`` or ``before`` the answer, or
-``never``; ``person {id, profile}`` is what a person shows of themselves; ``past {person, id, text, at, …}`` is a
-message of before.
+``never``; ``person {id, profile}`` is what a person shows of themselves.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from urllib.parse import urlencode
 import msgspec
 
 from scripts.emulators.http1 import Answer, Request, as_json
-from scripts.emulators.meta_past import Listing, MessageListing, Past
 from scripts.emulators.vendor import Asked, Call, Delivery, Endpoint, Fault, Refused, Vendor
 
 TOKEN, SECRET = "emulated-access-token", "emulated-app-secret"
@@ -106,7 +104,6 @@ class Messaging(Vendor):
         self.files: dict[str, Answer] = {}
         self.people: dict[str, dict[str, str]] = {}
         self.echo = "after"
-        self.past = Past(account, kind)
         super().__init__()
 
     def endpoints(self) -> Sequence[Endpoint]:
@@ -114,8 +111,6 @@ class Messaging(Vendor):
         found = [
             Endpoint(method="POST", path=f"{base}/messages", answer=self._send, body=Outgoing, query=Proof),
             Endpoint(method="POST", path=f"{base}/subscribed_apps", answer=self._subscribed, query=Subscribing),
-            Endpoint(method="GET", path=r"/v\d\d\.\d/me/conversations", answer=self._conversations, query=Listing),
-            Endpoint(method="GET", path=r"/v\d\d\.\d/(t_\w+)/messages", answer=self._messages, query=MessageListing),
             Endpoint(method="GET", path=base, answer=self._facts_of_it, query=Fields),
             Endpoint(method="GET", path=r"/v\d\d\.\d/(\d+)", answer=self._person, query=Fields),
             Endpoint(method="GET", path=r"/files/(\d+)", answer=self._file, public=True),
@@ -218,12 +213,6 @@ class Messaging(Vendor):
             raise Refused(refused(100, "No profile available for this user.", subcode=2018218))
         return as_json(200, {name: shown[name] for name in wanted if name in shown} | {"id": asked.arguments[0]})
 
-    def _conversations(self, asked: Asked) -> Answer:
-        return self.past.list_conversations(asked)
-
-    def _messages(self, asked: Asked) -> Answer:
-        return self.past.list_messages(asked)
-
     def _subscribed(self, asked: Asked) -> Answer:
         query: Subscribing = asked.query
         if "messages" not in query.subscribed_fields.split(","):
@@ -264,8 +253,6 @@ class Messaging(Vendor):
                 self.echo = order["how"]
             case "person":
                 self.people[order["id"]] = order["profile"]
-            case "past":
-                return self.past.add(order)
             case "file":
                 return {"path": f"/files/{self._keep(base64.b64decode(order['body']), order['mime'])}"}
             case "subscribe":
