@@ -19,5 +19,6 @@ PRODUCT: Final = Product(
     part_bytes=1000,
     subscribed=("messages", "messaging_seen", "message_reactions", "message_edit", "messaging_postbacks", "standby"),
     profile=("name", "username", "profile_pic"),
+    past=("story", "is_unsupported"),
 )
 CONNECTOR = make_connector(read_manifest(Path(__file__).parent), PRODUCT)

@@ -20,5 +20,6 @@ PRODUCT: Final = Product(
         *("messaging_postbacks", "standby"),
     ),
     profile=("first_name", "last_name", "profile_pic"),
+    past=("sticker",),
 )
 CONNECTOR = make_connector(read_manifest(Path(__file__).parent), PRODUCT)

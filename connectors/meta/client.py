@@ -50,7 +50,7 @@ async def check(account: Account, product: Product) -> Checked:
     found = await _ours(account, product)
     warnings: list[str] = []
     asking = Asking(
-        path=f"{_id(account, product)}/subscribed_apps", query={"subscribed_fields": ",".join(product.subscribed)}
+        path=f"{own_id(account, product)}/subscribed_apps", query={"subscribed_fields": ",".join(product.subscribed)}
     )
     try:
         await ask_graph(account, product.vendor, asking, _Done)
@@ -90,7 +90,7 @@ async def send(account: Account, product: Product, message: OutboundMessage, cal
     ids: list[str] = []
     for call, body in zip(calls, bodies, strict=True):
         try:
-            asking = Asking(path=f"{_id(account, product)}/messages", body=body.encode())
+            asking = Asking(path=f"{own_id(account, product)}/messages", body=body.encode())
             sent = await ask_graph(account, product.vendor, asking, _Sent)
         except ConnectorError as error:
             raise _halfway(_with_bucket(error, account, product, call), len(ids), len(bodies)) from error
@@ -112,7 +112,10 @@ async def act(account: Account, product: Product, wanted: Act) -> None:
         words = f"{product.vendor} cannot do this."
         raise ConnectorError(ConnectorErrorInfo(ErrorClass.UNSUPPORTED, wanted.kind, words))
     await ask_graph(
-        account, product.vendor, Asking(path=f"{_id(account, product)}/messages", body=render_act(wanted)), msgspec.Raw
+        account,
+        product.vendor,
+        Asking(path=f"{own_id(account, product)}/messages", body=render_act(wanted)),
+        msgspec.Raw,
     )
 
 
@@ -127,6 +130,20 @@ async def fetch(account: Account, attachment: AttachmentRef) -> AsyncIterator[by
         yield piece
 
 
+def own_id(account: Account, product: Product) -> str:
+    """
+    Return Meta's id of our page or account.
+
+    Raises:
+        ConnectorError: ``PERMANENT`` where the settings have none.
+    """
+    found = account.settings.get(product.account_setting, "")
+    if not found.isascii() or not found.isdigit():
+        words = "The account's settings lack an id of Meta's."
+        raise ConnectorError(ConnectorErrorInfo(ErrorClass.PERMANENT, product.account_setting, words))
+    return found
+
+
 def classify(error: BaseException, product: Product) -> ConnectorErrorInfo:
     """Turn whatever sending let through into our words; a surprise may have been sent."""
     if isinstance(error, ConnectorError):
@@ -136,7 +153,7 @@ def classify(error: BaseException, product: Product) -> ConnectorErrorInfo:
 
 async def _ours(account: Account, product: Product) -> _Ours:
     fields = "id,username" if product.part_bytes else "id,name"
-    asking = Asking(method="GET", path=_id(account, product), query={"fields": fields})
+    asking = Asking(method="GET", path=own_id(account, product), query={"fields": fields})
     try:
         return await ask_graph(account, product.vendor, asking, _Ours)
     except ConnectorError as error:
@@ -156,7 +173,7 @@ async def _with_file(account: Account, product: Product, call: Call) -> str:
         raise ConnectorError(ConnectorErrorInfo(ErrorClass.PERMANENT, "no_file", "The file is not at hand."))
     content = b"".join([piece async for piece in account.read_file(call.fields["file"])])
     mime, form = _form(call, content)
-    asking = Asking(path=f"{_id(account, product)}/message_attachments", body=form, mime=mime)
+    asking = Asking(path=f"{own_id(account, product)}/message_attachments", body=form, mime=mime)
     try:
         uploaded = await ask_graph(account, product.vendor, asking, _Uploaded)
     except ConnectorError as error:
@@ -191,11 +208,3 @@ def _halfway(error: ConnectorError, sent: int, parts: int) -> ConnectorError:
         return error
     words = f"Only {sent} of {parts} parts were sent. {error.info.message}"
     return ConnectorError(ConnectorErrorInfo(ErrorClass.PERMANENT, error.info.code, words))
-
-
-def _id(account: Account, product: Product) -> str:
-    found = account.settings.get(product.account_setting, "")
-    if not found.isascii() or not found.isdigit():
-        words = "The account's settings lack an id of Meta's."
-        raise ConnectorError(ConnectorErrorInfo(ErrorClass.PERMANENT, product.account_setting, words))
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connectors.base import Connector
-from connectors.meta import client, parse, profiles, render, verify
+from connectors.meta import client, history, parse, profiles, render, verify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -52,5 +52,6 @@ def make_connector(manifest: Manifest, product: Product) -> Connector:
         act=lambda account, wanted: client.act(account, product, wanted),
         classify=lambda error: client.classify(error, product),
         fetch=fetch,
+        backfill=lambda account, cursor: history.backfill(account, cursor, product, manifest.limits),
         profile_of=lambda account, identity: profiles.profile_of(account, product, identity),
     )

@@ -19,6 +19,7 @@ from hub.envelope import DeliveryStatus, Direction, Identity, InboundItem, ItemK
 from hub.errors import MalformedPayload, UnsupportedPayload
 
 _ID_CHARS: Final = 250
+_NAME_CHARS: Final = 200
 _LATEST_MS: Final = 253_402_300_799_000
 
 
@@ -64,6 +65,18 @@ def split(request: WebhookRequest, product: Product) -> Sequence[RawItem]:
     # Of a field we did not ask for: one item, which ``parse`` counts as unknown.
     body = msgspec.json.encode(_Item("", msgspec.Raw(b"{}")))
     return [RawItem(key=_hash(request.body), body=body)]
+
+
+def past_item(event: Event, account: str) -> RawItem:
+    """
+    Make the item of a message from before the account was connected, as ``split`` would have made it of its call.
+
+    Args:
+        event: Written anew.
+        account: Id of our page or account.
+    """
+    raw = msgspec.Raw(msgspec.json.encode(event))
+    return RawItem(key=_key(raw), body=msgspec.json.encode(_Item(account, raw)), account_ref=account)
 
 
 def parse(body: bytes, context: ParseContext, product: Product) -> Sequence[InboundItem]:
@@ -187,7 +200,8 @@ def _receipts(event: Event, base: InboundItem) -> list[InboundItem]:
 def _base(event: Event, context: ParseContext, product: Product, kind: ItemKind) -> InboundItem:
     is_echo = event.message is not None and event.message.is_echo
     ours, theirs = (event.sender, event.recipient) if is_echo else (event.recipient, event.sender)
-    who = Identity(product.scheme, _person(theirs), scope=_person(ours))
+    name = clean_text((theirs.name if theirs else None) or "").strip()[:_NAME_CHARS]
+    who = Identity(product.scheme, _person(theirs), scope=_person(ours), display_name=name or None)
     return InboundItem(
         kind=kind,
         key=context.key,

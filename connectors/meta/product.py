@@ -18,6 +18,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
         part_bytes: Longest text of one message, UTF-8; 0 where characters count.
         subscribed: Fields of webhooks that are asked for.
         profile: Fields of a person that are asked for.
+        past: Fields of a message of the past that are asked for, beside those both have.
     """
 
     channel: str
@@ -28,3 +29,4 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     part_bytes: int = 0
     subscribed: tuple[str, ...] = ()
     profile: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()

@@ -11,7 +11,10 @@ import msgspec
 
 
 class Person(msgspec.Struct, frozen=True):
+    """``name`` is in what history is written as; webhook calls have ids alone."""
+
     id: str
+    name: str | None = None
 
 
 class Coordinates(msgspec.Struct, frozen=True):

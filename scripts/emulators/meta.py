@@ -5,7 +5,8 @@ Run: ``python -m scripts.emulators.messenger`` or ``.instagram``. Items to deliv
 ``entry[].messaging``; with ``batch`` they travel in one call. Beside what all emulators understand: ``token {value}``
 is the access token from now on, ``file {body, mime}`` keeps a file (Base64) and tells its path, ``subscribe {url,
 verify_token}`` makes the handshake, ``echo {how}`` says when a send is echoed: ``after`` or ``before`` the answer, or
-``never``; ``person {id, profile}`` is what a person shows of themselves.
+``never``; ``person {id, profile}`` is what a person shows of themselves; ``past {conversations}`` is what the
+Conversations API tells, see ``scripts/emulators/meta_history.py``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from scripts.emulators.http1 import Answer, Request, as_json
+from scripts.emulators.meta_history import Listing, Past, Reading
 from scripts.emulators.vendor import Asked, Call, Delivery, Endpoint, Fault, Refused, Vendor
 
 TOKEN, SECRET = "emulated-access-token", "emulated-app-secret"
@@ -103,6 +105,7 @@ class Messaging(Vendor):
         self.done: list[dict[str, Any]] = []
         self.files: dict[str, Answer] = {}
         self.people: dict[str, dict[str, str]] = {}
+        self.past = Past(kind)
         self.echo = "after"
         super().__init__()
 
@@ -111,6 +114,18 @@ class Messaging(Vendor):
         found = [
             Endpoint(method="POST", path=f"{base}/messages", answer=self._send, body=Outgoing, query=Proof),
             Endpoint(method="POST", path=f"{base}/subscribed_apps", answer=self._subscribed, query=Subscribing),
+            Endpoint(
+                method="GET",
+                path=rf"/v\d\d\.\d/(?:{self.account}|me)/conversations",
+                answer=lambda asked: self._told(self.past.conversations(asked.query), asked),
+                query=Listing,
+            ),
+            Endpoint(
+                method="GET",
+                path=r"/v\d\d\.\d/([A-Za-z0-9_=-]+)/messages",
+                answer=lambda asked: self._told(self.past.messages(asked.arguments[0], asked.query), asked),
+                query=Reading,
+            ),
             Endpoint(method="GET", path=base, answer=self._facts_of_it, query=Fields),
             Endpoint(method="GET", path=r"/v\d\d\.\d/(\d+)", answer=self._person, query=Fields),
             Endpoint(method="GET", path=r"/files/(\d+)", answer=self._file, public=True),
@@ -219,6 +234,16 @@ class Messaging(Vendor):
             raise Refused(refused(100, "Param subscribed_fields must name messages"))
         return as_json(200, {"success": True})
 
+    def _told(self, page: Mapping[str, Any] | str, asked: Asked) -> Answer:
+        """Answer with a page of the past, and the address of the next one with the token in it, as Meta does."""
+        if isinstance(page, str):
+            raise Refused(refused(100, page))
+        told = dict(page)
+        if told["paging"].pop("has_next"):
+            after = {"after": told["paging"]["cursors"]["after"], "access_token": self.token}
+            told["paging"]["next"] = f"https://graph.facebook.com{asked.request.path}?{urlencode(after)}"
+        return as_json(200, told)
+
     def _file(self, asked: Asked) -> Answer:
         return self.files.get(asked.arguments[0]) or refused(100, "no such file", status=404)
 
@@ -253,6 +278,8 @@ class Messaging(Vendor):
                 self.echo = order["how"]
             case "person":
                 self.people[order["id"]] = order["profile"]
+            case "past":
+                self.past.conversations_by_id = {one["id"]: one for one in order["conversations"]}
             case "file":
                 return {"path": f"/files/{self._keep(base64.b64decode(order['body']), order['mime'])}"}
             case "subscribe":

@@ -225,6 +225,25 @@ def test_answer_given_elsewhere_is_shown_once_as_ours(api, driver):
     assert sorted(thread.texts("outbound")) == sorted(["answered elsewhere", text])
 
 
+@having("past")
+def test_what_was_written_before_is_brought_in_once_and_opens_no_work(api, driver):
+    """Both sides of a conversation of last week; a call that tells one of its messages again adds nothing."""
+    preview = "answered last week"
+
+    def find() -> dict[str, Any] | None:
+        rows = api.get("conversations", params={"status": "closed"}).json()["conversations"]
+        found = [one for one in rows if one["channel"] == driver.channel and one["preview"] == preview]
+        return found[0] if found else None
+
+    conversation = wait_until(find)
+    driver.deliver([driver.text("past", "asked last week", "past-7")])
+    live = Thread(api, driver, "past")
+
+    assert live.id == conversation["id"]
+    told = [(one["direction"], one["text"]) for one in live.messages()]
+    assert sorted(told) == sorted([("inbound", "asked last week"), ("outbound", preview), ("inbound", live.opening)])
+
+
 @having("threads")
 def test_answer_in_a_thread_lands_in_that_thread(api, driver):
     """A thread at the vendor is a conversation of its own; what a member answers there is in it and nowhere else."""

@@ -44,7 +44,8 @@ class Driver:
         channel: The folder's name.
         has: What the vendor has: of ``media``, ``edit``, ``delete``, ``reaction``, ``echo``, ``thread``, ``threads``
             (each a conversation of its own, see ``thread_of``), ``delivered``, ``read``, ``act_edit``, ``act_delete``,
-            ``act_react``, ``call``, ``names`` (events bring ids only; it is asked what people are called).
+            ``act_react``, ``call``, ``names`` (events bring ids only; it is asked what people are called),
+            ``past`` (the vendor has a conversation of last week with ``past``, see ``MetaDriver``).
         writes: Whether people write there at all, and are written to (not: calls).
         oauth: Whether accounts are connected by signing in.
         confirms: Whether anything ever tells us of a send whose answer was lost.

@@ -13,7 +13,7 @@ class Driver(MetaDriver):
     channel = "instagram"
     ours = INSTAGRAM_ID
     settings: ClassVar = {"instagram_id": INSTAGRAM_ID, "login": "instagram"}
-    has: ClassVar = frozenset({"names", "media", "read", "echo", "edit", "delete", "reaction"})
+    has: ClassVar = frozenset({"names", "past", "media", "read", "echo", "edit", "delete", "reaction"})
 
     def receipt(self, person: str, sent: Sent, status: str) -> Any:
         return self._event(person, read={"mid": sent.id})

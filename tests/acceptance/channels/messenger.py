@@ -15,7 +15,7 @@ class Driver(MetaDriver):
     ours = PAGE_ID
     settings: ClassVar = {"page_id": PAGE_ID}
     has: ClassVar = frozenset(
-        {"media", "delivered", "read", "echo", "edit", "delete", "reaction", "act_react", "names"}
+        {"media", "delivered", "read", "echo", "edit", "delete", "reaction", "act_react", "names", "past"}
     )
 
     def receipt(self, person: str, sent: Sent, status: str) -> Any:

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import secrets
 import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from scripts.emulators.meta import SECRET, TOKEN
@@ -24,12 +26,29 @@ class MetaDriver(Base):
 
     def account(self) -> dict[str, Any]:
         credentials = {"access_token": TOKEN, "client_secret": SECRET, "verify_token": _VERIFY_TOKEN}
-        return {"credentials": credentials, "settings": self.settings}
+        return {"credentials": credentials, "settings": self.settings | {"bring_in_history": "true"}}
 
     def connected(self, answer: Any) -> None:
         super().connected(answer)
         made = self.vendor.control("subscribe", url=self.webhook_url, verify_token=_VERIFY_TOKEN)
         assert (made["status"], made["body"]) == (200, "1158201444"), made
+
+    def connect(self) -> Mapping[str, Any]:
+        them, us = {"id": self._id("past")}, {"id": self.ours}
+        told = [(them, us, "asked last week", 7), (us, them, "answered last week", 6)]
+        messages = [
+            {
+                "id": f"past-{days}",
+                "created_time": _days_ago(days),
+                "from": one,
+                "to": {"data": [other]},
+                "message": text,
+            }
+            for one, other, text, days in told
+        ]
+        past = {"id": "t_past", "updated_time": _days_ago(6), "messages": messages}
+        self.vendor.control("past", conversations=[past])
+        return super().connect()
 
     def text(self, person: str, text: str, key: str, **more: Any) -> Any:
         return self._event(person, message={"mid": key, "text": text})
@@ -62,7 +81,7 @@ class MetaDriver(Base):
         return request["path"].endswith("/messages") and '"messaging_type"' in request["body"]
 
     def plan(self, **answer: Any) -> None:
-        self.vendor.control("next", answers=[{"path": "/messages", **answer}])
+        self.vendor.control("next", answers=[{"path": f"{self.ours}/messages", **answer}])
 
     def revoke(self) -> None:
         self.vendor.control("token", value=secrets.token_hex(16))
@@ -89,3 +108,7 @@ class MetaDriver(Base):
 
     def _id(self, person: str) -> str:
         return "77" + str(int(hashlib.sha256(person.encode()).hexdigest(), 16))[:14]
+
+
+def _days_ago(days: int) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S+0000")

@@ -10,9 +10,7 @@ from hub.errors import ConfigurationError
 
 GOOD = dict.fromkeys(RULES, "done")
 # What is not built yet in a channel that ships; shorter only.
-KNOWN_TODO = {
-    "livechat": {"edits", "deletes"},
-}
+KNOWN_TODO = {"livechat": {"edits", "deletes"}}
 
 
 def write(folder, answers: dict[str, object]):
