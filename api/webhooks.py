@@ -289,7 +289,8 @@ async def _store(request: WebhookRequest, route: Route | None, connector: Connec
     deps.metrics.items += len(items)
     if connector.reply is None:
         return connector.stored_reply
-    return connector.reply(request, account, Staff() if route is None else await deps.staff(route))
+    asks = route is not None and connector.asks_staff is not None and connector.asks_staff(request)
+    return connector.reply(request, account, await deps.staff(route) if asks and route is not None else Staff())
 
 
 async def _verify(

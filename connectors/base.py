@@ -310,6 +310,8 @@ class Connector:
         stored_reply: What the vendor gets once the items are stored.
         reply: The same where it depends on the call and on who could take it, e.g. what a phone exchange is to do
             with a caller; goes before ``stored_reply``. Pure. Raises MalformedPayload, which is answered 400.
+        asks_staff: Whether the answer to a call depends on who could take it; finding that out costs two questions to
+            our stores. Pure; never raises.
         parse: Reads one raw item. Raises MalformedPayload, UnsupportedPayload.
         render: Makes the vendor calls of one message. Raises ConnectorError (CONTENT, UNSUPPORTED).
         check: Asks the vendor whether the keys are good, before they are saved. Raises ConnectorError, InvalidInput.
@@ -354,6 +356,7 @@ class Connector:
     split: Callable[[WebhookRequest], Sequence[RawItem]] | None = None
     stored_reply: WebhookReply = WebhookReply()
     reply: Callable[[WebhookRequest, Account, Staff], WebhookReply] | None = None
+    asks_staff: Callable[[WebhookRequest], bool] | None = None
     check: Callable[[Account], Awaitable[Checked]] = _no_check
     reconcile: Callable[[Account, OutboundMessage], Awaitable[SendResult | None]] = _never_confirmed
     charges: Callable[[Account, OutboundMessage], Sequence[Charge]] = _no_charges

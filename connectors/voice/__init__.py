@@ -11,7 +11,7 @@ from connectors.twilio.verify import verify
 from connectors.voice.client import VoiceClient, fetch, render
 from connectors.voice.outgoing import render_call
 from connectors.voice.parse import parse
-from connectors.voice.reply import CONTENT_TYPE, reply
+from connectors.voice.reply import CONTENT_TYPE, asks_staff, reply
 from connectors.voice.softphone import connect_softphone, pass_softphone
 from connectors.voice.steps import split
 
@@ -33,6 +33,7 @@ def make_connector(client: VoiceClient) -> Connector:
         verify=verify,
         split=split,
         reply=reply,
+        asks_staff=asks_staff,
         stored_reply=WebhookReply(content_type=CONTENT_TYPE, body=b"<Response/>"),
         parse=parse,
         render=render,

@@ -18,7 +18,7 @@ from connectors.voice.queue import ROUND_S, next_turn, place_of
 from connectors.voice.softphone import identity_of
 from connectors.voice.steps import ENDED, is_status, read_request
 from connectors.voice.twiml import document, inside, verb
-from hub.errors import UnsupportedPayload
+from hub.errors import MalformedPayload, UnsupportedPayload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,15 @@ def reply(request: WebhookRequest, account: Account, staff: Staff = NOBODY_KNOWN
     except UnsupportedPayload:
         verbs = []
     return WebhookReply(content_type=CONTENT_TYPE, body=document(verbs))
+
+
+def asks_staff(request: WebhookRequest) -> bool:
+    """Say whether somebody is about to be rung because of a call: news of a call ring nobody."""
+    try:
+        fields = read_request(request)
+    except (MalformedPayload, UnsupportedPayload):
+        return False
+    return fields["step"] in ("dialed", "wait") or (fields["step"] == "" and not is_status(fields))
 
 
 def _verbs(request: WebhookRequest, account: Account, staff: Staff) -> Sequence[Element]:

@@ -9,7 +9,7 @@ import pytest
 from twilio.twiml.voice_response import VoiceResponse
 
 from connectors.base import LiveCall, Staff
-from connectors.voice.reply import reply
+from connectors.voice.reply import asks_staff, reply
 from connectors.voice.test_voice import CALL, ET, URL, make_account, make_request, read, spoken
 from hub.envelope import CallState
 from hub.inbox.calls import join_states
@@ -159,3 +159,21 @@ def test_caller_who_hangs_up_in_the_queue_is_a_missed_call_in_whatever_order_the
 def test_caller_who_waited_and_was_answered_is_an_answered_call():
     """Whoever took it, whatever came before."""
     assert told((*STORY[1:], *TAKEN)) == {("answered", "Anna")}
+
+
+@pytest.mark.parametrize(
+    ("url", "fields", "asks"),
+    [
+        ("", {}, True),
+        ("?step=dialed&n=0", {"DialCallStatus": "busy"}, True),
+        ("?step=wait&r=1", {}, True),
+        ("?step=leg&n=0", {"CallStatus": "ringing", "SequenceNumber": "1"}, False),
+        ("", {"CallStatus": "completed", "SequenceNumber": "3"}, False),
+        ("?step=recording", {"RecordingSid": "RE1"}, False),
+        ("", {"CallSid": "nonsense"}, False),
+    ],
+    ids=str,
+)
+def test_who_is_free_is_asked_only_where_somebody_is_to_be_rung(url, fields, asks):
+    """News of a call come often, and cost our stores nothing."""
+    assert asks_staff(make_request(URL + url, **fields)) is asks

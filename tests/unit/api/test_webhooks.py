@@ -175,12 +175,14 @@ async def test_answer_of_a_channel_may_depend_on_the_call(edge):
 
     def reply(request, account, staff):
         assert len(edge.streams.items) == 1
-        assert staff.here == {f"{account.id}@example.com"}
+        # Asked for the call that needs it, and for no other.
+        assert staff.here == ({f"{account.id}@example.com"} if request.body == b"hello" else None)
         if request.body == b"odd":
             raise MalformedPayload("Not a call.")
         return WebhookReply(content_type="text/xml", body=request.body + account.id.encode())
 
     edge.channels["sms"].reply = reply
+    edge.channels["sms"].asks_staff = lambda request: request.body == b"hello"
     edge.deps = dataclasses.replace(edge.deps, staff=staff)
     edge.gate = WebhookGate(edge.pass_on, edge.deps)
     answer = await edge.call()
