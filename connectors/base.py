@@ -341,7 +341,6 @@ class Connector:
         connect_softphone: Writes what that telephone gives the vendor to call a contact: sealed, bound to the member
             and to some minutes from the moment. Pure. Raises InvalidInput.
         list_templates: Which templates the vendor knows. Raises ConnectorError.
-        polls: For channels of which some accounts only are polled: whether one with these settings is.
         profile_of: What somebody is called whose messages come with an id only; asked once, at the rate of the
             manifest's ``limits.profile``. Raises ConnectorError.
     """
@@ -376,8 +375,3 @@ class Connector:
     render_call: Callable[[CallOrder, Account], Call] | None = None
     call: Callable[[Account, Call], Awaitable[str]] | None = None
     profile_of: Callable[[Account, Identity], Awaitable[Profile]] | None = None
-    polls: Callable[[Mapping[str, str]], bool] | None = None
-
-    def is_polled(self, settings: Mapping[str, str]) -> bool:
-        """Say whether what comes in on an account with these settings is fetched by ``poll``."""
-        return self.poll is not None and (self.polls is None or self.polls(settings))

@@ -191,7 +191,7 @@ class PolledAccount:
         self._woken.clear()
         if connector.expand is not None:
             await self._follow_hints(account, connector.expand)
-        if connector.poll is None or not connector.is_polled(self._route.settings):
+        if connector.poll is None:
             return False
         batches = cast("AsyncGenerator[PolledBatch, None]", connector.poll(account, self._cursor))
         async with aclosing(batches):

@@ -203,9 +203,7 @@ class Polling:
             return False
 
     def _is_polled(self, route: Route) -> bool:
-        if self._has(route, "poll") and self._ports.registry.get(route.channel).is_polled(route.settings):
-            return True
-        return route.id in self._to_read and self._has(route, "expand", "backfill")
+        return self._has(route, "poll") or (route.id in self._to_read and self._has(route, "expand", "backfill"))
 
     def _has(self, route: Route, *functions: str) -> bool:
         """Say whether an account is in use and its channel has one of these functions."""

@@ -7,20 +7,7 @@ from pathlib import Path
 
 from connectors.base import Account, Charge, Connector, OAuth
 from connectors.manifest import read_manifest
-from connectors.slack import (
-    acts,
-    client,
-    files,
-    history,
-    oauth,
-    parse,
-    profiles,
-    render,
-    search,
-    sharing,
-    socket,
-    verify,
-)
+from connectors.slack import acts, client, files, history, oauth, parse, profiles, render, search, sharing, verify
 from hub.envelope import OutboundMessage
 
 _MANIFEST = read_manifest(Path(__file__).parent)
@@ -45,8 +32,6 @@ CONNECTOR = Connector(
     classify=client.classify,
     fetch=files.fetch,
     backfill=history.backfill,
-    poll=socket.poll,
-    polls=socket.is_by_socket,
     profile_of=profiles.profile_of,
     oauth=OAuth(authorize_url=oauth.authorize_url, exchange=oauth.exchange, renew=oauth.renew),
 )

@@ -11,10 +11,9 @@ from connectors.base import Account, Checked
 from connectors.slack.errors import NoAnswer, describe_silence
 from connectors.slack.parse import EVENT_TYPE
 from connectors.slack.places import Place, message_key
-from connectors.slack.socket import is_by_socket, open_address
 from connectors.slack.wire import ask
 from hub.envelope import SendResult
-from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, InvalidInput
+from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient
@@ -107,26 +106,12 @@ async def check(account: Account) -> Checked:
     Raises:
         ConnectorError: ``AUTH`` for a token that Slack refuses.
     """
-    if is_by_socket(account.settings):
-        if not account.credentials.get("app_token", ""):
-            words = "A socket of ours needs an app-level token with the scope connections:write."
-            raise InvalidInput("app_token", words)
-        await _check_app_token(account)
     answer = await ask_as(account, lambda client: client.auth_test())
     who = read(answer, _Who)
     granted = {one.strip() for one in _header(answer, "x-oauth-scopes").split(",") if one.strip()}
     missing = [one for one in scopes_of(account.settings) if one not in granted] if granted else []
     words = f"The app at Slack lacks permissions: {', '.join(missing)}. Add them there, then sign in again."
     return Checked(external_ref=who.team_id, warnings=(words,) if missing else ())
-
-
-async def _check_app_token(account: Account) -> None:
-    try:
-        await open_address(account)
-    except ConnectorError as error:
-        if error.info.klass is not ErrorClass.AUTH:
-            raise
-        raise InvalidInput("app_token", "Slack did not accept the app-level token.") from error
 
 
 async def test(account: Account) -> str:

@@ -28,7 +28,6 @@ import msgspec
 from scripts.emulators import slack_shapes as shapes
 from scripts.emulators.http1 import Answer, Request, as_json
 from scripts.emulators.slack_app import APP, BOT, BOT_USER, SCOPES, SIGNING_SECRET, TEAM, App, refused
-from scripts.emulators.slack_socket import Sockets
 from scripts.emulators.vendor import Asked, Call, Delivery, Endpoint, Fault, Vendor, serve
 
 TEXT_LIMIT_CHARS: Final = 40_000
@@ -51,7 +50,6 @@ class Workspace(Vendor):
 
     def __init__(self, redirect_uris: Sequence[str] = ()) -> None:
         self.app = App(redirect_uris)
-        self.sockets = Sockets()
         super().__init__()
         self.messages: list[dict[str, Any]] = []
         self.past: list[dict[str, Any]] = []
@@ -74,7 +72,6 @@ class Workspace(Vendor):
         return (
             # Slack's own SDK asks it with the type of JSON and no body.
             Endpoint(method="POST", path="/api/auth.test", answer=self._who),
-            Endpoint(method="POST", path="/api/apps.connections.open", answer=self._socket, public=True),
             method("chat.postMessage", self._post, shapes.PostMessage, form=False),
             method("chat.update", self._update, shapes.Update, form=False),
             method("chat.delete", self._delete, shapes.Delete),
@@ -113,11 +110,6 @@ class Workspace(Vendor):
     def _require(self, scope: str) -> None:
         if scope not in self.scopes.split(","):
             raise refused("missing_scope")
-
-    async def _socket(self, asked: Asked) -> Answer:
-        if asked.request.headers.get("authorization", "") != f"Bearer {self.sockets.token}":
-            raise refused("invalid_auth")
-        return as_json(200, {"ok": True, "url": await self.sockets.ticket()})
 
     def _who(self, _asked: Asked) -> Answer:
         who = {"url": "https://emulated.slack.example/", "team": "Emulated", "user": "hub", "team_id": TEAM}

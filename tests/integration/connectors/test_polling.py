@@ -62,13 +62,7 @@ class Counter:
     def get(self, channel: str):
         if channel != "twilio_sms":
             raise NotFound("channel")
-        return SimpleNamespace(
-            poll=self.poll,
-            is_polled=lambda settings: settings.get("comes_by", "") != "calls",
-            expand=None,
-            backfill=None,
-            classify=lambda error: error.info,
-        )
+        return SimpleNamespace(poll=self.poll, expand=None, backfill=None, classify=lambda error: error.info)
 
 
 class RecordingTracer:
@@ -272,18 +266,6 @@ async def test_paused_account_is_closed_and_resumed(world):
 
     assert while_paused == 35
     assert world.appended == expected(45)
-
-
-async def test_account_whose_settings_say_calls_is_not_polled(world):
-    """Of one channel some accounts are polled and others called; a changed setting begins and ends the reading."""
-    world.settings = {"comes_by": "calls"}
-    async with running(world.worker("one")):
-        await asyncio.sleep(0.3)
-        assert (world.vendor.readers, world.appended) == (0, [])
-        world.settings = {}
-        await wait_until(lambda: len(world.appended) == world.vendor.items)
-        world.settings = {"comes_by": "calls"}
-        await wait_until(lambda: world.vendor.readers == 0)
 
 
 async def test_changed_settings_and_keys_restart_the_loop(world):
