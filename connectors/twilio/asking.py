@@ -6,22 +6,16 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from connectors.base import Account
 from connectors.blocking import in_thread
 from connectors.twilio.errors import NoAnswer, describe_answer
 from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
 
 if TYPE_CHECKING:
-    from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+    from twilio.base.exceptions import TwilioRestException, TwilioServiceException
     from twilio.rest import Client
 
 T = TypeVar("T")
-
-
-class _Refusal(msgspec.Struct):
-    code: int = 0
 
 
 async def ask(account: Account, timeout_s: float, question: Callable[[Client], T]) -> T:
@@ -103,7 +97,7 @@ def _sdk_status(error: BaseException) -> tuple[int, int] | None:
 
 def _answer(account: Account, timeout_s: float, question: Callable[[Client], T]) -> T:
     """Call the SDK; whatever goes wrong becomes a ``ConnectorError``."""
-    from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+    from twilio.base.exceptions import TwilioRestException, TwilioServiceException
     from twilio.rest import Client
 
     from connectors.twilio.transport import Wire
@@ -120,30 +114,10 @@ def _answer(account: Account, timeout_s: float, question: Callable[[Client], T])
         return question(client)
     except (TwilioRestException, TwilioServiceException) as error:
         raise ConnectorError(describe_answer(error.status, _code(error), wire.retry_after_s)) from error
-    except TwilioException as error:
-        raise ConnectorError(_of_page(error, wire.retry_after_s)) from error
     except (NoAnswer, ValueError, AttributeError, TypeError) as error:
         raise ConnectorError(classify(error)) from error
     finally:
         wire.close()
-
-
-def _of_page(error: TwilioException, retry_after_s: float | None) -> ConnectorErrorInfo:
-    """
-    Say what went wrong with a page of a listing: the SDK wraps its answer up in an exception of another kind.
-
-    Source:
-        ``twilio.base.page.Page.process_response`` of the SDK, 9.13.
-    """
-    response = error.args[1] if len(error.args) > 1 else None
-    status, text = getattr(response, "status_code", None), getattr(response, "text", "")
-    if not isinstance(status, int):
-        return classify(error)
-    try:
-        code = msgspec.json.decode(str(text), type=_Refusal).code
-    except (msgspec.DecodeError, UnicodeError):
-        code = status
-    return describe_answer(status, code or status, retry_after_s)
 
 
 def _code(error: TwilioRestException | TwilioServiceException) -> int:

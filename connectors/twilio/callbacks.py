@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
@@ -19,21 +18,16 @@ from connectors.base import ParseContext, RawItem, WebhookRequest
 from connectors.twilio.errors import describe_code
 from connectors.twilio.form import read_form
 from connectors.twilio.numbers import canonical_number
-from hub.envelope import AttachmentRef, DeliveryStatus, Direction, Identity, InboundItem, ItemKind, Receipt, clean_text
+from hub.envelope import AttachmentRef, DeliveryStatus, Identity, InboundItem, ItemKind, Receipt, clean_text
 from hub.errors import MalformedPayload, UnsupportedPayload
 
 # A field Twilio never sends: our message id, moved from the address of a status callback into the item.
 _OUR_ID = "hub.mid"
-# Of what ``history`` read: when it was sent, and that it was ours. Twilio sends no such fields, and signs all it sends.
-HISTORY_AT = "hub.at"
-HISTORY_OUT = "hub.out"
 _SID = re.compile(r"[A-Za-z0-9]{2,64}")
 _STATUS = re.compile(r"[a-z_]{1,32}")
 _CHANNEL = re.compile(r"[a-z_]+:")
 _ADDRESS_LIMIT_CHARS = 320
 _MEDIA_LIMIT = 10
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-_YEARS_DAYS = 3660
 _INBOUND_STATUSES = frozenset({"", "receiving", "received"})
 
 # Anything from "queued" on says that Twilio has the message: for us that is "sent", as is the answer to our request.
@@ -108,22 +102,6 @@ def read_fields(body: bytes) -> Mapping[str, str]:
 def is_inbound(fields: Mapping[str, str]) -> bool:
     """Say whether an item is a message that came in; any other is the state of one that went out."""
     return _message_status(fields) in _INBOUND_STATUSES
-
-
-def read_way(fields: Mapping[str, str], prefix: str = "") -> tuple[Direction, Identity]:
-    """
-    Read which way a message went, and who is on the other side.
-
-    Args:
-        fields: Of a message that came in, or of one of ours that ``history`` read.
-        prefix: As in ``read_number``.
-
-    Raises:
-        MalformedPayload, UnsupportedPayload: As ``read_number``.
-    """
-    if fields.get(HISTORY_OUT) == "1":
-        return Direction.OUTBOUND, read_number(fields, "To", prefix)
-    return Direction.INBOUND, read_number(fields, "From", prefix)
 
 
 def read_receipt(fields: Mapping[str, str], recipient: Identity, context: ParseContext) -> InboundItem:
@@ -204,21 +182,8 @@ def read_sid(fields: Mapping[str, str]) -> str:
     return sid if _SID.fullmatch(sid) else ""
 
 
-def read_moment(context: ParseContext, fields: Mapping[str, str] = _NOTHING) -> datetime:
-    """
-    Return when an item came, which is all that is known of when it happened; of history, when that was.
-
-    Raises:
-        MalformedPayload: A time that is none.
-    """
-    if said := fields.get(HISTORY_AT, ""):
-        try:
-            found = datetime.fromisoformat(said)
-        except ValueError as error:
-            raise MalformedPayload("a time that cannot be read", field=HISTORY_AT) from error
-        if found.tzinfo is not None and abs((found - context.received_at).days) < _YEARS_DAYS:
-            return found
-        raise MalformedPayload("a time far from ours", field=HISTORY_AT)
+def read_moment(context: ParseContext) -> datetime:
+    """Return when an item came, which is all that is known of when it happened."""
     if context.received_at.tzinfo is None:
         raise MalformedPayload("a time without a zone", field="received_at")
     return context.received_at

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from connectors.base import Account, Charge, Connector, WebhookReply
 from connectors.manifest import read_manifest
 from connectors.twilio import callbacks, files, verify
 from connectors.twilio.asking import classify
-from connectors.twilio.history import backfill
 from connectors.twilio_sms import parse, render
 from connectors.twilio_sms.client import TwilioClient
 from hub.envelope import OutboundMessage
@@ -46,7 +44,6 @@ def make_connector(client: TwilioClient) -> Connector:
         classify=classify,
         charges=_charges,
         fetch=files.fetch,
-        backfill=partial(backfill, client),
     )
 
 

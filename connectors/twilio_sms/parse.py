@@ -13,9 +13,8 @@ from connectors.twilio.callbacks import (
     read_number,
     read_receipt,
     read_sid,
-    read_way,
 )
-from hub.envelope import Direction, InboundItem, ItemKind
+from hub.envelope import InboundItem, ItemKind
 from hub.errors import MalformedPayload
 
 # Source: twilio.com/docs/messaging/tutorials/advanced-opt-out (default keywords), read 2026-11-22.
@@ -45,7 +44,7 @@ def parse(body: bytes, context: ParseContext) -> list[InboundItem]:
 
 
 def _read_message(fields: Mapping[str, str], context: ParseContext) -> InboundItem:
-    direction, sender = read_way(fields)
+    sender = read_number(fields, "From")
     attachments = read_media(fields)
     text = fields.get("Body")
     if text is None and not attachments:
@@ -53,14 +52,13 @@ def _read_message(fields: Mapping[str, str], context: ParseContext) -> InboundIt
     return InboundItem(
         kind=ItemKind.MESSAGE,
         key=context.key,
-        occurred_at=read_moment(context, fields),
+        occurred_at=read_moment(context),
         thread_key=sender.value,
-        direction=direction,
         sender=sender,
         external_id=read_sid(fields),
         text=text or "",
         attachments=attachments,
-        consent=_consent(fields.get("OptOutType", ""), text or "") if direction is Direction.INBOUND else None,
+        consent=_consent(fields.get("OptOutType", ""), text or ""),
     )
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from connectors.base import Account, Charge, Connector, WebhookReply
 from connectors.manifest import read_manifest
 from connectors.twilio import callbacks, files, verify
 from connectors.twilio.asking import classify
-from connectors.twilio.history import backfill
 from connectors.whatsapp_twilio import parse, render
 from connectors.whatsapp_twilio.client import WhatsAppClient
 from hub.envelope import OutboundMessage
@@ -38,5 +36,4 @@ CONNECTOR = Connector(
     classify=classify,
     charges=_charges,
     fetch=files.fetch,
-    backfill=partial(backfill, _CLIENT),
 )

@@ -17,7 +17,6 @@ from connectors.twilio.callbacks import (
     read_number,
     read_receipt,
     read_sid,
-    read_way,
 )
 from hub.envelope import InboundItem, ItemKind
 from hub.errors import MalformedPayload
@@ -51,7 +50,7 @@ def parse(body: bytes, context: ParseContext) -> list[InboundItem]:
 
 
 def _read_message(fields: Mapping[str, str], context: ParseContext) -> InboundItem:
-    direction, sender = read_way(fields, PREFIX)
+    sender = read_number(fields, "From", PREFIX)
     name = fields.get("ProfileName", "").strip()[:_NAME_CHARS]
     attachments, text = read_media(fields), _text(fields)
     if not text and not attachments and "Body" not in fields:
@@ -60,9 +59,8 @@ def _read_message(fields: Mapping[str, str], context: ParseContext) -> InboundIt
     return InboundItem(
         kind=ItemKind.MESSAGE,
         key=context.key,
-        occurred_at=read_moment(context, fields),
+        occurred_at=read_moment(context),
         thread_key=sender.value,
-        direction=direction,
         sender=msgspec.structs.replace(sender, display_name=name or None),
         external_id=read_sid(fields),
         text=text,

@@ -25,7 +25,6 @@ from email.utils import format_datetime
 from scripts.emulators.http1 import Answer, Cut, Request, as_json, listen
 from scripts.emulators.twilio_calls import CallbackPlan, Caller, send_callbacks
 from scripts.emulators.twilio_media import STORE_PATH, MediaStore, fetch_media
-from scripts.emulators.twilio_past import PastMessages, chosen, page
 from scripts.emulators.twilio_rules import (
     MESSAGE_FIELDS,
     MESSAGE_FILTERS,
@@ -45,6 +44,7 @@ from scripts.emulators.twilio_rules import (
 from scripts.emulators.twilio_whatsapp import WhatsAppSide
 
 Row = dict[str, object]
+PAGE_SIZE = 50
 
 
 class Emulator:
@@ -64,7 +64,6 @@ class Emulator:
         self.accepted = asyncio.Event()
         self.caller = Caller(auth_token)
         self.whatsapp = WhatsAppSide()
-        self.past = PastMessages(account_sid)
         self.media = MediaStore(f"/2010-04-01/Accounts/{account_sid}")
         self._tasks: set[asyncio.Task[None]] = set()
         account = re.escape(f"/2010-04-01/Accounts/{account_sid}")
@@ -75,7 +74,6 @@ class Emulator:
             ("GET", rf"{account}/Messages/(\w+)\.json", self._fetch_message),
             ("GET", rf"{account}/IncomingPhoneNumbers\.json", self._list_numbers),
             ("POST", rf"{account}/IncomingPhoneNumbers/(\w+)\.json", self._update_number),
-            ("GET", rf"{account}/Messages/(SM\w+)/Media\.json", self.past.media_of),
             ("GET", rf"{account}/Messages/MM\w+/Media/(\w+)", self.media.redirect),
             ("GET", r"/v2/Channels/Senders", lambda asked, _: self.whatsapp.senders(asked, self.numbers.values())),
             ("GET", r"/v1/ContentAndApprovals", self.whatsapp.list_contents),
@@ -179,8 +177,12 @@ class Emulator:
 
     def _list_messages(self, request: Request, _sid: str) -> Answer:
         query = read_query(request, MESSAGE_FILTERS)
-        rows = chosen([*reversed(self.messages), *self.past.rows], query)
-        return as_json(200, page("messages", request.path, [_public(row) for row in rows], query))
+        rows = [
+            _public(row)
+            for row in reversed(self.messages)
+            if first(query, "To") in ("", row["to"]) and first(query, "From") in ("", row["from"])
+        ]
+        return as_json(200, _page("messages", request.path, rows, query))
 
     def _fetch_message(self, _request: Request, sid: str) -> Answer:
         for row in self.messages:
@@ -192,7 +194,7 @@ class Emulator:
         query = read_query(request, NUMBER_FILTERS)
         wanted = first(query, "PhoneNumber")
         rows = [row for number, row in self.numbers.items() if wanted in number and not number.startswith(WHATSAPP)]
-        return as_json(200, page("incoming_phone_numbers", request.path, rows, query))
+        return as_json(200, _page("incoming_phone_numbers", request.path, rows, query))
 
     def _update_number(self, request: Request, sid: str) -> Answer:
         fields = read_form(request, NUMBER_FIELDS)
@@ -237,7 +239,7 @@ class Emulator:
                 await asyncio.wait_for(self.accepted.wait(), min(wait_s, 30.0))
         return as_json(200, {"messages": [_public(row) for row in self.messages[amount:]]})
 
-    async def _steer(self, op: str, order: dict[str, object]) -> object:  # noqa: C901  one branch an operation
+    async def _steer(self, op: str, order: dict[str, object]) -> object:
         """
         Do one control operation.
 
@@ -247,8 +249,6 @@ class Emulator:
         error_code}``, ``release``. ``status {sid, status}`` calls
         back at once. ``inbound {from, to, body, fields, …}``. ``account {status, auth_token}``.
         ``number {phone_number, sms, sms_url}``. ``opt_out {number}``. ``content {content}`` adds a template,
-        ``past {from, to, body, at, …}``
-        a message of before,
         ``close_window {person}`` lets all but templates to somebody fail. ``clear``.
         """
         match op:
@@ -272,8 +272,6 @@ class Emulator:
                 row = self.numbers.setdefault(str(order["phone_number"]), self._make_number(str(order["phone_number"])))
                 row["capabilities"] = {"sms": bool(order.get("sms", True)), "mms": True, "voice": True, "fax": False}
                 row["sms_url"] = str(order.get("sms_url", row["sms_url"]))
-            case "past":
-                return self.past.add(order)
             case "media":
                 return {"path": self.media.add(base64.b64decode(str(order["body"])), str(order["content_type"]))}
             case "forget_media":
@@ -283,7 +281,6 @@ class Emulator:
             case "clear":
                 self.requests.clear()
                 self.messages.clear()
-                self.past.rows.clear()
                 self.caller.made.clear()
                 self.next_answers.clear()
                 self.opted_out.clear()
@@ -345,6 +342,24 @@ def _misbehave(planned: dict[str, object]) -> Answer | Cut:
 
 def _public(row: Row) -> Row:
     return {name: value for name, value in row.items() if not name.startswith("_")}
+
+
+def _page(name: str, path: str, rows: list[Row], query: Fields) -> Row:
+    size = min(int(first(query, "PageSize") or PAGE_SIZE), 1000)
+    number = int(first(query, "Page") or 0)
+    chosen = rows[number * size : (number + 1) * size]
+    more = f"{path}?Page={number + 1}&PageSize={size}" if len(rows) > (number + 1) * size else None
+    return {
+        name: chosen,
+        "page": number,
+        "page_size": size,
+        "start": number * size,
+        "end": number * size + max(len(chosen) - 1, 0),
+        "uri": path,
+        "first_page_uri": f"{path}?Page=0&PageSize={size}",
+        "next_page_uri": more,
+        "previous_page_uri": None,
+    }
 
 
 async def _run(arguments: argparse.Namespace) -> None:
