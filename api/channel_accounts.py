@@ -309,9 +309,10 @@ def _blamed(manifest: Manifest, klass: ErrorClass) -> str:
 
 
 def _view(call: MemberCall, account: ChannelAccount, warnings: tuple[str, ...]) -> ConnectedView:
-    manifest = connector_of(call, account.channel).manifest
-    settings = call.resources.settings
-    if manifest.needs_public_url and is_loopback(settings.base_url) and not account.demo:
+    connector = connector_of(call, account.channel)
+    manifest, settings = connector.manifest, call.resources.settings
+    is_called = connector.poll is None or not connector.polls(account.settings)
+    if manifest.needs_public_url and is_called and is_loopback(settings.base_url) and not account.demo:
         warnings = (
             f"{vendor_of(manifest)} cannot reach this computer. "
             "Set HUB_PUBLIC_URL to an https address that forwards here.",

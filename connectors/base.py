@@ -292,6 +292,14 @@ def _no_key_sets(account: Account) -> tuple[str, ...]:  # noqa: ARG001
     return ()
 
 
+def _always(settings: Mapping[str, str]) -> bool:  # noqa: ARG001
+    return True
+
+
+def _never_shared(reader: Mapping[str, str], other: Mapping[str, str]) -> bool:  # noqa: ARG001
+    return False
+
+
 def _no_counts() -> Mapping[str, int]:
     return {}
 
@@ -322,6 +330,10 @@ class Connector:
         charges: What a send takes from which rate buckets.
         act: Edits, deletes, reacts, marks read or shows typing, as the capabilities say. Raises ConnectorError.
         poll: For polled channels: batches after a cursor. May go on for ever; closing it frees everything.
+        polls: Pure: whether an account with these settings is polled, where the channel has accounts of both kinds.
+        shares: Pure: whether an item that was polled for an account with the first settings goes to one with the second
+            where the item's ``account_ref`` names that; both are of this channel. Only what the vendor itself said of
+            both may decide it, nothing a member can enter.
         fetch: The bytes of an attachment, in pieces. Raises ConnectorError.
         keeps_raw: Attachments are parts of the raw item: it is kept until they are fetched.
         oauth: How it is connected where people sign in at the vendor.
@@ -361,6 +373,8 @@ class Connector:
     charges: Callable[[Account, OutboundMessage], Sequence[Charge]] = _no_charges
     act: Callable[[Account, Act], Awaitable[None]] | None = None
     poll: Callable[[Account, str | None], AsyncIterator[PolledBatch]] | None = None
+    polls: Callable[[Mapping[str, str]], bool] = _always
+    shares: Callable[[Mapping[str, str], Mapping[str, str]], bool] = _never_shared
     fetch: Callable[[Account, AttachmentRef, RawReader], AsyncIterator[bytes]] | None = None
     keeps_raw: bool = False
     oauth: OAuth | None = None

@@ -75,9 +75,9 @@ async def take(
     return {row["channel_account_id"]: row["cursor"] for row in rows}
 
 
-async def release(conn: TenantConn, poll: Poll) -> None:
-    """End a lease, so that another worker can go on at once."""
-    await conn.execute(QUERIES["release_poll"], poll.workspace_id, poll.account_id, poll.holder)
+async def release(conn: TenantConn, poll: Poll, *, is_over: bool = False) -> None:
+    """End a lease, so that another worker can go on at once; ``is_over``: forget how reading it went, too."""
+    await conn.execute(QUERIES["release_poll"], poll.workspace_id, poll.account_id, poll.holder, is_over)
 
 
 async def save(conn: TenantConn, poll: Poll, cursor: str, progress: Progress | None, *, has_items: bool) -> bool:

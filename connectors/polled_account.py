@@ -21,10 +21,19 @@ from connectors import cursors, upkeep
 from connectors.account_notes import AccountNotes
 from connectors.base import Account, Connector, PolledBatch, RawItem
 from connectors.history import HistoryReader
+from connectors.polled_routing import Named, nobody, recipients
 from hub import clock, tracing
 from hub.channels.actions import mark_needs_sign_in
 from hub.envelope import StreamItem
-from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass, HubError, NotFound, Unavailable
+from hub.errors import (
+    ConnectorError,
+    ConnectorErrorInfo,
+    EnteredKeyRefused,
+    ErrorClass,
+    HubError,
+    NotFound,
+    Unavailable,
+)
 from hub.log import get_logger
 from hub.oauth_settings import APP_NAMES
 
@@ -100,6 +109,7 @@ class PollingPorts:
         open_account: Opens credentials; ``fresh`` past any cache.
         pause_s: First and longest pause after a failure.
         repeat_s: Pause after an iterator that ended: it had read all there was.
+        named: Knows the accounts that are one account at the vendor (``ChannelRoutes.named``).
         tracer: Begins the traces of what is read.
         notes: What accounts' pages show.
     """
@@ -110,6 +120,7 @@ class PollingPorts:
     open_account: OpenAccount
     metrics: PollingMetrics = field(default_factory=PollingMetrics)
     notes: AccountNotes = field(default_factory=AccountNotes)
+    named: Named = nobody
     tracer: tracing.Tracer = tracing.NO_TRACER
     pause_s: tuple[float, float] = (FIRST_PAUSE_S, LONGEST_PAUSE_S)
     repeat_s: float = REPEAT_S
@@ -155,8 +166,8 @@ class PolledAccount:
         """Look at once: a hint waits for the account."""
         self._woken.set()
 
-    async def close(self) -> None:
-        """End the loop, its connection, and the lease."""
+    async def close(self, *, is_over: bool = False) -> None:
+        """End the loop, its connection, and the lease; ``is_over``: the account is not read any more at all."""
         tasks = [self._task] if self._history is None else [self._task, self._history]
         for task in tasks:
             task.cancel()
@@ -164,7 +175,7 @@ class PolledAccount:
         self._ports.metrics.down.discard(self._poll.account_id)
         with suppress(HubError, TimeoutError):
             async with asyncio.timeout(RELEASE_S), self._transaction() as conn:
-                await cursors.release(conn, self._poll)
+                await cursors.release(conn, self._poll, is_over=is_over)
 
     async def _run(self) -> None:
         while True:
@@ -191,7 +202,7 @@ class PolledAccount:
         self._woken.clear()
         if connector.expand is not None:
             await self._follow_hints(account, connector.expand)
-        if connector.poll is None:
+        if connector.poll is None or not connector.polls(account.settings):
             return False
         batches = cast("AsyncGenerator[PolledBatch, None]", connector.poll(account, self._cursor))
         async with aclosing(batches):
@@ -280,20 +291,22 @@ class PolledAccount:
         self._ports.metrics.items += len(batch.items)
 
     async def _append(self, raw: RawItem, received_at_ms: int, *, is_historical: bool = False) -> None:
-        """Put one item on its stream; each begins a trace, as each call of a webhook does."""
-        with self._ports.tracer.span("poll", kind="consumer", attributes={"hub.channel": self._route.channel}):
-            await self._ports.append(
-                StreamItem(
-                    workspace_id=self._poll.workspace_id,
-                    channel_account_id=str(self._poll.account_id),
-                    channel=self._route.channel,
-                    key=raw.key,
-                    body=raw.body,
-                    received_at_ms=received_at_ms,
-                    trace=tracing.current(),
-                    historical=is_historical,
+        """Put one item on its account's stream; each begins a trace, as each call of a webhook does."""
+        connector = self._ports.registry.get(self._route.channel)
+        for route in recipients(self._route, connector, raw, self._ports.named):
+            with self._ports.tracer.span("poll", kind="consumer", attributes={"hub.channel": self._route.channel}):
+                await self._ports.append(
+                    StreamItem(
+                        workspace_id=route.workspace_id,
+                        channel_account_id=str(route.id),
+                        channel=route.channel,
+                        key=raw.key,
+                        body=raw.body,
+                        received_at_ms=received_at_ms,
+                        trace=tracing.current(),
+                        historical=is_historical,
+                    )
                 )
-            )
 
     # ── failures ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -307,7 +320,8 @@ class PolledAccount:
             place = self._poll.workspace_id, self._poll.account_id
             self._ports.notes.went_wrong(place, "read", info.code, info.message)
         if info.klass in _STOPPING:
-            info = await self._after_refusal(info)
+            if not isinstance(error, EnteredKeyRefused):
+                info = await self._after_refusal(info)
             if info.klass in _STOPPING and await self._sign_out(info):
                 return True
         # That a store of ours is away has been said by whoever lost it; it is not the account's trouble.

@@ -118,7 +118,9 @@ class Polling:
             for one, running in self._running.items()
             if one not in wanted or running.ended or not self._is_same(running, wanted[one])
         ]
-        await self._close(stale, CLOSE_S)
+        over = {one for one in stale if self._is_over(one)}
+        await self._close(over, CLOSE_S, is_over=True)
+        await self._close([one for one in stale if one not in over], CLOSE_S)
         self._offered &= set(wanted).difference(stale)
         now_s = clock.monotonic_s()
         if now_s > self._held_until_s and self._running:
@@ -186,12 +188,12 @@ class Polling:
                 got |= await cursors.take(conn, self._holder, pairs, self._ttl_s)
         return got
 
-    async def _close(self, account_ids: Iterable[UUID], within_s: float) -> None:
+    async def _close(self, account_ids: Iterable[UUID], within_s: float, *, is_over: bool = False) -> None:
         """End accounts' loops, then give up their leases; what hangs is left to its thread and its lease."""
         closing = [self._running.pop(one) for one in account_ids]
         if not closing:
             return
-        tasks = [asyncio.create_task(one.close(), name="poll-close") for one in closing]
+        tasks = [asyncio.create_task(one.close(is_over=is_over), name="poll-close") for one in closing]
         _, late = await asyncio.wait(tasks, timeout=within_s)
         for task in late:
             task.cancel()
@@ -203,7 +205,18 @@ class Polling:
             return False
 
     def _is_polled(self, route: Route) -> bool:
-        return self._has(route, "poll") or (route.id in self._to_read and self._has(route, "expand", "backfill"))
+        if self._has(route, "poll") and self._ports.registry.get(route.channel).polls(route.settings):
+            return True
+        return route.id in self._to_read and self._has(route, "expand", "backfill")
+
+    def _is_over(self, account_id: UUID) -> bool:
+        """Say whether an account that was read is not any more, by its settings: how that went is nobody's trouble."""
+        route = next((one for one in self._routes.known() if one.id == account_id), None)
+        return (
+            route is not None
+            and self._has(route, "poll")
+            and not self._ports.registry.get(route.channel).polls(route.settings)
+        )
 
     def _has(self, route: Route, *functions: str) -> bool:
         """Say whether an account is in use and its channel has one of these functions."""

@@ -96,8 +96,10 @@ WHERE channel_cursor.holder = excluded.holder OR channel_cursor.lease_until IS N
 RETURNING channel_account_id, cursor
 
 -- name: release_poll
--- Ends a lease before its time, so that another worker can go on at once.
-UPDATE channel_cursor SET holder = NULL, lease_until = NULL
+-- Ends a lease before its time, so that another worker can go on at once; of an account that is not read any more ($4)
+-- it also forgets how that went.
+UPDATE channel_cursor SET holder = NULL, lease_until = NULL,
+    error = CASE WHEN $4 THEN NULL ELSE error END, checked_at = CASE WHEN $4 THEN NULL ELSE checked_at END
 WHERE workspace_id = $1 AND channel_account_id = $2 AND holder = $3
 
 -- name: save_poll

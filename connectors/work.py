@@ -194,7 +194,7 @@ async def _work(settings: Settings) -> None:
         await hints.broker.start(hints, hears_all=True)
         stack.push_async_callback(hints.broker.stop)
         ports_of_polling = dataclasses.replace(
-            _polling_ports(database, streams, registry, open_account, tracer), notes=notes
+            _polling_ports(database, streams, registry, open_account, tracer), notes=notes, named=routes.named
         )
         polling = Polling(ports_of_polling, routes, leases.holder)
         ports = BatchPorts(

@@ -244,3 +244,7 @@ class ConnectorError(HubError):
     def __init__(self, info: ConnectorErrorInfo) -> None:
         super().__init__(info.message, retry_after_s=info.retry_after_s)
         self.info = info
+
+
+class EnteredKeyRefused(ConnectorError):
+    """A key that a member entered was refused: renewing what the vendor granted mends nothing."""

@@ -7,10 +7,24 @@ from pathlib import Path
 
 from connectors.base import Account, Charge, Connector, OAuth
 from connectors.manifest import read_manifest
-from connectors.slack import acts, client, files, history, oauth, parse, profiles, render, search, sharing, verify
+from connectors.slack import (
+    acts,
+    client,
+    files,
+    history,
+    oauth,
+    parse,
+    profiles,
+    render,
+    search,
+    sharing,
+    sockets,
+    verify,
+)
 from hub.envelope import OutboundMessage
 
 _MANIFEST = read_manifest(Path(__file__).parent)
+_SOCKETS = sockets.EventSockets()
 
 
 def _charges(account: Account, message: OutboundMessage) -> Sequence[Charge]:
@@ -24,12 +38,16 @@ CONNECTOR = Connector(
     parse=parse.parse,
     render=render.render,
     charges=_charges,
-    check=client.check,
+    check=sockets.check,
     send=sharing.send,
     act=acts.act,
     test=client.test,
     reconcile=search.reconcile,
     classify=client.classify,
+    poll=_SOCKETS.poll,
+    polls=sockets.is_by_socket,
+    shares=sockets.is_same_app,
+    counts=_SOCKETS.counts,
     fetch=files.fetch,
     backfill=history.backfill,
     profile_of=profiles.profile_of,

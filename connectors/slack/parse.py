@@ -47,18 +47,28 @@ def split(request: WebhookRequest) -> Sequence[RawItem]:
     Raises:
         MalformedPayload: The call has no body.
     """
-    if not request.body:
+    return (item_of(request.body),)
+
+
+def item_of(body: bytes) -> RawItem:
+    """
+    Make the item of an event, however it came; see ``split``.
+
+    Raises:
+        MalformedPayload: There is none.
+    """
+    if not body:
         raise MalformedPayload("a call without a body")
-    key = f"sha256:{hashlib.sha256(request.body).hexdigest()}"
+    key = f"sha256:{hashlib.sha256(body).hexdigest()}"
     try:
-        envelope = msgspec.json.decode(request.body, type=Envelope)
+        envelope = msgspec.json.decode(body, type=Envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # Kept as it is for the account in the address: parse says what is wrong, and a person can look at it.
-        return (RawItem(key=key, body=request.body),)
+        return RawItem(key=key, body=body)
     event_id = clean_text(envelope.event_id)
     if 0 < len(event_id) <= _KEY_CHARS:
         key = event_id
-    return (RawItem(key=key, body=request.body, account_ref=_team(envelope)),)
+    return RawItem(key=key, body=body, account_ref=_team(envelope))
 
 
 def parse(body: bytes, context: ParseContext) -> Sequence[InboundItem]:

@@ -105,7 +105,7 @@ def _client(base_url: str, token: str, timeout_s: float) -> WebClient:
         token=token or None,
         base_url=f"{base_url or ORIGIN}/api/",
         timeout=round(timeout_s),
-        logger=_Silence(),  # type: ignore[arg-type]  # as much of one as the SDK uses
+        logger=Silence(),  # type: ignore[arg-type]  # as much of one as the SDK uses
         retry_handlers=[],
     )
 
@@ -118,7 +118,7 @@ def _post(url: str, content: bytes, headers: Mapping[str, str], timeout_s: float
     is_near = is_loopback(url)
     try:
         with (
-            httpx.Client(timeout=timeout_s, trust_env=not is_near, verify=_authorities()) as client,
+            httpx.Client(timeout=timeout_s, trust_env=not is_near, verify=authorities()) as client,
             client.stream("POST", url, content=content, headers=dict(headers)) as response,
         ):
             body = bytearray()
@@ -133,20 +133,24 @@ def _post(url: str, content: bytes, headers: Mapping[str, str], timeout_s: float
         raise NoAnswer(may_have_left=True) from error
 
 
-class _Silence:
-    """Stands where the SDK wants a logger: it would write down texts, and bodies it cannot read."""
+class Silence:
+    """Stands where libraries want a logger: they would write down texts, and bodies they cannot read."""
 
     level = 100
 
     def debug(self, *_said: object) -> None:
         """Write nothing."""
 
-    info = warning = error = debug
+    info = warning = error = exception = debug
+
+    def isEnabledFor(self, _level: int) -> bool:
+        """Say no, before anybody makes a line of what nobody reads."""
+        return False
 
 
 @lru_cache(maxsize=1)
-def _authorities() -> ssl.SSLContext:
-    """Read the usual authorities once: it takes tens of milliseconds."""
+def authorities() -> ssl.SSLContext:
+    """Return the usual authorities, read once: it takes tens of milliseconds."""
     import httpx
 
     return httpx.create_ssl_context()

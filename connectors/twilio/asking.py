@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from connectors.base import Account
 from connectors.blocking import in_thread
 from connectors.twilio.errors import NoAnswer, describe_answer
@@ -13,9 +15,14 @@ from hub.errors import ConnectorError, ConnectorErrorInfo, ErrorClass
 
 if TYPE_CHECKING:
     from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+    from twilio.http.response import Response
     from twilio.rest import Client
 
 T = TypeVar("T")
+
+
+class _Refusal(msgspec.Struct):
+    code: int
 
 
 async def ask(account: Account, timeout_s: float, question: Callable[[Client], T]) -> T:
@@ -97,7 +104,8 @@ def _sdk_status(error: BaseException) -> tuple[int, int] | None:
 
 def _answer(account: Account, timeout_s: float, question: Callable[[Client], T]) -> T:
     """Call the SDK; whatever goes wrong becomes a ``ConnectorError``."""
-    from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+    from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+    from twilio.http.response import Response
     from twilio.rest import Client
 
     from connectors.twilio.transport import Wire
@@ -114,6 +122,12 @@ def _answer(account: Account, timeout_s: float, question: Callable[[Client], T])
         return question(client)
     except (TwilioRestException, TwilioServiceException) as error:
         raise ConnectorError(describe_answer(error.status, _code(error), wire.retry_after_s)) from error
+    except TwilioException as error:
+        # Lists do not say what refused them but by the answer itself, their second argument.
+        refused = error.args[1] if len(error.args) > 1 else None
+        if not isinstance(refused, Response):
+            raise ConnectorError(classify(error)) from error
+        raise ConnectorError(describe_answer(refused.status_code, _code_in(refused), wire.retry_after_s)) from error
     except (NoAnswer, ValueError, AttributeError, TypeError) as error:
         raise ConnectorError(classify(error)) from error
     finally:
@@ -123,3 +137,10 @@ def _answer(account: Account, timeout_s: float, question: Callable[[Client], T])
 def _code(error: TwilioRestException | TwilioServiceException) -> int:
     code = error.code
     return code if isinstance(code, int) else error.status
+
+
+def _code_in(answer: Response) -> int:
+    try:
+        return msgspec.json.decode(answer.text, type=_Refusal).code
+    except msgspec.MsgspecError:
+        return int(answer.status_code)

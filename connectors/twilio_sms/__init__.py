@@ -7,7 +7,7 @@ from pathlib import Path
 
 from connectors.base import Account, Charge, Connector, WebhookReply
 from connectors.manifest import read_manifest
-from connectors.twilio import callbacks, files, verify
+from connectors.twilio import callbacks, files, history, verify
 from connectors.twilio.asking import classify
 from connectors.twilio_sms import parse, render
 from connectors.twilio_sms.client import TwilioClient
@@ -44,6 +44,7 @@ def make_connector(client: TwilioClient) -> Connector:
         classify=classify,
         charges=_charges,
         fetch=files.fetch,
+        backfill=history.make_backfill(),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from connectors.base import Account, Charge, Connector, WebhookReply
 from connectors.manifest import read_manifest
-from connectors.twilio import callbacks, files, verify
+from connectors.twilio import callbacks, files, history, verify
 from connectors.twilio.asking import classify
 from connectors.whatsapp_twilio import parse, render
 from connectors.whatsapp_twilio.client import WhatsAppClient
@@ -36,4 +36,5 @@ CONNECTOR = Connector(
     classify=classify,
     charges=_charges,
     fetch=files.fetch,
+    backfill=history.make_backfill(parse.PREFIX),
 )

@@ -13,11 +13,11 @@ from connectors.twilio.callbacks import (
     is_inbound,
     read_fields,
     read_media,
-    read_moment,
     read_number,
     read_receipt,
     read_sid,
 )
+from connectors.twilio.past import is_sent, moment_of, read_sent
 from hub.envelope import InboundItem, ItemKind
 from hub.errors import MalformedPayload
 
@@ -34,16 +34,18 @@ def parse(body: bytes, context: ParseContext) -> list[InboundItem]:
 
     Args:
         body: As ``split`` made it.
-        context: When it came, and its key. Twilio sends no time of its own.
+        context: When it came, and its key. Twilio's calls have no time of their own; its list does.
 
     Returns:
-        One message or one receipt.
+        One message or one receipt; of a message of ours from Twilio's list both.
 
     Raises:
         MalformedPayload: Not what Twilio sends.
         UnsupportedPayload: Something Twilio sends that is not WhatsApp: an SMS, a call, an unknown status.
     """
     fields = read_fields(body)
+    if is_sent(fields):
+        return read_sent(fields, read_number(fields, "To", PREFIX), context)
     if is_inbound(fields):
         return [_read_message(fields, context)]
     return [read_receipt(fields, read_number(fields, "To", PREFIX), context)]
@@ -59,7 +61,7 @@ def _read_message(fields: Mapping[str, str], context: ParseContext) -> InboundIt
     return InboundItem(
         kind=ItemKind.MESSAGE,
         key=context.key,
-        occurred_at=read_moment(context),
+        occurred_at=moment_of(fields, context),
         thread_key=sender.value,
         sender=msgspec.structs.replace(sender, display_name=name or None),
         external_id=read_sid(fields),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # A full mailbox exists, and may be emptied. Source: RFC 3463 section 3.3 (X.2.2), RFC 5321 section 4.2.2 (552).
 FULL_MAILBOX = ("5.2.2", "552")
+# A vendor's clock may be so far behind ours.
+_CLOCKS = timedelta(seconds=60)
 _UNSETTLED = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN, DeliveryStatus.FAILED})
 
 
@@ -46,6 +49,9 @@ def plan_echo(plan: Plan, received: ReceivedItem, target: TargetRow) -> Outcome 
     """Settle a send whose answer was lost by the copy the vendor keeps of it; None where it tells nothing new."""
     if target.message.status not in _UNSETTLED:
         return None
+    if received.historical and target.message.status is DeliveryStatus.FAILED:
+        # A list of the past has what failed as well; how it ended has been told.
+        return None
     if target.message.status is DeliveryStatus.FAILED:
         # It went out after all: the vendor shows it to us. A later word of its own may still say otherwise.
         forgiven = msgspec.structs.replace(target.message, status=DeliveryStatus.UNKNOWN)
@@ -67,6 +73,9 @@ def find_in_flight(plan: Plan, received: ReceivedItem) -> TargetRow | None:
     waiting = plan.known.in_flight.get(thread_key(received), [])
     for target in waiting:
         message = target.message
+        if received.historical and item.occurred_at < message.created_at - _CLOCKS:
+            # Said long before, in the same words.
+            continue
         if _same_words(message.text, item.text) and len(message.attachments) == len(item.attachments):
             waiting.remove(target)
             newest = plan.known.targets.get((message.workspace_id, message.channel_account_id, str(message.id)))

@@ -7,7 +7,7 @@ app's tokens back, ``file {body, name, mime}`` keeps a file somebody sent (Base6
 shared file never, ``rotate {on}`` makes tokens end after twelve hours, ``past {messages}`` is
 what was said before, ``person {id, profile}`` is what a member's profile says,
 ``scopes {value}`` are those granted, with commas between. Items of ``deliver`` are
-``{event, event_id}``.
+``{event, event_id}``; what sockets do is in ``slack_socket``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import msgspec
 from scripts.emulators import slack_shapes as shapes
 from scripts.emulators.http1 import Answer, Request, as_json
 from scripts.emulators.slack_app import APP, BOT, BOT_USER, SCOPES, SIGNING_SECRET, TEAM, App, refused
+from scripts.emulators.slack_socket import Sockets
 from scripts.emulators.vendor import Asked, Call, Delivery, Endpoint, Fault, Vendor, serve
 
 TEXT_LIMIT_CHARS: Final = 40_000
@@ -50,6 +51,7 @@ class Workspace(Vendor):
 
     def __init__(self, redirect_uris: Sequence[str] = ()) -> None:
         self.app = App(redirect_uris)
+        self.sockets = Sockets(self.app, self._envelope)
         super().__init__()
         self.messages: list[dict[str, Any]] = []
         self.past: list[dict[str, Any]] = []
@@ -84,6 +86,7 @@ class Workspace(Vendor):
             method("files.completeUploadExternal", self._complete, shapes.Complete),
             method("files.info", self._file_info, shapes.FileInfo),
             method("files.delete", self._file_delete, shapes.FileInfo),
+            Endpoint(method="POST", path="/api/apps.connections.open", answer=self.sockets.open, public=True),
             method("oauth.v2.access", self.app.access, shapes.Access, public=True),
             Endpoint(method="POST", path=r"/upload/v1/(F\w+)", answer=self._upload, raw=True, public=True),
             Endpoint(method="GET", path=r"/files-pri/(F\w+)/.*", answer=self._file, public=True),
@@ -352,7 +355,7 @@ class Workspace(Vendor):
             case "redirect":
                 self.app.redirect_uris = (*self.app.redirect_uris, order["uri"])
             case _:
-                raise KeyError(op)
+                return self.sockets.steer(op, order)
         return {}
 
     def _keep(self, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -365,7 +368,7 @@ class Workspace(Vendor):
         return file
 
     def facts(self) -> Mapping[str, Any]:
-        return {"messages": self.messages, "done": self.done}
+        return {"messages": self.messages, "done": self.done, "sockets": self.sockets.facts()}
 
     def forget(self) -> None:
         self.messages.clear()

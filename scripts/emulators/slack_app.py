@@ -23,6 +23,7 @@ SCOPES: Final = (
     "chat:write,chat:write.customize,im:history,im:write,channels:history,groups:history,mpim:history,"
     "reactions:read,reactions:write,files:read,files:write,users:read,channels:read,groups:read,im:read,mpim:read"
 )
+APP_TOKEN: Final = "xapp-1-A0EMULATED-0000000001-emulated"  # noqa: S105  the emulated app's
 TOKEN_LIFETIME_S: Final = 43_200
 
 
@@ -40,12 +41,14 @@ class App:
 
     Attributes:
         tokens: Each with ``good``, or the error its use is refused with.
+        app_tokens: App-level ones, in the same way.
         rotates: Whether tokens end, and come with refresh tokens.
     """
 
     def __init__(self, redirect_uris: Sequence[str]) -> None:
         self.redirect_uris = tuple(redirect_uris)
         self.tokens: dict[str, str] = {}
+        self.app_tokens = {APP_TOKEN: "good"}
         self.rotates = False
         self._refresh_tokens: set[str] = set()
         self._codes: dict[str, str] = {}

@@ -24,10 +24,10 @@ from email.utils import format_datetime
 
 from scripts.emulators.http1 import Answer, Cut, Request, as_json, listen
 from scripts.emulators.twilio_calls import CallbackPlan, Caller, send_callbacks
+from scripts.emulators.twilio_lists import Lists, Row, page, public
 from scripts.emulators.twilio_media import STORE_PATH, MediaStore, fetch_media
 from scripts.emulators.twilio_rules import (
     MESSAGE_FIELDS,
-    MESSAGE_FILTERS,
     MESSAGE_LISTS,
     NUMBER_FIELDS,
     NUMBER_FILTERS,
@@ -42,9 +42,6 @@ from scripts.emulators.twilio_rules import (
     read_query,
 )
 from scripts.emulators.twilio_whatsapp import WhatsAppSide
-
-Row = dict[str, object]
-PAGE_SIZE = 50
 
 
 class Emulator:
@@ -64,13 +61,15 @@ class Emulator:
         self.accepted = asyncio.Event()
         self.caller = Caller(auth_token)
         self.whatsapp = WhatsAppSide()
+        self.lists = Lists(account_sid, self.messages)
         self.media = MediaStore(f"/2010-04-01/Accounts/{account_sid}")
         self._tasks: set[asyncio.Task[None]] = set()
         account = re.escape(f"/2010-04-01/Accounts/{account_sid}")
         self._routes: list[tuple[str, str, Callable[[Request, str], Answer | Cut]]] = [
             ("GET", rf"{account}\.json", self._fetch_account),
             ("POST", rf"{account}/Messages\.json", self._create_message),
-            ("GET", rf"{account}/Messages\.json", self._list_messages),
+            ("GET", rf"{account}/Messages\.json", self.lists.list_messages),
+            ("GET", rf"{account}/Messages/(\w+)/Media\.json", self.lists.list_files),
             ("GET", rf"{account}/Messages/(\w+)\.json", self._fetch_message),
             ("GET", rf"{account}/IncomingPhoneNumbers\.json", self._list_numbers),
             ("POST", rf"{account}/IncomingPhoneNumbers/(\w+)\.json", self._update_number),
@@ -111,7 +110,7 @@ class Emulator:
             fields["Body"] = [self.whatsapp.text_of(fields)]
         planned = self.next_answers.pop(0) if self.next_answers else None
         if planned is None:
-            return as_json(201, _public(self._accept(fields)))
+            return as_json(201, public(self._accept(fields)))
         # A cut line means that Twilio took the message and the answer got lost, unless told otherwise.
         if planned.get("accept", planned["kind"] in ("hold", "reset")):
             self._accept(fields)
@@ -175,26 +174,17 @@ class Emulator:
         elif plan is not self.plan:
             row["status"] = "failed"
 
-    def _list_messages(self, request: Request, _sid: str) -> Answer:
-        query = read_query(request, MESSAGE_FILTERS)
-        rows = [
-            _public(row)
-            for row in reversed(self.messages)
-            if first(query, "To") in ("", row["to"]) and first(query, "From") in ("", row["from"])
-        ]
-        return as_json(200, _page("messages", request.path, rows, query))
-
     def _fetch_message(self, _request: Request, sid: str) -> Answer:
         for row in self.messages:
             if row["sid"] == sid:
-                return as_json(200, _public(row))
+                return as_json(200, public(row))
         return error(404, 20404, "The requested message was not found")
 
     def _list_numbers(self, request: Request, _sid: str) -> Answer:
         query = read_query(request, NUMBER_FILTERS)
         wanted = first(query, "PhoneNumber")
         rows = [row for number, row in self.numbers.items() if wanted in number and not number.startswith(WHATSAPP)]
-        return as_json(200, _page("incoming_phone_numbers", request.path, rows, query))
+        return as_json(200, page("incoming_phone_numbers", request.path, rows, query))
 
     def _update_number(self, request: Request, sid: str) -> Answer:
         fields = read_form(request, NUMBER_FIELDS)
@@ -237,7 +227,7 @@ class Emulator:
         if len(self.messages) <= amount and wait_s > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.accepted.wait(), min(wait_s, 30.0))
-        return as_json(200, {"messages": [_public(row) for row in self.messages[amount:]]})
+        return as_json(200, {"messages": [public(row) for row in self.messages[amount:]]})
 
     async def _steer(self, op: str, order: dict[str, object]) -> object:
         """
@@ -249,7 +239,8 @@ class Emulator:
         error_code}``, ``release``. ``status {sid, status}`` calls
         back at once. ``inbound {from, to, body, fields, …}``. ``account {status, auth_token}``.
         ``number {phone_number, sms, sms_url}``. ``opt_out {number}``. ``content {content}`` adds a template,
-        ``close_window {person}`` lets all but templates to somebody fail. ``clear``.
+        ``close_window {person}`` lets all but templates to somebody fail. ``past {messages}`` is what was before (see
+        ``twilio_lists``). ``clear``.
         """
         match op:
             case "next":
@@ -281,13 +272,20 @@ class Emulator:
             case "clear":
                 self.requests.clear()
                 self.messages.clear()
+                self.lists.past.clear()
                 self.caller.made.clear()
                 self.next_answers.clear()
                 self.opted_out.clear()
                 self.media.files.clear()
                 self.plan = CallbackPlan()
             case _:
-                self.whatsapp.steer(op, order)
+                return self._steer_parts(op, order)
+        return {}
+
+    def _steer_parts(self, op: str, order: dict[str, object]) -> object:
+        if op == "past":
+            return {"sids": [self.lists.add(one) for one in order["messages"]]}  # type: ignore[attr-defined]  # JSON from a test
+        self.whatsapp.steer(op, order)
         return {}
 
     async def _deliver(self, order: dict[str, object]) -> object:
@@ -338,28 +336,6 @@ def _misbehave(planned: dict[str, object]) -> Answer | Cut:
         raise KeyError(f"unknown kind of answer {kind}")
     answer = error(status, int(str(planned.get("code", status))), str(planned.get("message", "Planned failure")))
     return Answer(answer.status, answer.body, headers=headers)
-
-
-def _public(row: Row) -> Row:
-    return {name: value for name, value in row.items() if not name.startswith("_")}
-
-
-def _page(name: str, path: str, rows: list[Row], query: Fields) -> Row:
-    size = min(int(first(query, "PageSize") or PAGE_SIZE), 1000)
-    number = int(first(query, "Page") or 0)
-    chosen = rows[number * size : (number + 1) * size]
-    more = f"{path}?Page={number + 1}&PageSize={size}" if len(rows) > (number + 1) * size else None
-    return {
-        name: chosen,
-        "page": number,
-        "page_size": size,
-        "start": number * size,
-        "end": number * size + max(len(chosen) - 1, 0),
-        "uri": path,
-        "first_page_uri": f"{path}?Page=0&PageSize={size}",
-        "next_page_uri": more,
-        "previous_page_uri": None,
-    }
 
 
 async def _run(arguments: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ MESSAGE_FIELDS = _names(
 )
 MESSAGE_LISTS = frozenset({"MediaUrl", "PersistentAction"})
 MESSAGE_FILTERS = frozenset({"To", "From", "DateSent", "DateSent<", "DateSent>", "PageSize", "Page", "PageToken"})
+MEDIA_FILTERS = frozenset({"DateCreated", "DateCreated<", "DateCreated>", "PageSize", "Page", "PageToken"})
 NUMBER_FIELDS = _names(
     """
     AccountSid ApiVersion FriendlyName SmsApplicationSid SmsFallbackMethod SmsFallbackUrl SmsMethod SmsUrl

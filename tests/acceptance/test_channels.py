@@ -142,6 +142,22 @@ def test_one_text_delivered_five_times_is_one_message(api, driver):
             assert (shown.headers["content-type"], shown.content[8:12]) == ("image/webp", b"WEBP")
 
 
+@having("sockets")
+def test_event_over_a_socket_is_one_message_though_sent_twice(api, driver):
+    """The account says that it is connected, and that it listens; set back, events come by calls as before."""
+    driver.listen(on=True)
+    thread = Thread(api, driver, "sven")
+    driver.deliver([driver.text("sven", f"line {n}", new_key()) for n in range(2)], times=2)
+    wait_until(lambda: len(thread.texts()) >= 3)
+    health = api.get(f"channel-accounts/{driver.account_id}/health").json()
+    driver.listen(on=False)
+
+    assert sorted(thread.texts()) == sorted([thread.opening, "line 0", "line 1"])
+    assert (health["headline"], health["reading"]["error"]) == ("Connected.", None)
+    assert health["reading"]["lag_s"] < 60
+    assert Thread(api, driver, "sven").id == thread.id
+
+
 @having("media")
 def test_file_is_kept_byte_for_byte(api, driver):
     """A file somebody sends is fetched, and is what a member gets."""

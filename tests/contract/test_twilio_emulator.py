@@ -12,7 +12,7 @@ import pytest
 
 from scripts.emulators.http1 import Answer, Request
 from scripts.emulators.twilio import Emulator
-from scripts.emulators.twilio_rules import MESSAGE_FIELDS, MESSAGE_FILTERS, NUMBER_FIELDS, NUMBER_FILTERS
+from scripts.emulators.twilio_rules import MEDIA_FILTERS, MESSAGE_FIELDS, MESSAGE_FILTERS, NUMBER_FIELDS, NUMBER_FILTERS
 
 SID, TOKEN, NUMBER = "AC" + "0" * 32, "token", "+15559870002"
 SPECS = Path(os.environ.get("HUB_SPECS_DIR", Path(__file__).parents[2].parent / "shared" / "specs"))
@@ -91,5 +91,7 @@ def test_fields_are_the_published_ones():
     numbers = "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers"
     assert published(messages, "post")[0] == MESSAGE_FIELDS
     assert published(messages, "get")[1] == MESSAGE_FILTERS
+    media = "/2010-04-01/Accounts/{AccountSid}/Messages/{MessageSid}/Media.json"
+    assert published(media, "get")[1] == MEDIA_FILTERS
     assert published(numbers + "/{Sid}.json", "post")[0] == NUMBER_FIELDS
     assert published(numbers + ".json", "get")[1] == NUMBER_FILTERS

@@ -44,8 +44,9 @@ class Driver:
         channel: The folder's name.
         has: What the vendor has: of ``media``, ``edit``, ``delete``, ``reaction``, ``echo``, ``thread``, ``threads``
             (each a conversation of its own, see ``thread_of``), ``delivered``, ``read``, ``act_edit``, ``act_delete``,
-            ``act_react``, ``call``, ``names`` (events bring ids only; it is asked what people are called),
-            ``past`` (the vendor has a conversation of last week with ``past``, see ``MetaDriver``).
+            ``act_react``, ``call``, ``sockets`` (it can be listened to as well, see ``listen``), ``names`` (events bring
+            ids only; it is asked what people are called), ``past`` (the vendor has a conversation of last week with
+            ``past``, see ``MetaDriver``).
         writes: Whether people write there at all, and are written to (not: calls).
         oauth: Whether accounts are connected by signing in.
         confirms: Whether anything ever tells us of a send whose answer was lost.
@@ -154,6 +155,10 @@ class Driver:
     def deliver(self, items: Sequence[Any], **how: Any) -> list[dict[str, Any]]:
         """Let the vendor call us (or let us find the items); see ``scripts.emulators.vendor.Delivery``."""
         return self.vendor.control("deliver", items=list(items), **how)
+
+    def listen(self, *, on: bool) -> None:
+        """Let the hub open a connection in place of being called, or be called again; ``deliver`` goes that way."""
+        raise NotImplementedError
 
     def introduce(self, person: str, name: str, picture: bytes) -> None:
         """Let the vendor know what somebody is called and, where it can, how they look."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from scripts.emulators.slack_app import APP, BOT, BOT_USER, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, TEAM
-from tests.acceptance.channels.driver import Done, Sent
+from scripts.emulators.slack_app import APP, APP_TOKEN, BOT, BOT_USER, CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET, TEAM
+from tests.acceptance.channels.driver import Done, Sent, wait_until
 from tests.acceptance.channels.driver import Driver as Base
 
 COLLEAGUE = "U0OLA"
@@ -22,13 +22,26 @@ class Driver(Base):
     channel = "slack"
     oauth = True
     has: ClassVar = frozenset(
-        {"media", "edit", "delete", "reaction", "echo", "threads", "act_edit", "act_delete", "act_react", "names"},
+        {
+            "media",
+            "edit",
+            "delete",
+            "reaction",
+            "echo",
+            "threads",
+            "act_edit",
+            "act_delete",
+            "act_react",
+            "names",
+            "sockets",
+        },
     )
 
     def __init__(self) -> None:
         super().__init__()
         self._ts: dict[str, str] = {}
         self._root: dict[str, str] = {}
+        self._is_listened_to = False
 
     def environ(self) -> Mapping[str, str]:
         keys = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "SIGNING_SECRET": SIGNING_SECRET}
@@ -87,6 +100,21 @@ class Driver(Base):
         event = {"type": "reaction_removed" if removed else "reaction_added", "user": self._member(person)}
         event |= {"reaction": _NAMES[emoji], "item_user": self._member(person), "item": item, "event_ts": _now()}
         return self._item(str(event["type"]), key, event)
+
+    def listen(self, *, on: bool) -> None:
+        settings = {"events_by": "socket" if on else "HTTP"}
+        body = {"credentials": {"app_token": APP_TOKEN}, "settings": settings}
+        answer = self.api.patch(f"channel-accounts/{self.account_id}", json=body)
+        assert answer.status_code == 200, answer.text
+        wait_until(lambda: self.vendor.state()["sockets"]["open"] == int(on))
+        self._is_listened_to = on
+
+    def deliver(self, items: Sequence[Any], **how: Any) -> list[dict[str, Any]]:
+        if not self._is_listened_to:
+            return super().deliver(items, **how)
+        names = self.vendor.control("socket_send", items=list(items), **how)
+        wait_until(lambda: set(names) <= set(self.vendor.state()["sockets"]["acknowledged"]))
+        return [{"status": 200} for _ in names]
 
     def introduce(self, person: str, name: str, picture: bytes) -> None:
         """Slack's pictures are elsewhere than its API, where no emulator is: the name alone."""

@@ -65,6 +65,7 @@ class Hinting(Counter):
     def get(self, channel: str):
         return SimpleNamespace(
             poll=self.poll if self.polls else None,
+            polls=lambda settings: True,
             expand=self.expand,
             backfill=self.backfill if self.past else None,
             classify=lambda error: error.info,

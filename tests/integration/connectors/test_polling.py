@@ -59,10 +59,15 @@ class Counter:
         finally:
             self.readers -= 1
 
+    def is_polled(self, settings) -> bool:
+        return settings.get("by") != "calls"
+
     def get(self, channel: str):
         if channel != "twilio_sms":
             raise NotFound("channel")
-        return SimpleNamespace(poll=self.poll, expand=None, backfill=None, classify=lambda error: error.info)
+        return SimpleNamespace(
+            poll=self.poll, polls=self.is_polled, expand=None, backfill=None, classify=lambda error: error.info
+        )
 
 
 class RecordingTracer:

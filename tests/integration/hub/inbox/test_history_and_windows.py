@@ -9,9 +9,11 @@ import msgspec
 import pytest
 
 from hub import clock
+from hub.envelope import DeliveryStatus, Direction, ItemKind, Receipt
 from hub.errors import Conflict
 from hub.events import store as events
-from hub.inbox import actions, replies, store
+from hub.inbox import actions, deliveries, replies, store
+from hub.inbox.batch import OutcomeKind
 from hub.inbox.model import ConversationStatus, MessageKind
 from hub.inbox.windows import Rules
 from hub.notices.reactions import _BODIES, tellings_of
@@ -97,3 +99,61 @@ async def test_the_latest_opening_message_decides_until_when_free_text_goes(data
         await replies.queue_message(
             conn, workspace.id, row.id, author, draft(Rules(window_s=3600, human_window_s=7200))
         )
+
+
+def echo(workspace, text: str, days: float, sid: str):
+    made = past(workspace, 0, text)
+    at = clock.now() - timedelta(days=days)
+    item = msgspec.structs.replace(
+        made.item, direction=Direction.OUTBOUND, occurred_at=at, external_id=sid, key=sid, text=text
+    )
+    return msgspec.structs.replace(made, item=item)
+
+
+async def begin_sending(database, workspace, conversation_id, text: str) -> UUID:
+    draft = replies.Draft(client_message_id=clock.new_id(), kind=MessageKind.MESSAGE, text=text)
+    async with database.transaction([workspace.id]) as conn:
+        sent = await replies.queue_message(conn, workspace.id, conversation_id, workspace.author(), draft)
+    async with database.across() as conn:
+        (due,) = await deliveries.due(conn, clock.now(), 1)
+    async with database.transaction([workspace.id]) as conn:
+        await deliveries.claim(conn, due, 30)
+    return sent.message_id
+
+
+async def test_old_answer_in_the_same_words_is_not_the_copy_of_one_that_is_being_sent(database, workspace):
+    """What was said weeks ago is a message of its own; the one under way stays under way."""
+    (opened,) = await receive(database, received(workspace, make_item(text="now")))
+    sent = await begin_sending(database, workspace, opened.conversation_id, "Of course.")
+    (old,) = await receive(database, echo(workspace, "Of course.", 20, "SM-old"))
+    (new,) = await receive(database, echo(workspace, "Of course.", 0, "SM-new"))
+    async with database.snapshot([workspace.id]) as conn:
+        rows = await store.list_messages(conn, workspace.id, opened.conversation_id, None, 10)
+
+    assert (old.kind, new.message_id) == (OutcomeKind.STORED, sent)
+    assert {one.id: one.external_id for one in rows if one.direction == "outbound"} == {
+        old.message_id: "SM-old",
+        sent: "SM-new",
+    }
+
+
+async def test_history_tells_nothing_new_of_a_message_that_failed(database, workspace):
+    """Its vendor lists it as ours; that it failed has been told, and stays."""
+    first = echo(workspace, "Of course.", 20, "SM-1")
+    failed = msgspec.structs.replace(
+        first.item,
+        kind=ItemKind.RECEIPT,
+        key="SM-1:failed",
+        target_external_id="SM-1",
+        text="",
+        receipt=Receipt(status=DeliveryStatus.FAILED),
+    )
+    told = msgspec.structs.replace(first, item=failed)
+    (stored, _) = await receive(database, first, told)
+    again = msgspec.structs.replace(first, item=msgspec.structs.replace(first.item, key="SM-1-again"))
+    outcomes = await receive(database, again, told)
+    async with database.snapshot([workspace.id]) as conn:
+        (row,) = await store.list_messages(conn, workspace.id, stored.conversation_id, None, 10)
+
+    assert [one.kind for one in outcomes] == [OutcomeKind.DUPLICATE, OutcomeKind.DUPLICATE]
+    assert row.status is DeliveryStatus.FAILED
